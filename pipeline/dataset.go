@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"regexp"
+	"time"
+)
+
+// Dataset is a declared set of objects of one shape.
+type Dataset struct {
+	Name       string
+	At         string // pattern below the stores: "lake/calls/account={account}/*.jsonl.gz"
+	Format     string // auto, jsonl, json, csv, tsv, parquet, avro, text, media
+	CSV        CSV
+	Time       string // path of the field that dates a record; "" if none does
+	Account    string // path of the field that names the account; "" if the key alone does
+	Category   string // statutory category of fields that name none
+	Sources    []string
+	Purposes   []string
+	Disclosed  []Disclosure
+	Fields     []Field          // by path, sorted
+	Object     map[string]Field // captures of At that are identifiers, by capture name
+	Search     bool             // whether undeclared fields are searched, too
+	Erase      Erasure
+	Exceptions []Exception   // of all accounts
+	DateSlack  time.Duration // how far a record's time may lie from its object's {date}
+	Digest     string        // of all settings above that bear on what is found; hex
+}
+
+// CSV is what a CSV dataset has to say of itself.
+type CSV struct {
+	Header    *bool
+	Delimiter byte
+	Columns   []string
+}
+
+// Party is whose data a field holds.
+type Party string
+
+// Parties. The zero value is the consumer's.
+const (
+	Consumer Party = ""
+	Agent    Party = "agent"    // someone else's: masked in bundles, matched only for subject: agent
+	Business Party = "business" // the account's own: never a consumer's
+)
+
+// Field is a declared field of a dataset.
+type Field struct {
+	Path     string // "visitor.ids[].value": . into objects, [] over lists, {} over map values
+	Kind     Kind   // "" for one that holds no identifier by itself
+	Category string
+	Link     bool           // its value links records of one consumer
+	Pattern  *regexp.Regexp // the group "id" is the identifier within the value; nil: the value is
+	Party    Party
+	Text     bool // free text: what is found in it is a mention
+}
+
+// Disclosure is one statutory category of recipients.
+type Disclosure struct {
+	To  string // category of recipients
+	How string // sold, shared or business_purpose
+}
+
+// Erasure is what deletion does to a record of a dataset.
+type Erasure struct {
+	Action Action
+	Keep   []string // redact: the paths that stay
+}
+
+// Exception keeps records of one account and dataset from erasure (R50).
+type Exception struct {
+	Account     string
+	Dataset     string
+	Code        string // D1_TRANSACTION …
+	Instruction string
+	Fields      []string // what is kept; the rest is redacted
+	ReviewBy    *Date
+}

@@ -1,0 +1,26 @@
+package pipeline
+
+import (
+	_ "github.com/FastFilter/xorfilter"
+	_ "github.com/apache/arrow/go/v15/arrow"
+	_ "github.com/apache/arrow/go/v15/arrow/array"
+	_ "github.com/apache/arrow/go/v15/parquet/pqarrow"
+	_ "github.com/aws/aws-sdk-go-v2/config"
+	_ "github.com/aws/aws-sdk-go-v2/credentials"
+	_ "github.com/aws/aws-sdk-go-v2/service/s3"
+	_ "github.com/dustin/go-humanize"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/hamba/avro/v2/ocf"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/nyaruka/phonenumbers/v2"
+	_ "github.com/parquet-go/parquet-go"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/schollz/progressbar/v3"
+	_ "github.com/spf13/cobra"
+	_ "github.com/versity/versitygw/backend/posix"
+	_ "github.com/versity/versitygw/embedgw"
+	_ "golang.org/x/net/idna"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/text/unicode/norm"
+)
