@@ -14,17 +14,24 @@ type ObjectRef struct {
 
 // Hit is a record (or a whole object) that belongs to a request, and why.
 type Hit struct {
-	Request RequestRef
-	Dataset string
-	Object  int   // index of the object in its batch
-	Record  int64 // absolute ordinal; -1: the whole object or version
-	Group   int   // Parquet row group, else -1
-	Offset  int64 // line formats, else -1
-	Length  int64
-	Digest  string // keyed, of the record's raw bytes; hex
-	Time    int64  // of the record, Unix milliseconds; NoTime where it has none
-	Tier    Tier   // the surest of Evidence
-	Why     []Evidence
+	Request RequestRef `json:"request"`
+	Object  int64      `json:"object"` // Object.N
+	Dataset string     `json:"dataset"`
+	Record  int64      `json:"record"` // ordinal; -1: the whole object or version
+	Group   int        `json:"group"`  // Parquet row group, else -1
+	Offset  int64      `json:"offset"` // line formats, in the decompressed object; else -1
+	Length  int64      `json:"length"`
+	Digest  string     `json:"digest,omitempty"` // keyed, of the record's raw bytes; hex
+	Time    int64      `json:"time"`             // of the record, Unix milliseconds; NoTime where it has none
+	Tier    Tier       `json:"tier"`             // the surest of Why
+	Why     []Evidence `json:"why"`
+	Links   []Link     `json:"links,omitempty"` // link ids in the record: the next round's identifiers
+}
+
+// Link is a link id in canonical form. Hits with links are only ever stored sealed.
+type Link struct {
+	Kind  Kind   `json:"kind"`
+	Value string `json:"value"`
 }
 
 // NoTime stands for a record without a time.

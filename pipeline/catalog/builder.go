@@ -1,0 +1,179 @@
+package catalog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/FastFilter/xorfilter"
+
+	"expunge/pipeline"
+	"expunge/scanners"
+)
+
+const (
+	// segmentTokens is how many distinct tokens close a segment. A scan reports
+	// boundaries between blocks, so a segment holds this and one block's at most.
+	segmentTokens = 1 << 20
+	// groupTokens is how many make a segment of its own of a Parquet row group.
+	groupTokens = 1 << 10
+)
+
+// Builder makes the segments of one unit while it is scanned. Its memory is
+// bounded by segmentTokens: 32 bytes a token, and as much again while a filter is
+// built.
+type Builder struct {
+	file    string
+	out     io.Writer
+	off     *int64
+	tokens  tokenSet
+	fuse    xorfilter.BinaryFuseBuilder
+	part    scanners.Part // of the segment being filled
+	records int64         // before it
+	last    boundary
+	done    []pipeline.Segment
+	err     error
+}
+
+type boundary struct {
+	off     int64
+	group   int
+	records int64
+}
+
+// NewBuilder returns a builder for one unit. Filters are appended to out, whose
+// name in the work store is file; off counts the bytes of out over all units.
+func NewBuilder(file string, out io.Writer, off *int64, part scanners.Part) *Builder {
+	return &Builder{file: file, out: out, off: off, part: scanners.Part{Off: part.Off, Group: part.Group}, last: boundary{off: part.Off, group: part.Group}}
+}
+
+// Collect takes a token.
+func (b *Builder) Collect(token uint64) { b.tokens.add(token) }
+
+// Boundary closes a segment where one has become large enough.
+func (b *Builder) Boundary(off int64, group int, records int64) {
+	b.last = boundary{off, group, records}
+	if b.tokens.n >= segmentTokens || group > b.part.Group && b.tokens.n >= groupTokens {
+		b.close()
+	}
+}
+
+// Finish closes the last segment. whole says that the unit ends with the object,
+// can that it can be entered in the middle (it is not compressed).
+func (b *Builder) Finish(records int64, end scanners.Part, can bool) ([]pipeline.Segment, error) {
+	b.last.records = records
+	if end.Len > 0 {
+		b.last.off = end.Off + end.Len
+	}
+	b.close()
+	if b.err != nil {
+		return nil, b.err
+	}
+	if !can { // every segment opens the whole
+		for i := range b.done {
+			b.done[i].Part = scanners.Part{}
+		}
+	}
+	return b.done, nil
+}
+
+func (b *Builder) close() {
+	if b.err != nil {
+		return
+	}
+	seg := pipeline.Segment{Part: b.part, Records: b.last.records - b.records}
+	seg.Part.Record = b.records
+	seg.Part.Len = b.last.off - b.part.Off
+	seg.Part.Groups = b.last.group - b.part.Group
+	if b.tokens.n > 0 {
+		seg.Filter, b.err = b.filter()
+	}
+	b.done = append(b.done, seg)
+	b.tokens.reset()
+	b.part = scanners.Part{Off: b.last.off, Group: b.last.group}
+	b.records = b.last.records
+}
+
+func (b *Builder) filter() (pipeline.FilterRef, error) {
+	fuse, err := xorfilter.BuildBinaryFuse[uint16](&b.fuse, b.tokens.list())
+	if err != nil {
+		return pipeline.FilterRef{}, fmt.Errorf("build filter: %w", err)
+	}
+	var buf bytes.Buffer
+	if err := fuse.Save(&buf); err != nil {
+		return pipeline.FilterRef{}, fmt.Errorf("build filter: %w", err)
+	}
+	sum := sha256.Sum256(buf.Bytes())
+	ref := pipeline.FilterRef{File: b.file, Off: *b.off, Len: int64(buf.Len()), Digest: hex.EncodeToString(sum[:])}
+	n, err := b.out.Write(buf.Bytes())
+	*b.off += int64(n)
+	if err != nil {
+		return ref, fmt.Errorf("write filter: %w", err)
+	}
+	return ref, nil
+}
+
+// tokenSet is a set of 64-bit hashes by open addressing: tokens are random already.
+type tokenSet struct {
+	slots []uint64
+	n     int
+	zero  bool // whether 0 is in the set
+}
+
+func (s *tokenSet) add(t uint64) {
+	if t == 0 {
+		if !s.zero {
+			s.zero, s.n = true, s.n+1
+		}
+		return
+	}
+	if 2*s.n >= len(s.slots) {
+		s.grow()
+	}
+	mask := uint64(len(s.slots) - 1)
+	for i := t & mask; ; i = (i + 1) & mask {
+		switch s.slots[i] {
+		case t:
+			return
+		case 0:
+			s.slots[i] = t
+			s.n++
+			return
+		}
+	}
+}
+
+func (s *tokenSet) grow() {
+	old := s.slots
+	s.slots = make([]uint64, max(1<<12, 2*len(old)))
+	mask := uint64(len(s.slots) - 1)
+	for _, t := range old {
+		if t != 0 {
+			i := t & mask
+			for s.slots[i] != 0 {
+				i = (i + 1) & mask
+			}
+			s.slots[i] = t
+		}
+	}
+}
+
+func (s *tokenSet) list() []uint64 {
+	out := make([]uint64, 0, s.n)
+	if s.zero {
+		out = append(out, 0)
+	}
+	for _, t := range s.slots {
+		if t != 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (s *tokenSet) reset() {
+	clear(s.slots)
+	s.n, s.zero = 0, false
+}

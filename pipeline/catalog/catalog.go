@@ -1,0 +1,277 @@
+// Package catalog keeps what is known of each object version, so that a pass over
+// the lake is not repeated: records per account, time range, outcome, and filters
+// of the tokens in it, one per segment.
+//
+// An index is written anew by every run that learns something: shards of entries
+// in the order of the plan (store, key, version), sealed. Looking up is a merge of
+// two ordered sequences, the plan's and the index's, so memory does not grow with
+// the number of objects. Filters stay where the scan that made them put them.
+//
+//	catalog/<n>.json              the n-th index: its shards; create-only
+//	catalog/<n>/<shard>           entries, sealed
+//	catalog/filters/<run>-<batch> filters of the units of one batch
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strconv"
+	"strings"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/spool"
+)
+
+// Version of the entry format. It is part of what an entry's validity hangs on.
+const Version = 1
+
+// shardEntries is how many entries one shard of an index holds.
+const shardEntries = 100_000
+
+// Entry is what is known of one object version.
+type Entry struct {
+	Store         string             `json:"s"`
+	Key           string             `json:"k"`
+	VersionID     string             `json:"v,omitempty"`
+	ETag          string             `json:"e"`
+	Size          int64              `json:"z"`
+	Basis         string             `json:"b"` // digest of tokenizer version, dataset settings and catalog key
+	Format        string             `json:"f,omitempty"`
+	Records       int64              `json:"r"`
+	Malformed     int64              `json:"m,omitempty"`
+	Rows          map[string]int64   `json:"a,omitempty"`
+	Unattributed  int64              `json:"ua,omitempty"`
+	Misattributed int64              `json:"ma,omitempty"`
+	From          int64              `json:"t0,omitempty"`
+	To            int64              `json:"t1,omitempty"`
+	Segments      []pipeline.Segment `json:"g,omitempty"`
+}
+
+// Valid reports whether e still speaks of o under the settings that basis digests.
+func (e *Entry) Valid(o *pipeline.Object, basis string) bool {
+	return e.Store == o.Store && e.Key == o.Key && e.VersionID == o.Version && e.ETag == o.ETag && e.Size == o.Size && e.Basis == basis
+}
+
+// compare orders entries as plans order objects; versions of one key keep the
+// order in which the store lists them, so only store and key are compared.
+func compare(store, key, store2, key2 string) int {
+	if c := strings.Compare(store, store2); c != 0 {
+		return c
+	}
+	return strings.Compare(key, key2)
+}
+
+// Catalog is the catalog in a work store.
+type Catalog struct {
+	Work connectors.Store
+	Seal spool.Seal
+	Open spool.Open
+}
+
+type header struct {
+	Version int    `json:"version"`
+	Run     string `json:"run"`
+	Shards  int    `json:"shards"`
+	Entries int64  `json:"entries"`
+}
+
+// Latest returns the number of the newest whole index, 0 if there is none.
+func (c *Catalog) Latest(ctx context.Context) (int, error) {
+	latest := 0
+	for o, err := range c.Work.List(ctx, "catalog/") {
+		if err != nil {
+			return 0, fmt.Errorf("list catalog: %w", err)
+		}
+		name, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, "catalog/"), ".json")
+		if n, err := strconv.Atoi(name); ok && err == nil && n > latest {
+			latest = n
+		}
+	}
+	return latest, nil
+}
+
+// Entries yields the entries of index n in order; none for index 0.
+func (c *Catalog) Entries(ctx context.Context, n int) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		if n == 0 {
+			return
+		}
+		var h header
+		if err := readJSON(ctx, c.Work, fmt.Sprintf("catalog/%d.json", n), &h); err != nil {
+			yield(nil, err)
+			return
+		}
+		for shard := range h.Shards {
+			if !c.shard(ctx, fmt.Sprintf("catalog/%d/%06d", n, shard), yield) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Catalog) shard(ctx context.Context, key string, yield func(*Entry, error) bool) bool {
+	body, err := c.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return yield(nil, fmt.Errorf("open catalog: %w", err))
+	}
+	defer body.Close()
+	r, err := spool.NewReader(body, c.Open)
+	if err != nil {
+		return yield(nil, err)
+	}
+	defer r.Close()
+	for {
+		rec, err := r.Next()
+		if err == io.EOF {
+			return true
+		}
+		e := new(Entry)
+		if err == nil {
+			err = json.Unmarshal(rec, e)
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("read catalog %s: %w", key, err))
+			return false
+		}
+		if !yield(e, nil) {
+			return false
+		}
+	}
+}
+
+// Write writes entries (in order) as a new index and returns its number.
+func (c *Catalog) Write(ctx context.Context, run string, entries iter.Seq2[*Entry, error]) (int, error) {
+	latest, err := c.Latest(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for n := latest + 1; ; n++ {
+		h := header{Version: Version, Run: run}
+		var w *shardWriter
+		for e, err := range entries {
+			if err != nil {
+				return 0, err
+			}
+			if w == nil {
+				if w, err = newShard(c.Seal); err != nil {
+					return 0, err
+				}
+			}
+			if err := w.add(e); err != nil {
+				return 0, err
+			}
+			h.Entries++
+			if w.n == shardEntries {
+				if err := w.store(ctx, c.Work, fmt.Sprintf("catalog/%d/%06d", n, h.Shards)); err != nil {
+					return 0, err
+				}
+				h.Shards, w = h.Shards+1, nil
+			}
+		}
+		if w != nil {
+			if err := w.store(ctx, c.Work, fmt.Sprintf("catalog/%d/%06d", n, h.Shards)); err != nil {
+				return 0, err
+			}
+			h.Shards++
+		}
+		err := writeJSON(ctx, c.Work, fmt.Sprintf("catalog/%d.json", n), h)
+		if errors.Is(err, connectors.ErrExists) {
+			continue // another run was faster; the number after it is free
+		}
+		return n, err
+	}
+}
+
+type shardWriter struct {
+	f *os.File
+	w *spool.Writer
+	n int
+}
+
+func newShard(seal spool.Seal) (*shardWriter, error) {
+	f, err := spool.Temp()
+	if err != nil {
+		return nil, err
+	}
+	w, err := spool.NewWriter(f, seal)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &shardWriter{f: f, w: w}, nil
+}
+
+func (s *shardWriter) add(e *Entry) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write catalog: %w", err)
+	}
+	s.n++
+	return s.w.Write(b)
+}
+
+func (s *shardWriter) store(ctx context.Context, work connectors.Store, key string) error {
+	defer s.f.Close()
+	if err := s.w.Close(); err != nil {
+		return err
+	}
+	if _, err := work.Create(ctx, key, s.f); err != nil && !errors.Is(err, connectors.ErrExists) {
+		return fmt.Errorf("write catalog: %w", err)
+	}
+	return nil
+}
+
+// Join walks objects and entries, both in order, and yields each object with its
+// entry, or nil where there is none.
+func Join(objects iter.Seq2[pipeline.Object, error], entries iter.Seq2[*Entry, error]) iter.Seq2[Joined, error] {
+	return func(yield func(Joined, error) bool) {
+		next, stop := iter.Pull2(entries)
+		defer stop()
+		e, err, ok := next()
+		var group []*Entry // entries of the current key: one per version
+		for o, oerr := range objects {
+			if oerr != nil {
+				yield(Joined{}, oerr)
+				return
+			}
+			if len(group) > 0 && compare(group[0].Store, group[0].Key, o.Store, o.Key) != 0 {
+				group = group[:0]
+			}
+			for ok {
+				if err != nil {
+					yield(Joined{}, err)
+					return
+				}
+				c := compare(e.Store, e.Key, o.Store, o.Key)
+				if c > 0 {
+					break
+				}
+				if c == 0 {
+					group = append(group, e)
+				}
+				e, err, ok = next()
+			}
+			j := Joined{Object: o}
+			for _, x := range group {
+				if x.VersionID == o.Version && x.ETag == o.ETag {
+					j.Entry = x
+				}
+			}
+			if !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Joined is an object and what is known of it.
+type Joined struct {
+	Object pipeline.Object
+	Entry  *Entry // nil: nothing
+}
