@@ -1,0 +1,45 @@
+package mem
+
+import (
+	"maps"
+
+	"expunge/connectors"
+)
+
+// Overwrite puts b at key whatever is there, as a foreign writer does.
+func (s *Store) Overwrite(key string, b []byte) connectors.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(key, append([]byte(nil), b...))
+}
+
+// Hold puts key under a legal hold, or ends it: Delete is ErrHeld meanwhile.
+func (s *Store) Hold(key string, on bool) { s.change(key, func(h *history) { h.held = on }) }
+
+// Archive makes key unreadable until it is restored: Open is ErrArchived meanwhile.
+func (s *Store) Archive(key string, on bool) {
+	s.change(key, func(h *history) { h.archived = on })
+}
+
+// SetMeta sets what stands beside the bytes of key.
+func (s *Store) SetMeta(key string, meta map[string]string) {
+	s.change(key, func(h *history) { h.meta = maps.Clone(meta) })
+}
+
+// Meta returns what stands beside the bytes of key; nil if nothing does.
+func (s *Store) Meta(key string) map[string]string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if h := s.keys[key]; h != nil {
+		return maps.Clone(h.meta)
+	}
+	return nil
+}
+
+func (s *Store) change(key string, f func(*history)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.keys[key]; h != nil {
+		f(h)
+	}
+}
