@@ -44,6 +44,7 @@ type Input struct {
 	Open   func(ctx context.Context, off, n int64) (io.ReadCloser, error) // n < 0: to the end
 	Part   Part                                                           // the zero Part is the whole object
 	Layout Layout
+	Every  bool // decode and emit every record, whether or not it holds a match
 }
 
 // Part is a run of records of an object. Line formats use Off and Len, in bytes
