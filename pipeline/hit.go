@@ -26,6 +26,7 @@ type Hit struct {
 	Tier    Tier       `json:"tier"`             // the surest of Why
 	Why     []Evidence `json:"why"`
 	Links   []Link     `json:"links,omitempty"` // link ids in the record: the next round's identifiers
+	Base    int64      `json:"base,omitempty"`  // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
 }
 
 // Link is a link id in canonical form. Hits with links are only ever stored sealed.
