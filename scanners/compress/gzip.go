@@ -4,31 +4,19 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
+	"expunge/scanners/compress/inflate"
 )
 
+// newGzip reads all members of a gzip object. Padding with zeros is tolerated,
+// other bytes after a member are not.
 func newGzip(src io.Reader) func() ([]byte, error) {
-	var z *gzip.Reader
-	buf := make([]byte, ChunkSize)
+	z := inflate.NewReader(src, nil)
 	return func() ([]byte, error) {
-		if z == nil {
-			var err error
-			if z, err = gzip.NewReader(src); err != nil {
-				return nil, gzipError(err)
-			}
+		b, err := z.Next()
+		switch err {
+		case nil, io.EOF, io.ErrUnexpectedEOF:
+			return b, err
 		}
-		n, err := io.ReadFull(z, buf)
-		if err == io.ErrUnexpectedEOF && n > 0 {
-			_, err = z.Read(buf[n:])
-		}
-		return buf[:n], gzipError(err)
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-}
-
-func gzipError(err error) error {
-	switch err {
-	case nil, io.EOF, io.ErrUnexpectedEOF:
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
