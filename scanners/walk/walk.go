@@ -90,6 +90,20 @@ func (w *Walker) Text(text []byte, root string) []Leaf {
 	return w.leaves
 }
 
+// More adds the leaves of another text, of the same record, to those of the last
+// call, and returns all of them.
+func (w *Walker) More(text []byte, root string) []Leaf {
+	if w.paths == nil {
+		w.paths = make(map[string]string)
+	}
+	w.path = append(w.path[:0], root...)
+	_ = w.text(text)
+	return w.leaves
+}
+
+// Reset forgets the leaves so far: More begins a record.
+func (w *Walker) Reset() { w.reset("") }
+
 // reset begins a document.
 func (w *Walker) reset(root string) {
 	w.leaves, w.arena = w.leaves[:0], w.arena[:0]
