@@ -40,6 +40,12 @@ func (s *Search) Mark(block []byte, lines bool) {
 	slices.Sort(s.doubt)
 }
 
+// Probe is Mark for records that are not JSON: without the fields.
+func (s *Search) Probe(block []byte) {
+	s.at = s.f.Probe(s.at[:0], block)
+	s.found, s.doubt = s.found[:0], s.doubt[:0]
+}
+
 // Marked reports on the record that ends at end, and forgets the marks before it:
 // whether it is a candidate, and whether it must be walked to tell.
 func (s *Search) Marked(end int) (candidate, doubt bool) {

@@ -1,0 +1,126 @@
+package csv
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"expunge/scanners"
+)
+
+func TestScan(t *testing.T) {
+	no := false
+	for _, c := range []struct {
+		doc     string
+		layout  scanners.Layout
+		want    []string
+		records int64
+		bad     int64
+		code    scanners.Code
+	}{
+		{doc: "a,b\r\n1,needle\n\n\r\n\"x\ny\",\"ne\"\nneedle,", want: []string{"0 b", "2 a"}, records: 3},
+		{doc: "\xef\xbb\xbf\"\"\"FROM\"\"\",b,b,\n1,2,needle,needle\n", want: []string{"0 b__2 _4"}, records: 1},
+		{doc: "\"\"\"FROM\"\"\";b\nneedle;2", want: []string{`0 "FROM"`}, records: 1},
+		{doc: "a|b\nneedle|\"x|\"\"y\"\"\nz\"\n", want: []string{"0 a"}, records: 1},
+		{doc: "a,b\n1,\"{\"\"u\"\":{\"\"v\"\":\"\"needle\"\"}}\"\n", want: []string{"0 b.u.v"}, records: 1},
+		{doc: "a,b\nneedle\n1,2,\n1,needle,needle\n1,2,3\n", want: []string{"0 a", "2  b _3 suspect"}, records: 4, bad: 4},
+		{doc: "a,b\nx \"needle\" y,2\n", want: []string{"0 a"}, records: 1},
+		{doc: "a,b\n\"x\"needle,2\n", want: []string{"0  a suspect"}, records: 1, bad: 1},
+		{doc: "a,b\n1,needle\n2,\"x\n3,4\n", want: []string{"0 b"}, records: 1, code: scanners.Truncated},
+		{doc: "a\tb\n\"x\ty\"\tneedle\n", want: []string{"0 b"}, records: 1},
+		{doc: "1\t{\"u\":\"needle\"}\n\"open\tneedle\n\"q\"\"needle\"\tz\n", layout: scanners.Layout{Columns: []string{"a", "b"}}, want: []string{"0 b.u", "1 b", "2 a"}, records: 3},
+		{doc: "needle,2\n", layout: scanners.Layout{Header: &no}, want: []string{"0 _1"}, records: 1},
+		{doc: "a\nneedle", want: []string{"0 a"}, records: 1}, {doc: ""}, {doc: "a,b"}, {doc: "\n\na,b\n1,needle", want: []string{"0 b"}, records: 1},
+	} {
+		got, docs, stats, err := found(t, New(), input2(c.doc, c.layout), c.doc, &finder{needle: "needle"})
+		r := &scanners.Refusal{}
+		errors.As(err, &r)
+		if !slices.Equal(got, c.want) || stats.Records != c.records || stats.Malformed != c.bad || r.Code != c.code {
+			t.Errorf("%q: %q %+v %v", c.doc, got, stats, err)
+		}
+		for _, d := range docs {
+			if d != "" && !json.Valid([]byte(d)) {
+				t.Errorf("Doc %s", d)
+			}
+		}
+	}
+}
+
+func input2(doc string, l scanners.Layout) scanners.Input {
+	in := input(doc)
+	in.Layout = l
+	return in
+}
+
+func TestFields(t *testing.T) {
+	doc := "id,user_id,props\n1,42,\n42,1,\n3,\"42\",x\n4,,\"{\"\"user_id\"\":42}\"\n5,1,2,42\n42\n"
+	f := &finder{fields: []string{"user_id", "props.user_id", "_4"}, value: "42"}
+	got, _, _, err := found(t, New(), input(doc), doc, f)
+	if want := []string{"0 user_id", "2 user_id", "3 props.user_id", "4 _4 suspect"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
+func TestEdges(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("n,id,t\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&b, "%d,%d,\"%s\"\n", i, i%100, strings.Repeat("\n\"\",", i%30))
+	}
+	doc := b.String()
+	f := &finder{fields: []string{"id"}, value: "42"}
+	whole, _, stats, err := found(t, New(), input(doc), doc, f)
+	if err != nil || stats.Records != 30_000 || stats.Malformed != 0 || len(whole) != 300 || len(f.edges) < 4 {
+		t.Fatal(stats, len(whole), len(f.edges), err)
+	}
+	var got []string
+	from, record := int64(0), int64(0)
+	for i, edge := range f.edges {
+		in := input(doc)
+		in.Part = scanners.Part{Off: from, Len: edge - from, Record: record}
+		if in.Part.Len == 0 {
+			continue
+		}
+		out, _, stats, err := found(t, New(), in, doc, &finder{fields: []string{"id"}, value: "42"})
+		if err != nil || record+stats.Records != f.counts[i] {
+			t.Fatal(stats, err)
+		}
+		got = append(got, out...)
+		from, record = edge, record+stats.Records
+	}
+	if !slices.Equal(got, whole) {
+		t.Errorf("%d records by parts, %d by the whole", len(got), len(whole))
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{"a,b\n1,needle\n", "a,b\r\n\"x\n\",\"needle\"\"\"\n", "\"a\"\n\"needle\"", "a\n\nneedle\n", "a,b\nx\"y,needle\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		in := input2(doc, scanners.Layout{Delimiter: ','})
+		got, _, stats, err := found(t, New(), in, doc, &finder{needle: "needle"})
+		if r := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == scanners.Crashed) {
+			t.Fatal(err)
+		}
+		// encoding/csv takes "\r" in quoted fields and a mark in the first cell otherwise.
+		r := csv.NewReader(strings.NewReader(doc))
+		rows, e := r.ReadAll()
+		if e != nil || err != nil || len(rows) == 0 || strings.ContainsAny(doc, "\r\x1f(B7PRL") || strings.HasPrefix(doc, "\xef") {
+			return
+		}
+		hits := 0
+		for _, row := range rows[1:] {
+			if slices.ContainsFunc(row, func(s string) bool { return strings.Contains(s, "needle") }) {
+				hits++
+			}
+		}
+		if stats.Records != int64(len(rows)-1) || len(got) != hits {
+			t.Fatalf("%q: %d records, want %d; %d hits, want %d", doc, stats.Records, len(rows)-1, len(got), hits)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package json
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"expunge/scanners"
+)
+
+func TestScan(t *testing.T) {
+	for _, c := range []struct {
+		doc     string
+		want    []string
+		records int64
+		code    scanners.Code
+	}{
+		{`[{"a":"needle"}, {"a":1},` + "\n" + `"needle", ["needle"]]`, []string{"0 a", "2 value", "3 value[]"}, 4, ""},
+		{"{\n \"a\": {\"b\": \"needle\"}\n}\n{\"c\":1}{\"d\":\"needle\"}", []string{"0 a.b", "2 d"}, 3, ""},
+		{"\xef\xbb\xbf[]", nil, 0, ""}, {"", nil, 0, ""}, {" [1,2]\n[\"needle\"] ", []string{"2 value"}, 3, ""},
+		{`{"a":"}{\"needle\\"}`, []string{"0 a"}, 1, ""}, {`42`, nil, 1, ""}, {`"needle"`, []string{"0 value"}, 1, ""},
+		{`[{"a":"needle"},{"a":`, []string{"0 a"}, 1, scanners.Truncated}, {`[{"a":"needle"}`, []string{"0 a"}, 1, scanners.Truncated},
+		{`[{"a":"needle"}] x`, []string{"0 a"}, 2, scanners.Corrupt}, {`[1 2]`, nil, 1, scanners.Corrupt}, {`[1,]`, nil, 1, scanners.Corrupt},
+		{`[,1]`, nil, 0, scanners.Corrupt}, {`]`, nil, 0, scanners.Corrupt}, {`{} }`, nil, 1, scanners.Corrupt}, {`"abc`, nil, 0, scanners.Truncated},
+		{`[{"a":needle}]`, []string{"0  suspect"}, 1, ""}, {`{"a" 1}`, nil, 1, ""},
+	} {
+		got, docs, stats, err := found(t, Scanner{}, input(c.doc), c.doc, &finder{needle: "needle"})
+		r := &scanners.Refusal{}
+		errors.As(err, &r)
+		if !slices.Equal(got, c.want) || stats.Records != c.records || r.Code != c.code {
+			t.Errorf("%s: %q %+v %v", c.doc, got, stats, err)
+		}
+		for _, d := range docs {
+			if d != "" && !json.Valid([]byte(d)) {
+				t.Errorf("Doc %s", d)
+			}
+		}
+	}
+}
+
+func TestEdges(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("[")
+	for i := range 30_000 {
+		if i > 0 {
+			b.WriteString(",\n")
+		}
+		fmt.Fprintf(&b, `{"n":%d,"id":%d,"t":"%s"}`, i, i%100, strings.Repeat(`\"x`, i%50))
+	}
+	doc := b.String() + "]\n"
+	f := &finder{fields: []string{"id"}, value: "42"}
+	whole, _, stats, err := found(t, Scanner{}, input(doc), doc, f)
+	if err != nil || stats.Records != 30_000 || len(whole) != 300 || len(f.edges) < 4 {
+		t.Fatal(stats, len(whole), len(f.edges), err)
+	}
+	// A later scan may begin at any boundary.
+	var got []string
+	from, record := int64(0), int64(0)
+	for i, edge := range f.edges {
+		in := input(doc)
+		in.Part = scanners.Part{Off: from, Len: edge - from, Record: record}
+		if in.Part.Len == 0 {
+			continue
+		}
+		out, _, stats, err := found(t, Scanner{}, in, doc, &finder{fields: []string{"id"}, value: "42"})
+		if err != nil || record+stats.Records != f.counts[i] {
+			t.Fatal(stats, err)
+		}
+		got = append(got, out...)
+		from, record = edge, record+stats.Records
+	}
+	if !slices.Equal(got, whole) {
+		t.Errorf("%d records by parts, %d by the whole", len(got), len(whole))
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{`[{"a":"needle"},1]`, `{"a":1} {"needle":2}`, `["a","\"needle"]`, `[[1],[[]]]`, ` 1 2 `, `{"a":"\\"}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		find := &finder{needle: "needle"}
+		got, _, stats, err := found(t, Scanner{}, input(doc), doc, find)
+		if r := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == scanners.Crashed) {
+			t.Fatal(err)
+		}
+		// The slow way: encoding/json's decoder.
+		var want, hits int64
+		d := json.NewDecoder(bytes.NewReader([]byte(doc)))
+		for {
+			var v json.RawMessage
+			if e := d.Decode(&v); e == io.EOF {
+				break
+			} else if e != nil {
+				return
+			}
+			elements := []json.RawMessage{v}
+			if v[0] == '[' {
+				elements = nil
+				_ = json.Unmarshal(v, &elements)
+			}
+			for _, e := range elements {
+				want++
+				if bytes.Contains(e, []byte("needle")) {
+					hits++
+				}
+			}
+		}
+		if err == nil && (stats.Records != want || int64(len(got)) < hits) {
+			t.Fatalf("%q: %d records, want %d; %d hits, want %d", doc, stats.Records, want, len(got), hits)
+		}
+	})
+}
