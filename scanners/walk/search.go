@@ -71,7 +71,10 @@ func (s *Search) Record(rec *scanners.Record, body []byte, candidate, doubt bool
 	}
 	root := ""
 	if !object {
-		root, doubt = "value", true
+		doubt = true
+		if len(body) == 0 || body[0] != '{' {
+			root = "value"
+		}
 	}
 	leaves, err := s.Walker.Leaves(body, root)
 	if errors.Is(err, ErrMany) {
