@@ -1,0 +1,241 @@
+package identity
+
+import (
+	"slices"
+	"strings"
+
+	"expunge/pipeline"
+	"expunge/scanners"
+)
+
+var _ scanners.Finder = (*Finder)(nil)
+
+// FinderOptions says what of one object is searched, and how.
+type FinderOptions struct {
+	Fields   []pipeline.Field                         // declared
+	Objects  map[string]pipeline.Field                // captures of the object's name that are identifiers
+	Search   bool                                     // undeclared fields, too
+	Account  string                                   // whose needles may match; "": anyone's
+	Agents   bool                                     // fields of agents, too, for needles of agents
+	Collect  func(token uint64)                       // gets every token seen, most of them once; nil: none
+	Boundary func(off int64, group int, record int64) // see scanners.Finder; nil: none
+}
+
+// Finder searches one part of one object. It serves one goroutine.
+type Finder struct {
+	s     *Set
+	o     FinderOptions
+	t     tokenizer // of raw bytes
+	d     decoder
+	paths []string
+	ask   []*pipeline.Field // by the number ProbeField gets
+	exact map[string]*pipeline.Field
+	wild  []wildcard
+	known map[string]*pipeline.Field // paths that were resolved
+	best  map[uint32]found           // of the leaf at hand
+	order []uint32
+}
+
+// wildcard is a declared path with {} in it.
+type wildcard struct {
+	steps []string
+	field *pipeline.Field
+}
+
+// Finder makes a finder for one part of an object.
+func (s *Set) Finder(o FinderOptions) *Finder {
+	f := &Finder{s: s, o: o, exact: map[string]*pipeline.Field{}, known: map[string]*pipeline.Field{}, best: map[uint32]found{}}
+	f.t = tokenizer{h: s.h, table: s.table, collect: o.Collect}
+	for i := range o.Fields {
+		d := &o.Fields[i]
+		if steps := pathSteps(d.Path); slices.Contains(steps, "*") {
+			f.wild = append(f.wild, wildcard{steps, d})
+		} else {
+			f.exact[d.Path] = d
+		}
+		if !idKind(d.Kind) || d.Party == pipeline.Business {
+			continue
+		}
+		if o.Collect != nil || s.unseen[d.Kind] || d.Pattern != nil && s.kinds[d.Kind] {
+			f.paths, f.ask = append(f.paths, d.Path), append(f.ask, d)
+		}
+	}
+	return f
+}
+
+// idKind reports whether values of a kind are found by equality. Phones and
+// addresses are found by their tokens wherever they stand; a name alone never
+// makes a candidate.
+func idKind(k pipeline.Kind) bool {
+	switch k {
+	case "", pipeline.Phone, pipeline.Email, pipeline.Name:
+		return false
+	}
+	return true
+}
+
+// pathSteps splits a path; "{}" becomes a step "*" of its own.
+func pathSteps(path string) []string {
+	return strings.Split(strings.ReplaceAll(strings.ReplaceAll(path, ".{}", ".*"), "{}", ".*"), ".")
+}
+
+// field resolves a path; nil if it is not declared.
+func (f *Finder) field(path string) *pipeline.Field {
+	if d, ok := f.exact[path]; ok {
+		return d
+	}
+	if len(f.wild) == 0 {
+		return nil
+	}
+	if d, ok := f.known[path]; ok {
+		return d
+	}
+	var hit *pipeline.Field
+	steps := pathSteps(path)
+	for _, w := range f.wild {
+		if slices.EqualFunc(w.steps, steps, func(want, got string) bool { return want == "*" || want == got }) {
+			hit = w.field
+			break
+		}
+	}
+	if len(f.known) < 4096 { // map keys are data: there is no end to them
+		f.known[path] = hit
+	}
+	return hit
+}
+
+// Probe implements scanners.Finder.
+func (f *Finder) Probe(at []int, raw []byte) []int {
+	b := f.d.decode(raw)
+	f.t.hits = f.t.hits[:0]
+	f.t.scan(b, len(f.d.marks) > 0)
+	n := len(at)
+	at = append(at, f.d.doubt...)
+	for _, s := range f.t.hits {
+		at = append(at, f.d.source(s.hi-1))
+	}
+	slices.Sort(at[n:])
+	return at
+}
+
+// Fields implements scanners.Finder.
+func (f *Finder) Fields() []string { return f.paths }
+
+// ProbeField implements scanners.Finder.
+func (f *Finder) ProbeField(field int, value []byte) bool {
+	d := f.ask[field]
+	id := extract(d, value)
+	if id == "" {
+		return false
+	}
+	return f.probeID(d.Kind, id)
+}
+
+// probeID collects and probes the tokens of a canonical id.
+func (f *Finder) probeID(kind pipeline.Kind, id string) bool {
+	f.t.hits, f.t.seen = f.t.hits[:0], 0
+	f.t.scan(f.d.decode([]byte(id)), false)
+	token := f.s.h.exact(seedKind, string(kind), []byte(id))
+	if f.t.seen == 0 {
+		f.t.emit(token, wordToken, 0, 0)
+	}
+	return len(f.t.hits) > 0 || f.s.table.has(token)
+}
+
+// extract is the canonical id in a declared field's value; "" if there is none.
+func extract(d *pipeline.Field, value []byte) string {
+	v := string(value)
+	if d.Pattern != nil {
+		m := d.Pattern.FindStringSubmatch(v)
+		k := d.Pattern.SubexpIndex("id")
+		if m == nil || k < 0 {
+			return ""
+		}
+		v = m[k]
+	}
+	c, err := normalise(d.Kind, v, "")
+	if err != nil {
+		return ""
+	}
+	return c.Value.Reveal()
+}
+
+// Boundary implements scanners.Finder.
+func (f *Finder) Boundary(off int64, group int, record int64) {
+	f.t.recent = [1024]uint64{}
+	if f.o.Boundary != nil {
+		f.o.Boundary(off, group, record)
+	}
+}
+
+// Link is a link id found in a record that matched: what the next round looks for.
+type Link struct {
+	Kind  pipeline.Kind
+	Value pipeline.Secret // canonical
+}
+
+// Links appends the link ids that a leaf of a matched record holds.
+func (f *Finder) Links(dst []Link, path string, value []byte) []Link {
+	if d := f.field(path); d != nil && d.Link && d.Party == pipeline.Consumer {
+		return f.link(dst, d, value)
+	}
+	return dst
+}
+
+func (f *Finder) link(dst []Link, d *pipeline.Field, value []byte) []Link {
+	if d.Kind == pipeline.Phone || d.Kind == pipeline.Email || d.Kind == pipeline.Name {
+		c, err := normalise(d.Kind, string(value), f.s.region)
+		if err != nil || c.Doubt {
+			return dst
+		}
+		return append(dst, Link{d.Kind, c.Value})
+	}
+	if id := extract(d, value); id != "" {
+		return append(dst, Link{d.Kind, pipeline.Secret(id)})
+	}
+	return dst
+}
+
+// KeyPath is the path of matches in an object's name.
+const KeyPath = "(key)"
+
+// captures calls do for each declared capture of the object's name, in the order
+// of their names.
+func (f *Finder) captures(captures map[string]string, do func(d *pipeline.Field, value []byte)) {
+	var names []string
+	for name := range f.o.Objects {
+		if captures[name] != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		d := f.o.Objects[name]
+		do(&d, []byte(captures[name]))
+	}
+}
+
+// FindKey returns the matches in what the object's name captured, and collects
+// its tokens.
+func (f *Finder) FindKey(captures map[string]string) []scanners.Match {
+	var out []scanners.Match
+	f.captures(captures, func(d *pipeline.Field, value []byte) {
+		if idKind(d.Kind) {
+			if id := extract(d, value); id != "" {
+				f.probeID(d.Kind, id)
+			}
+		}
+		out = f.find(out, d, KeyPath, value)
+	})
+	return out
+}
+
+// KeyLinks appends the link ids that the object's name holds.
+func (f *Finder) KeyLinks(dst []Link, captures map[string]string) []Link {
+	f.captures(captures, func(d *pipeline.Field, value []byte) {
+		if d.Link && d.Party == pipeline.Consumer {
+			dst = f.link(dst, d, value)
+		}
+	})
+	return dst
+}

@@ -1,0 +1,226 @@
+package identity
+
+import (
+	"regexp"
+
+	"expunge/pipeline"
+)
+
+// group is a run of digits in a number.
+type group struct{ lo, hi int }
+
+// phoneText is what stands around a token of a phone number: its groups up to
+// the token's end, and what follows.
+type phoneText struct {
+	groups []group
+	b      []byte
+	end    int
+}
+
+// maxRead bounds how many digits before the token's end are looked at.
+const maxRead = 24
+
+// groupsBefore collects, from the left, the groups that may belong to the number
+// that ends at end.
+func groupsBefore(b []byte, end int) []group {
+	var gs []group
+	total := 0
+	for hi := end; ; {
+		lo := hi
+		for lo > 0 && isDigit(b[lo-1]) {
+			lo--
+		}
+		total += hi - lo
+		if letterBefore(b, lo) || total > maxRead {
+			break
+		}
+		gs = append(gs, group{lo, hi})
+		k := lo
+		for k > 0 && lo-k < maxGap && classes[b[k-1]]&phsep != 0 {
+			k--
+		}
+		if k == lo || k == 0 || !isDigit(b[k-1]) {
+			break
+		}
+		hi = k
+	}
+	for i, j := 0, len(gs)-1; i < j; i, j = i+1, j-1 {
+		gs[i], gs[j] = gs[j], gs[i]
+	}
+	return gs
+}
+
+// nextGroup is the group after end, if separators alone stand between.
+func nextGroup(b []byte, end int) (group, bool) {
+	k := end
+	for k < len(b) && k-end < maxGap && classes[b[k]]&phsep != 0 {
+		k++
+	}
+	if k == end || k == len(b) || !isDigit(b[k]) {
+		return group{}, false
+	}
+	hi := k
+	for hi < len(b) && isDigit(b[hi]) {
+		hi++
+	}
+	return group{k, hi}, true
+}
+
+// extension is what says that the digits behind it are one.
+var extension = regexp.MustCompile(`(?i)^[ ,;]{0,2}(?:(?:ext(?:n|ension)?|x|#)[.: ]{0,2}|;ext=)(\d{1,7})(?:[^0-9A-Za-z]|$)`)
+
+// digitsOf joins the digits of groups.
+func digitsOf(b []byte, gs []group) string {
+	var out []byte
+	for _, g := range gs {
+		out = append(out, b[g.lo:g.hi]...)
+	}
+	return string(out)
+}
+
+// plusBefore reports whether a plus stands before the group, perhaps with a
+// parenthesis or a space between, and where.
+func plusBefore(b []byte, g group) (int, bool) {
+	for k := g.lo; k > 0 && g.lo-k < 3; k-- {
+		switch b[k-1] {
+		case '+':
+			return k - 1, true
+		case ' ', '(':
+		default:
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// confirmPhone reads the number that ends at the token and compares it.
+func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
+	b, want := l.text, n.Canon.Value.Reveal()
+	ext, after := "", s.hi
+	if m := extension.FindSubmatchIndex(b[s.hi:]); m != nil {
+		ext, after = string(b[s.hi+m[2]:s.hi+m[3]]), s.hi+m[3]
+	} else if letterAfter(b, s.hi) {
+		return found{}, false
+	}
+	if has := n.Canon.Ext.Reveal(); has != "" && ext != "" && has != ext {
+		return found{}, false
+	}
+	gs := groupsBefore(b, s.hi)
+	if len(gs) == 0 {
+		return found{}, false
+	}
+	// a service code before the number is no part of it
+	if g := gs[0]; g.lo > 0 && b[g.lo-1] == '*' && g.hi-g.lo >= 2 {
+		if gs[0].lo += 2; gs[0].lo == gs[0].hi {
+			gs = gs[1:]
+		}
+	}
+	sp, rule, ok := spot{}, "", false
+	longer := false // perhaps this is the end of a longer number without its plus
+	for i := range gs {
+		at, plus := plusBefore(b, gs[i])
+		spaced := plus && l.url // perhaps a space, form-encoded
+		digits := digitsOf(b, gs[i:])
+		if len(digits) < 7 {
+			break
+		}
+		if sentinel(digits) {
+			return found{}, false
+		}
+		readings := readPhone(digits, plus, f.s.region)
+		if spaced && (len(readings) == 0 || !readings[0].valid) {
+			readings = append(readings, readPhone(digits, false, f.s.region)...)
+		}
+		other := false
+		for k, r := range readings {
+			if r.e164 == want {
+				sp = spot{lo: gs[i].lo, hi: after, doubt: !r.sure && k > 0}
+				if plus {
+					sp.lo = at
+				}
+				rule, ok = phoneRule(b[sp.lo:s.hi], digits, want, plus), true
+				break
+			}
+			other = other || r.valid && r.sure
+		}
+		if ok {
+			if other {
+				sp.doubt = true
+			}
+			if i > 0 && glued(b, gs[i-1].hi, sp.lo) {
+				sp.doubt = true
+			}
+			break
+		}
+		if other {
+			return found{}, false // a longer number, and another one
+		}
+		for _, r := range readings {
+			if r.valid && i+1 < len(gs) {
+				longer = true
+			}
+		}
+	}
+	if !ok {
+		return found{}, false
+	}
+	sp.doubt = sp.doubt || longer
+	if g, more := nextGroup(b, s.hi); more && ext == "" {
+		if digits := digitsOf(b, append(gs[firstAt(gs, sp.lo):], g)); len(digits) <= maxPhone+2 {
+			for _, r := range readPhone(digits, rule == "phone.e164" || rule == "phone.international", f.s.region) {
+				if r.valid && r.sure && r.e164 != want {
+					return found{}, false // the number goes on
+				}
+			}
+		}
+		if glued(b, s.hi, g.lo) {
+			sp.doubt = true
+		}
+	}
+	if ext != "" {
+		rule += ".ext"
+	} else if n.Canon.Ext != "" {
+		sp.doubt = true // the switchboard, not the person's extension
+	}
+	tier := pipeline.Normalised
+	if l.isExact(want) || l.isExact("+"+want) {
+		tier = pipeline.Exact
+	}
+	return l.judge(sp, pipeline.Phone, tier, rule)
+}
+
+// firstAt is the index of the first group at or after lo.
+func firstAt(gs []group, lo int) int {
+	for i, g := range gs {
+		if g.lo >= lo {
+			return i
+		}
+	}
+	return len(gs) - 1
+}
+
+// glued reports whether only a hyphen, a dot or a slash stands between two groups, so
+// that they may be one longer number or code.
+func glued(b []byte, from, to int) bool {
+	return to-from == 1 && (b[from] == '-' || b[from] == '.' || b[from] == '/')
+}
+
+func phoneRule(text []byte, digits, want string, plus bool) string {
+	bare := true
+	for i, c := range text {
+		if !isDigit(c) && (i > 0 || c != '+') {
+			bare = false
+		}
+	}
+	switch {
+	case plus && bare:
+		return "phone.e164"
+	case plus:
+		return "phone.international"
+	case digits == want && bare:
+		return "phone.digits"
+	case len(digits) > len(want) || len(digits) > 2 && digits[:2] == "00":
+		return "phone.idd"
+	}
+	return "phone.national"
+}

@@ -1,0 +1,323 @@
+package identity
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"expunge/pipeline"
+)
+
+// what says how a form is confirmed once its token was seen.
+type what uint8
+
+const (
+	asPhone  what = iota // by reading the number
+	asEmail              // by reading the address
+	asGmail              // by the mailbox
+	asText               // as a word, by its text
+	asUUID               // by its 32 hex digits
+	asGA                 // by both parts
+	asIP                 // by reading the address
+	asField              // by equality in a declared field of its kind
+	asDigest             // by the digest's text
+)
+
+// form is one way a needle can be written.
+type form struct {
+	needle uint32
+	what   what
+	digest digestForm // asDigest
+	off    uint16     // of the token within the form's text: asText, asDigest
+}
+
+// digestForm says which digest of which writing in which encoding.
+type digestForm struct{ of, alg, enc uint8 }
+
+// Digests are made of these writings (Google hashes a phone with its plus and a
+// Gmail address without dots, Meta and Snap hash digits alone), by these
+// algorithms, in these encodings.
+var (
+	phoneWritings = [...]string{"e164", "digits", "national"}
+	emailWritings = [...]string{"lower", "dotless", "untagged"}
+	algorithms    = [...]string{"sha256", "sha1", "md5"}
+)
+
+const (
+	encHex = iota
+	encBase64
+	encURL // base64 of URLs
+	encodings
+)
+
+// writing is the nth writing that a needle's digests are made of; "" if it is
+// none of its own.
+func writing(c Canon, of uint8) string {
+	v := c.Value.Reveal()
+	switch c.Kind {
+	case pipeline.Phone:
+		switch of {
+		case 0:
+			return "+" + v
+		case 1:
+			return v
+		}
+		national, _ := nationalOf(v)
+		if national == v {
+			return ""
+		}
+		return national
+	case pipeline.Email:
+		local, dom, _ := strings.Cut(v, "@")
+		gmail := isGmail([]byte(dom))
+		dotless := strings.ReplaceAll(local, ".", "")
+		untagged, _, _ := strings.Cut(dotless, "+")
+		switch {
+		case of == 0:
+			return v
+		case of == 1 && gmail && dotless != local:
+			return dotless + "@" + dom
+		case of == 2 && gmail && untagged != dotless && untagged != "":
+			return untagged + "@" + dom
+		}
+	}
+	return ""
+}
+
+// text is the digest of s as it stands in a lake.
+func (d digestForm) text(s string) string {
+	var sum []byte
+	switch d.alg {
+	case 0:
+		h := sha256.Sum256([]byte(s))
+		sum = h[:]
+	case 1:
+		h := sha1.Sum([]byte(s))
+		sum = h[:]
+	default:
+		h := md5.Sum([]byte(s))
+		sum = h[:]
+	}
+	switch d.enc {
+	case encHex:
+		return hex.EncodeToString(sum)
+	case encURL:
+		return base64.RawURLEncoding.EncodeToString(sum)
+	}
+	return strings.TrimRight(base64.StdEncoding.EncodeToString(sum), "=")
+}
+
+// rule names the form for the chain of evidence: "sha256.e164".
+func (d digestForm) rule(kind pipeline.Kind) string {
+	of := emailWritings[d.of]
+	if kind == pipeline.Phone {
+		of = phoneWritings[d.of]
+	}
+	return algorithms[d.alg] + "." + of
+}
+
+// forms lists the tokens of all writings of a needle, and what each is for.
+// Tokens that only say that a declared field holds the value come last, with
+// asField: they are probes of the catalog only if there are no others.
+func (c *compiler) forms(needle uint32, n Needle) []ref {
+	var refs []ref
+	add := func(token uint64, f form) {
+		f.needle = needle
+		c.all = append(c.all, f)
+		refs = append(refs, ref{token, uint32(len(c.all) - 1)})
+	}
+	h, v := c.h, n.Canon.Value.Reveal()
+	switch n.Canon.Kind {
+	case pipeline.Phone:
+		for _, token := range phoneTokens(h, v) {
+			add(token, form{what: asPhone})
+		}
+	case pipeline.Email:
+		if token, _, ok := c.trigger(v); ok {
+			add(token, form{what: asEmail})
+		}
+		if local, dom, _ := strings.Cut(v, "@"); isGmail([]byte(dom)) {
+			add(h.text(seedGmail, appendMailbox(nil, []byte(local))), form{what: asGmail})
+		}
+	case pipeline.Name:
+		// a name alone never makes a candidate
+	default:
+		if token, s, ok := c.trigger(v); ok {
+			f := form{what: asText, off: uint16(s.lo)}
+			switch s.class {
+			case uuidToken:
+				if _, plain := hex32(v); plain {
+					f.what = asUUID
+				}
+			case gaToken:
+				if _, ga := gaID(v); ga {
+					f.what = asGA
+				}
+			case ipToken:
+				if n.Canon.Kind == pipeline.IP {
+					f.what = asIP
+				}
+			}
+			add(token, f)
+		}
+	}
+	if n.Canon.Kind == pipeline.Phone || n.Canon.Kind == pipeline.Email {
+		for of := range uint8(3) {
+			s := writing(n.Canon, of)
+			if s == "" {
+				continue
+			}
+			for alg := range uint8(len(algorithms)) {
+				for enc := range uint8(encodings) {
+					d := digestForm{of, alg, enc}
+					if token, s, ok := c.trigger(d.text(s)); ok {
+						add(token, form{what: asDigest, digest: d, off: uint16(s.lo)})
+					}
+				}
+			}
+		}
+		return refs
+	}
+	add(h.exact(seedKind, string(n.Canon.Kind), []byte(v)), form{what: asField})
+	return refs
+}
+
+// phoneTokens are the tokens of all national and international writings of a
+// number.
+func phoneTokens(h hasher, e164 string) []uint64 {
+	national, trunk := nationalOf(e164)
+	writings := []string{e164, "00" + e164, "011" + e164}
+	if national != "" {
+		writings = append(writings, national, trunk+national)
+	}
+	var out []uint64
+	for _, w := range writings {
+		var v uint64
+		for i := max(0, len(w)-10); i < len(w); i++ {
+			v = v*10 + uint64(w[i]-'0')
+		}
+		token := h.number(seedPhone, v)
+		switch {
+		case len(w) < 7:
+			continue
+		case len(w) < 10:
+			token = h.pair(seedShort, v, uint64(len(w)))
+		}
+		if !slices.Contains(out, token) {
+			out = append(out, token)
+		}
+	}
+	return out
+}
+
+// trigger is the token of text that says most: every record that holds the text
+// as a whole has it.
+func (c *compiler) trigger(text string) (uint64, span, bool) {
+	t := &c.t
+	t.hits = t.hits[:0]
+	b := c.d.decode([]byte(text))
+	t.scan(b, false)
+	best := -1
+	for i, s := range t.hits {
+		if s.class == gmailToken {
+			continue
+		}
+		if best < 0 || weight(s) > weight(t.hits[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return 0, span{}, false
+	}
+	return t.hits[best].token, t.hits[best], true
+}
+
+// weight ranks tokens by how much they say.
+func weight(s span) int {
+	n := s.hi - s.lo
+	switch s.class {
+	case mailToken:
+		return 4000 + n
+	case uuidToken, gaToken:
+		return 3000 + n
+	case ipToken, wordToken:
+		return 2000 + n
+	case phoneToken:
+		return 1000 + n
+	}
+	return n
+}
+
+// compiler builds a Set.
+type compiler struct {
+	h   hasher
+	t   tokenizer
+	d   decoder
+	all []form
+}
+
+// Set is what is looked for: needles, their forms and the tokens of these. It is
+// safe for concurrent use.
+type Set struct {
+	h       hasher
+	region  string
+	needles []Needle
+	forms   []form
+	table   *table
+	probes  map[string][]uint64    // by account
+	unseen  map[pipeline.Kind]bool // kinds with a needle that leaves no token in raw bytes
+	kinds   map[pipeline.Kind]bool
+	names   map[string][]uint32 // needles by folded name
+	agents  bool
+}
+
+// Compile makes a Set of needles. A needle's index is what Match.Needle says.
+// region is the country of national phone numbers in what is searched.
+func Compile(key Key, region string, needles []Needle) *Set {
+	s := &Set{
+		h: key.hasher(), region: region, needles: slices.Clone(needles),
+		probes: map[string][]uint64{}, unseen: map[pipeline.Kind]bool{}, kinds: map[pipeline.Kind]bool{}, names: map[string][]uint32{},
+	}
+	c := &compiler{h: s.h}
+	c.t.h = s.h
+	var refs []ref
+	for i, n := range s.needles {
+		s.kinds[n.Canon.Kind] = true
+		s.agents = s.agents || n.Agent
+		if n.Canon.Kind == pipeline.Name {
+			s.names[n.Canon.Value.Reveal()] = append(s.names[n.Canon.Value.Reveal()], uint32(i))
+			continue
+		}
+		own := c.forms(uint32(i), n)
+		refs = append(refs, own...)
+		if len(own) > 1 && c.all[own[len(own)-1].form].what == asField {
+			own = own[:len(own)-1]
+		} else if len(own) == 1 {
+			s.unseen[n.Canon.Kind] = true
+		}
+		for _, r := range own {
+			s.probes[n.Account] = append(s.probes[n.Account], r.token)
+		}
+	}
+	for account, tokens := range s.probes {
+		slices.Sort(tokens)
+		s.probes[account] = slices.Compact(tokens)
+	}
+	s.forms, s.table = c.all, newTable(refs)
+	return s
+}
+
+// Len is the number of needles.
+func (s *Set) Len() int { return len(s.needles) }
+
+// Needle is the needle that Match.Needle names.
+func (s *Set) Needle(i uint32) Needle { return s.needles[i] }
+
+// Tokens lists every token that any writing of the account's needles can leave in
+// a filter, ascending: an object whose filters hold none of them holds none of the
+// needles. The caller must not change it.
+func (s *Set) Tokens(account string) []uint64 { return s.probes[account] }

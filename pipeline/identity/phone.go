@@ -1,0 +1,153 @@
+package identity
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers/v2"
+
+	"expunge/pipeline"
+)
+
+// sentinel reports whether a number's digits are what carriers send for a caller
+// id that was withheld: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE as
+// keypad digits. The library takes +17378742833 for a valid number of Texas.
+func sentinel(digits string) bool {
+	switch digits {
+	case "266696687", "7378742833", "17378742833", "2562533", "8656696", "86282452253":
+		return true
+	}
+	return false
+}
+
+// withheld reports whether a value says in words that a caller id was withheld.
+func withheld(v string) bool {
+	switch strings.ToLower(v) {
+	case "", "anonymous", "restricted", "blocked", "unknown", "unavailable", "private", "withheld", "no caller id", "wireless caller":
+		return true
+	}
+	return false
+}
+
+// placeholder reports whether a national number is one that people type to get
+// past a form.
+func placeholder(national string) bool {
+	if national == "" {
+		return true
+	}
+	return strings.Trim(national, national[:1]) == "" || national == "1234567890" || national == "0123456789" || national == "9876543210"
+}
+
+// schemes are what may stand before a number or an address.
+var schemes = []string{"tel:", "sip:", "sips:", "whatsapp:", "sms:", "smsto:", "callto:", "mailto:", "client:", "fax:", "phone:"}
+
+// trimScheme takes a scheme off, and for SIP the host and parameters.
+func trimScheme(v string) string {
+	for _, s := range schemes {
+		if len(v) > len(s) && strings.EqualFold(v[:len(s)], s) {
+			v = v[len(s):]
+			if strings.HasPrefix(s, "sip") || s == "tel:" {
+				v, _, _ = strings.Cut(v, "@")
+				v, _, _ = strings.Cut(v, ";")
+			}
+			return v
+		}
+	}
+	return v
+}
+
+// serviceCode is a vertical service code before a number: *67, *82, #31#.
+var serviceCode = regexp.MustCompile(`^\s*(?:\*\d{2}|\*31#|#31#)\s*`)
+
+func normalisePhone(v, region string) (Canon, error) {
+	if withheld(v) {
+		return Canon{}, ErrSentinel
+	}
+	var d decoder
+	v = string(d.decode([]byte(v)))
+	v = serviceCode.ReplaceAllString(trimScheme(strings.TrimSpace(v)), "")
+	if sentinel(keepDigits(v)) {
+		return Canon{}, ErrSentinel
+	}
+	n, err := phonenumbers.Parse(v, region)
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
+		m, err := phonenumbers.Parse("+"+keepDigits(v), "ZZ")
+		if err != nil || strings.Contains(v, "+") || !phonenumbers.IsValidNumber(m) {
+			return Canon{}, ErrInvalid
+		}
+		n = m
+	}
+	e164 := e164Of(n)
+	if sentinel(e164) {
+		return Canon{}, ErrSentinel
+	}
+	return Canon{
+		Kind: pipeline.Phone, Value: pipeline.Secret(e164), Ext: pipeline.Secret(n.GetExtension()),
+		Doubt: placeholder(phonenumbers.GetNationalSignificantNumber(n)) || tollFree(n),
+	}, nil
+}
+
+func e164Of(n *phonenumbers.PhoneNumber) string {
+	return strings.TrimPrefix(phonenumbers.Format(n, phonenumbers.E164), "+")
+}
+
+func tollFree(n *phonenumbers.PhoneNumber) bool {
+	switch phonenumbers.GetNumberType(n) {
+	case phonenumbers.TOLL_FREE, phonenumbers.SHARED_COST, phonenumbers.PREMIUM_RATE, phonenumbers.UAN:
+		return true
+	}
+	return false
+}
+
+func keepDigits(v string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, v)
+}
+
+// nationalOf splits a canonical number: its national significant number and the
+// trunk prefix of its country.
+func nationalOf(e164 string) (national, trunk string) {
+	n, err := phonenumbers.Parse("+"+e164, "ZZ")
+	if err != nil {
+		return "", ""
+	}
+	region := phonenumbers.GetRegionCodeForNumber(n)
+	if region == "" {
+		region = phonenumbers.GetRegionCodeForCountryCode(int(n.GetCountryCode()))
+	}
+	return phonenumbers.GetNationalSignificantNumber(n), phonenumbers.GetNddPrefixForRegion(region, true)
+}
+
+// reading is one way to read digits as a number.
+type reading struct {
+	e164  string
+	valid bool
+	sure  bool // a plus, a dialling prefix or the region's own plan says so; else the plus was guessed
+}
+
+// readPhone reads the digits of a number as people of region do.
+func readPhone(digits string, plus bool, region string) []reading {
+	if plus {
+		if n, err := phonenumbers.Parse("+"+digits, "ZZ"); err == nil {
+			return []reading{{e164Of(n), phonenumbers.IsValidNumber(n), true}}
+		}
+		return nil
+	}
+	var rs []reading
+	n, err := phonenumbers.Parse(digits, region)
+	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
+		rs = append(rs, reading{e164Of(n), phonenumbers.IsValidNumber(n), true})
+	}
+	if len(digits) < 8 || digits[0] == '0' {
+		return rs
+	}
+	m, err := phonenumbers.Parse("+"+digits, "ZZ")
+	if err != nil || !phonenumbers.IsValidNumber(m) || len(rs) > 0 && (rs[0].valid || len(digits) == 10) {
+		return rs
+	}
+	return append(rs, reading{e164Of(m), true, false})
+}
