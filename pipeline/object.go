@@ -47,6 +47,7 @@ type UnitResult struct {
 	Rows          map[string]int64 `json:"rows,omitempty"`          // by account
 	Unattributed  int64            `json:"unattributed,omitempty"`  // records whose account cannot be told
 	Misattributed int64            `json:"misattributed,omitempty"` // records whose key and field disagree
+	Strayed       []RequestRef     `json:"strayed,omitempty"`       // requests whose identifiers stand in such records
 	From          int64            `json:"from,omitempty"`          // bounds of the records' times, Unix milliseconds; both 0: not known
 	To            int64            `json:"to,omitempty"`
 	Bytes         int64            `json:"bytes"` // read from the store

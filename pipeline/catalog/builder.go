@@ -60,20 +60,19 @@ func (b *Builder) Boundary(off int64, group int, records int64) {
 	}
 }
 
-// Finish closes the last segment. whole says that the unit ends with the object,
-// can that it can be entered in the middle (it is not compressed).
-func (b *Builder) Finish(records int64, end scanners.Part, can bool) ([]pipeline.Segment, error) {
+// Finish closes the last segment. end is where the unit ends in the stored object.
+// An object can be entered in the middle where the format can be split and its
+// stored bytes are the scanned ones: only then does the last boundary lie at end.
+func (b *Builder) Finish(records, end int64, splits bool) ([]pipeline.Segment, error) {
 	b.last.records = records
-	if end.Len > 0 {
-		b.last.off = end.Off + end.Len
-	}
+	can := splits && (b.last.group > 0 || b.last.off == end)
 	b.close()
 	if b.err != nil {
 		return nil, b.err
 	}
-	if !can { // every segment opens the whole
+	if !can {
 		for i := range b.done {
-			b.done[i].Part = scanners.Part{}
+			b.done[i].Part = scanners.Part{} // every segment opens the whole
 		}
 	}
 	return b.done, nil

@@ -1,0 +1,243 @@
+package scan
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/results"
+	"expunge/scanners"
+)
+
+// recorder turns the records of one unit into hits.
+type recorder struct {
+	s      *Scan
+	w      *results.Writer
+	u      *pipeline.Unit
+	d      *pipeline.Dataset
+	res    *pipeline.UnitResult
+	finder *identity.Finder
+	err    error // fatal to the run
+
+	schemas map[*arrow.Schema][]byte
+}
+
+// everyRecord reports whether each record has to be decoded, since only a field
+// tells its account.
+func (r *recorder) everyRecord() bool { return r.d.Account != "" }
+
+// object looks for identifiers in the object's own name.
+func (r *recorder) object() error {
+	matches := r.finder.FindKey(r.u.Object.Captures)
+	if len(matches) == 0 {
+		return nil
+	}
+	rec := &scanners.Record{Index: -1, Group: -1, Offset: -1, Matches: matches}
+	for name := range r.u.Object.Captures {
+		if f, ok := r.d.Object[name]; ok && f.Link {
+			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: "(key)." + name, Value: []byte(r.u.Object.Captures[name])})
+		}
+	}
+	slices.SortFunc(rec.Leaves, func(a, b scanners.Leaf) int { return strings.Compare(a.Path, b.Path) })
+	return r.record(rec)
+}
+
+// record is what scanners emit to.
+func (r *recorder) record(rec *scanners.Record) error {
+	account, code := r.account(rec)
+	if r.everyRecord() && rec.Index >= 0 {
+		switch code {
+		case Unattributed:
+			r.res.Unattributed++
+		case Misattributed:
+			r.res.Misattributed++
+		default:
+			r.res.Rows[account]++
+		}
+	}
+	if len(rec.Matches) == 0 {
+		return nil
+	}
+	if code != "" {
+		if !r.everyRecord() {
+			r.res.Unattributed++
+		}
+		return r.strayed(rec)
+	}
+	hits := r.hits(rec, account)
+	for i := range hits {
+		found := results.Found{Hit: hits[i], Doc: rec.Doc}
+		if rec.Schema != nil {
+			if found.Schema, r.err = r.schema(rec.Schema); r.err != nil {
+				return r.err
+			}
+		}
+		if r.err = r.w.Hit(&found); r.err != nil {
+			return r.err
+		}
+		r.res.Hits++
+	}
+	return nil
+}
+
+// account says whose record it is, or why that cannot be told.
+func (r *recorder) account(rec *scanners.Record) (account, code string) {
+	fromKey := r.u.Object.Account
+	if r.d.Account == "" || rec.Index < 0 {
+		if fromKey == "" {
+			return "", Unattributed
+		}
+		return fromKey, ""
+	}
+	var fromField string
+	for _, leaf := range rec.Leaves {
+		if leaf.Path != r.d.Account || len(leaf.Value) == 0 {
+			continue
+		}
+		name, known := r.s.Accounts[string(leaf.Value)]
+		if !known {
+			return "", Unattributed
+		}
+		if fromField != "" && fromField != name {
+			return "", Misattributed // one record, two accounts
+		}
+		fromField = name
+	}
+	switch {
+	case fromField == "":
+		return "", Unattributed
+	case fromKey != "" && fromKey != fromField:
+		return "", Misattributed
+	}
+	return fromField, ""
+}
+
+// strayed notes the requests whose identifiers stand in a record that belongs to
+// nobody: they stay open.
+func (r *recorder) strayed(rec *scanners.Record) error {
+	for _, m := range rec.Matches {
+		for _, ask := range r.s.Asks[m.Needle] {
+			if !slices.Contains(r.res.Strayed, ask.Request) {
+				r.res.Strayed = append(r.res.Strayed, ask.Request)
+			}
+		}
+	}
+	return nil
+}
+
+// hits makes one hit per request from the matches of a record.
+func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
+	var order []pipeline.RequestRef
+	evidence := map[pipeline.RequestRef][]pipeline.Evidence{}
+	when := r.time(rec)
+	for _, m := range rec.Matches {
+		for _, ask := range r.s.Asks[m.Needle] {
+			if ask.Request.Account != account {
+				continue
+			}
+			e := pipeline.Evidence{Path: m.Path, Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops}
+			if rec.Suspect {
+				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
+			}
+			if outside(when, ask) {
+				e.Tier, e.Rule = pipeline.Review, e.Rule+".outside_validity"
+			}
+			if evidence[ask.Request] == nil {
+				order = append(order, ask.Request)
+			}
+			if !slices.Contains(evidence[ask.Request], e) {
+				evidence[ask.Request] = append(evidence[ask.Request], e)
+			}
+		}
+	}
+	slices.SortFunc(order, pipeline.RequestRef.Compare)
+	var links []pipeline.Link
+	hits := make([]pipeline.Hit, 0, len(order))
+	for _, ref := range order {
+		h := pipeline.Hit{
+			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
+			Offset: rec.Offset, Length: rec.Length, Time: when, Why: evidence[ref], Tier: pipeline.Review,
+		}
+		if rec.Raw != nil {
+			h.Digest = r.s.Keys.Digest("record", account, rec.Raw)
+		}
+		for _, e := range h.Why {
+			if e.Tier.Surer(h.Tier) {
+				h.Tier = e.Tier
+			}
+		}
+		if r.u.Catalog && !r.u.Part.Whole() && rec.Index >= 0 {
+			h.Base = 1 + results.Place(r.u.Part)
+		}
+		if h.Tier.Automatic() {
+			if links == nil {
+				links = r.links(rec)
+			}
+			h.Links = links
+		}
+		hits = append(hits, h)
+	}
+	return hits
+}
+
+func outside(when int64, ask Ask) bool {
+	if when == pipeline.NoTime {
+		return false
+	}
+	t := time.UnixMilli(when)
+	return ask.From != nil && t.Before(ask.From.Time) || ask.To != nil && !t.Before(ask.To.AddDate(0, 0, 1))
+}
+
+// links are the link ids of a record, each once.
+func (r *recorder) links(rec *scanners.Record) []pipeline.Link {
+	out := []pipeline.Link{}
+	var found []identity.Link
+	for _, leaf := range rec.Leaves {
+		found = r.finder.Links(found[:0], leaf.Path, leaf.Value)
+		for _, l := range found {
+			link := pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()}
+			if !slices.Contains(out, link) {
+				out = append(out, link)
+			}
+		}
+	}
+	return out
+}
+
+// time is when the record says it happened, in Unix milliseconds.
+func (r *recorder) time(rec *scanners.Record) int64 {
+	if r.d.Time == "" {
+		return pipeline.NoTime
+	}
+	for _, leaf := range rec.Leaves {
+		if leaf.Path == r.d.Time {
+			if t, ok := ParseTime(string(leaf.Value)); ok {
+				return t
+			}
+		}
+	}
+	return pipeline.NoTime
+}
+
+// schema serialises an Arrow schema, once per file.
+func (r *recorder) schema(s *arrow.Schema) ([]byte, error) {
+	if b, ok := r.schemas[s]; ok {
+		return b, nil
+	}
+	var buf bytes.Buffer
+	w := ipc.NewWriter(&buf, ipc.WithSchema(s))
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	if r.schemas == nil {
+		r.schemas = map[*arrow.Schema][]byte{}
+	}
+	r.schemas[s] = buf.Bytes()
+	return buf.Bytes(), nil
+}

@@ -1,0 +1,211 @@
+// Package scan is the step that searches batches of units for what open requests
+// ask for: units in, hits (and filters for the catalog) out, into the work store.
+//
+// One pass serves all requests. A unit is searched for the tokens of every
+// identity at once; what is found is confirmed, attributed to an account, and
+// kept only for requests of that account. Scanning decides nothing about erasure.
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/catalog"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/results"
+	"expunge/pipeline/seal"
+	"expunge/scanners"
+)
+
+// Codes of refusals and of records that belong nowhere.
+const (
+	Vanished      = "VANISHED"      // listed, but gone when it was opened
+	Changed       = "CHANGED"       // another version took its place
+	Denied        = "DENIED"        // the store refuses to give it
+	Archived      = "ARCHIVED"      // has to be restored first
+	Unattributed  = "UNATTRIBUTED"  // no account, or an unknown one
+	Misattributed = "MISATTRIBUTED" // key and field name different accounts
+)
+
+// Ask is one request's interest in a needle.
+type Ask struct {
+	Request pipeline.RequestRef
+	From    *pipeline.Date // the identifier's validity
+	To      *pipeline.Date
+	Via     string // digest of the link id it was reached through; "" for the request's own
+	Hops    int    // links followed to reach it
+}
+
+// Scan searches batches. All fields are read only while it runs.
+type Scan struct {
+	Stores   map[string]connectors.Store
+	Formats  map[string]scanners.Scanner
+	Detect   func(ctx context.Context, in scanners.Input) (format string, err error)
+	Datasets []pipeline.Dataset
+	Accounts map[string]string // names and ids to names
+	Keys     *seal.Keys
+	Results  *results.Results
+	Name     func(o *pipeline.Object) string // what errors call an object
+
+	Set  *identity.Set
+	Asks [][]Ask // by needle
+
+	Bytes atomic.Int64 // read from stores so far
+}
+
+// Batch scans the units of b and stores the result. It can be run again.
+func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitResult, error) {
+	w, err := s.Results.NewWriter(b.Round, b.N)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	var done []*pipeline.UnitResult
+	for i := range b.Units {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		u, err := s.unit(ctx, b, &b.Units[i], w)
+		if err != nil {
+			return nil, err
+		}
+		if err := w.Unit(u); err != nil {
+			return nil, err
+		}
+		slim := *u
+		slim.Segments = nil
+		done = append(done, &slim)
+	}
+	if err := w.Store(ctx); err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+// unit scans one unit. An error is fatal to the run; what concerns the object
+// alone becomes its outcome.
+func (s *Scan) unit(ctx context.Context, b pipeline.Batch, u *pipeline.Unit, w *results.Writer) (*pipeline.UnitResult, error) {
+	d := &s.Datasets[u.Object.Dataset]
+	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Rows: map[string]int64{}}
+	refuse := func(err error) *pipeline.UnitResult {
+		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), err.Error()
+		res.Cataloged, res.Segments = false, nil
+		return res
+	}
+	in := s.input(u, d, &res.Bytes)
+	format := d.Format
+	if format == "auto" {
+		var err error
+		if format, err = s.Detect(ctx, in); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return refuse(err), nil
+		}
+	}
+	res.Format = format
+	scanner := s.Formats[format]
+	if scanner == nil {
+		what := fmt.Errorf("format %q is not read; name the right one in dataset %q, or ignore the object", format, d.Name)
+		if format == "" {
+			what = fmt.Errorf("no format is known by this content; name it in dataset %q, or ignore the object", d.Name)
+		}
+		return refuse(&scanners.Refusal{Code: scanners.Unknown, Name: in.Name, Err: what}), nil
+	}
+
+	r := &recorder{s: s, w: w, u: u, d: d, res: res}
+	in.Every = r.everyRecord()
+	var builder *catalog.Builder
+	options := identity.FinderOptions{
+		Fields: d.Fields, Objects: d.Object, Search: d.Search, Account: u.Object.Account, Agents: true,
+		Boundary: func(int64, int, int64) {},
+	}
+	if u.Catalog {
+		out, off := w.Filters()
+		builder = catalog.NewBuilder(s.Results.FilterFile(b.Round, b.N), out, off, u.Part)
+		options.Collect, options.Boundary = builder.Collect, builder.Boundary
+	}
+	r.finder = s.Set.Finder(options)
+
+	if u.Part.Off == 0 && u.Part.Group == 0 {
+		if err := r.object(); err != nil {
+			return nil, err
+		}
+	}
+	stats, err := scanner.Scan(ctx, in, r.finder, r.record)
+	s.Bytes.Add(res.Bytes)
+	res.Records, res.Malformed = stats.Records, stats.Malformed
+	if !in.Every && u.Object.Account != "" {
+		res.Rows[u.Object.Account] = stats.Records
+	}
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return refuse(err), nil
+	case stats.Suspect > 0:
+		return refuse(&scanners.Refusal{Code: scanners.Malformed, Name: in.Name,
+			Err: fmt.Errorf("%d records that something asked for may be in cannot be parsed", stats.Suspect)}), nil
+	}
+	if builder != nil {
+		_, splits := scanner.(scanners.Splitter)
+		end := u.Object.Size
+		if u.Part.Len > 0 {
+			end = u.Part.Off + u.Part.Len
+		}
+		if res.Segments, err = builder.Finish(stats.Records, end, splits); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// input opens the unit's object, exactly the version that was listed.
+func (s *Scan) input(u *pipeline.Unit, d *pipeline.Dataset, read *int64) scanners.Input {
+	store, ref := s.Stores[u.Object.Store], u.Object.Ref
+	return scanners.Input{
+		Name: s.Name(&u.Object), Size: u.Object.Size, Part: u.Part,
+		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
+		Open: func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+			body, err := store.Open(ctx, ref, connectors.Range{Off: off, Len: n})
+			if err != nil {
+				return nil, err
+			}
+			return &counted{body, read}, nil
+		},
+	}
+}
+
+type counted struct {
+	io.ReadCloser
+	n *int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	atomic.AddInt64(c.n, int64(n))
+	return n, err
+}
+
+// code says why an object was refused.
+func code(err error) string {
+	for sentinel, c := range map[error]string{
+		connectors.ErrNotFound: Vanished, connectors.ErrChanged: Changed,
+		connectors.ErrDenied: Denied, connectors.ErrArchived: Archived,
+	} {
+		if errors.Is(err, sentinel) {
+			return c
+		}
+	}
+	if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
+		return string(r.Code)
+	}
+	return string(scanners.Unreadable)
+}
