@@ -60,7 +60,7 @@ const (
 // that is known by its first bytes is refused with ErrUnsupported and its name.
 func Open(r io.Reader) (Stream, string, error) {
 	src := &source{r: r}
-	head := make([]byte, headSize)
+	head := make([]byte, HeadSize)
 	n, err := io.ReadFull(src, head)
 	if src.err != nil {
 		return nil, "", src.fail(err)
@@ -85,8 +85,15 @@ func Open(r io.Reader) (Stream, string, error) {
 	return &stream{codec: codec, src: src, next: next, close: closer}, codec, nil
 }
 
-// headSize is how much of an object Detect needs to see.
-const headSize = 16
+// OpenPlain returns a Stream of bytes that are known not to be packed: a part of a
+// plain object, which may begin like anything.
+func OpenPlain(r io.Reader) Stream {
+	src := &source{r: r}
+	return &stream{src: src, next: newPlain(src)}
+}
+
+// HeadSize is how much of an object Detect needs to see.
+const HeadSize = 16
 
 // Detect names the codec of an object that begins with head: "" for a plain one.
 // An object of one to three bytes that are the beginning of a codec's magic, and

@@ -227,8 +227,10 @@ func TestClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Close() != nil || s.Close() != nil {
-		t.Fatal("close")
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if b, err := s.Next(); err == nil || err == io.EOF || b != nil {
 		t.Fatalf("%q, %v after Close", b, err)
