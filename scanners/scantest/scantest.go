@@ -32,6 +32,9 @@ type File struct {
 	// Sealed says that the format itself tells where an object ends, so that a
 	// shorter one must be refused though it is all there is.
 	Sealed bool
+	// Whole says that the object as a whole is its one record, with Index -1, and
+	// that only its metadata is read.
+	Whole bool
 	// Literals are searched for besides what the records' leaves suggest.
 	Literals []string
 }
@@ -240,6 +243,9 @@ func (l *law) want(f *Finder, every bool) []hit {
 	var hits []hit
 	for i, r := range l.Records {
 		h := hit{Index: int64(i), Offset: r.Offset, Length: r.Length, Suspect: r.Malformed}
+		if l.Whole {
+			h.Index = -1
+		}
 		var found []scanners.Match
 		if r.Malformed {
 			// How a malformed record is searched is the scanner's; that it is not lost
