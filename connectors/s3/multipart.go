@@ -1,0 +1,131 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"golang.org/x/sync/errgroup"
+
+	"expunge/connectors"
+)
+
+const abortWait = 30 * time.Second
+
+// piece is one part: copied from the source, or sent.
+type piece struct {
+	copied bool
+	off    int64 // copied: in the source
+	len    int64
+	from   []connectors.Piece // sent: what it is made of; nil for Create
+}
+
+func encode(sum []byte) *string { return aws.String(base64.StdEncoding.EncodeToString(sum)) }
+
+// multipart writes an object in parts, or nothing: a failure aborts the upload. No
+// checksum algorithm is named, so that copied parts need not be read. read is
+// called for the parts that are sent, one at a time and in order.
+func (s *Store) multipart(ctx context.Context, key, version string, parts []piece, read func(piece) ([]byte, error), d *dress, c condition) (_ connectors.Object, err error) {
+	begin := &s3.CreateMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key)}
+	d.begin(begin)
+	up, err := s.client.CreateMultipartUpload(ctx, begin)
+	if err != nil {
+		return connectors.Object{}, err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+		defer cancel()
+		in := &s3.AbortMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId}
+		if _, abortErr := s.client.AbortMultipartUpload(ctx, in); abortErr != nil && !strings.Contains(abortErr.Error(), "NoSuchUpload") {
+			// %v: what became of the clean-up must not change which error this is.
+			err = fmt.Errorf("%w (its unfinished upload %s is left over: %v)", err, aws.ToString(up.UploadId), abortErr)
+		}
+	}()
+
+	done := make([]types.CompletedPart, len(parts))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(s.opt.Concurrency)
+	var size int64
+	var readErr error
+	for i, p := range parts {
+		size += p.len
+		if gctx.Err() != nil {
+			break
+		}
+		number := aws.Int32(int32(i + 1))
+		done[i].PartNumber = number
+		if p.copied {
+			group.Go(func() (err error) {
+				done[i].ETag, err = s.copyPart(gctx, key, version, up.UploadId, number, p, c)
+				return err
+			})
+			continue
+		}
+		b, err := read(p)
+		if err != nil {
+			readErr = fmt.Errorf("read part %d: %w", i+1, err)
+			break
+		}
+		group.Go(func() error {
+			sum := md5.Sum(b)
+			out, err := s.client.UploadPart(gctx, &s3.UploadPartInput{
+				Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId, PartNumber: number,
+				Body: section(b), ContentLength: &p.len, ContentMD5: encode(sum[:]),
+			})
+			if err == nil {
+				done[i].ETag = out.ETag
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return connectors.Object{}, err
+	}
+	if readErr == nil {
+		readErr = ctx.Err()
+	}
+	if readErr != nil {
+		return connectors.Object{}, readErr
+	}
+	end := &s3.CompleteMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: done}}
+	end.IfMatch, end.IfNoneMatch = c.headers()
+	out, err := s.client.CompleteMultipartUpload(ctx, end)
+	if err != nil {
+		return connectors.Object{}, err
+	}
+	return connectors.Object{Ref: s.ref(key, s.shown(out.VersionId), aws.ToString(out.ETag)), Size: size, Class: class(string(d.class))}, nil
+}
+
+func (s *Store) copyPart(ctx context.Context, key, version string, upload *string, number *int32, p piece, c condition) (*string, error) {
+	source := s.opt.Bucket
+	for segment := range strings.SplitSeq(*s.key(key), "/") {
+		source += "/" + strings.ReplaceAll(url.PathEscape(segment), "+", "%2B") // a bare + is read as a space
+	}
+	if version != "" {
+		source += "?versionId=" + url.QueryEscape(version)
+	}
+	out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+		Bucket: s.bucket(), Key: s.key(key), UploadId: upload, PartNumber: number,
+		CopySource: &source, CopySourceIfMatch: quoted(c.etag),
+		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.off, p.off+p.len-1)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out.CopyPartResult == nil || out.CopyPartResult.ETag == nil {
+		return nil, fmt.Errorf("%w: the reply to copying part %d has no ETag", connectors.ErrTemporary, *number)
+	}
+	return out.CopyPartResult.ETag, nil
+}
