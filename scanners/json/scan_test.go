@@ -84,6 +84,9 @@ func FuzzScan(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
+		if strings.Contains(doc, `\needle`) { // "\n" is a line end there
+			return
+		}
 		find := &finder{needle: "needle"}
 		got, _, stats, err := found(t, Scanner{}, input(doc), doc, find)
 		if r := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == scanners.Crashed) {

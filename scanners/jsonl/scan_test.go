@@ -117,7 +117,7 @@ func FuzzScan(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
-		if strings.Contains(doc, "\x1f\x8b") {
+		if strings.Contains(doc, "\x1f\x8b") || strings.Contains(doc, `\needle`) { // "\n" is a line end there
 			return
 		}
 		find := &finder{needle: "needle", fields: []string{"id", "u.id"}, value: "42"}
