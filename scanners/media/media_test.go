@@ -1,0 +1,197 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"expunge/scanners"
+	"expunge/scanners/scantest"
+)
+
+func le32(n int) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
+func be32(n int) string { return string(binary.BigEndian.AppendUint32(nil, uint32(n))) }
+
+func safe32(n int) string {
+	return string([]byte{byte(n >> 21 & 127), byte(n >> 14 & 127), byte(n >> 7 & 127), byte(n & 127)})
+}
+
+func riffChunk(id, body string) string {
+	return id + le32(len(body)) + body + strings.Repeat("\x00", len(body)&1)
+}
+
+func riff(chunks ...string) string {
+	body := "WAVE" + strings.Join(chunks, "")
+	return "RIFF" + le32(len(body)) + body
+}
+
+func frame(version int, id, body string) string {
+	switch version {
+	case 2:
+		return id + be32(len(body))[1:] + body
+	case 3:
+		return id + be32(len(body)) + "\x00\x00" + body
+	}
+	return id + safe32(len(body)) + "\x00\x00" + body
+}
+
+func id3(version, flags int, frames ...string) string {
+	body := strings.Join(frames, "") + strings.Repeat("\x00", 32)
+	return "ID3" + string([]byte{byte(version), 0, byte(flags)}) + safe32(len(body)) + body
+}
+
+func wideText(order binary.AppendByteOrder, s string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = order.AppendUint16(b, u)
+	}
+	return string(b)
+}
+
+func comments(all ...string) string {
+	s := le32(4) + "test" + le32(len(all))
+	for _, c := range all {
+		s += le32(len(c)) + c
+	}
+	return s
+}
+
+// page is an Ogg page of packets that end in it; more: the last one goes on.
+func page(serial, flags int, more bool, packets ...string) string {
+	var lacing []byte
+	for i, p := range packets {
+		n := len(p)
+		for ; n >= 255; n -= 255 {
+			lacing = append(lacing, 255)
+		}
+		if !more || i < len(packets)-1 {
+			lacing = append(lacing, byte(n))
+		}
+	}
+	return "OggS\x00" + string([]byte{byte(flags)}) + strings.Repeat("\x00", 8) + le32(serial) + le32(0) + le32(0) +
+		string([]byte{byte(len(lacing))}) + string(lacing) + strings.Join(packets, "")
+}
+
+func file(name, data string, leaves ...scantest.Leaf) scantest.File {
+	return scantest.File{Name: name, Data: []byte(data), Whole: true, Literals: []string{"+1404555", "example.com"},
+		Records: []scantest.Record{{Offset: -1, Length: -1, Leaves: leaves}}}
+}
+
+func files() []scantest.File {
+	audio := strings.Repeat("\x01\xfe\x7f\x80", 30_000)
+	format := riffChunk("fmt ", "\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00")
+	leaf := func(path, value string) scantest.Leaf { return scantest.Leaf{Path: path, Value: value} }
+	long := "long one " + strings.Repeat("x", 600)
+	return []scantest.File{
+		file("empty", ""),
+		file("unknown", "\x00\x01\x02 whatever this is +14045550123"),
+		file("wav", riff(format, riffChunk("data", audio), riffChunk("LIST", "INFO"+riffChunk("INAM", "Call of +14045550123\x00")+riffChunk("ICMT", "caf\xe9"))),
+			leaf("(wav).INAM", "Call of +14045550123"), leaf("(wav).ICMT", "caf\u00e9")),
+		file("wav, odd chunks", riff(riffChunk("LIST", "INFO"+riffChunk("IART", "abc")+riffChunk("INAM", "jane@example.com")), format, riffChunk("junk", "abc"), riffChunk("bext", "for +14045550124"+strings.Repeat("\x00", 240)+"recorder 7"), riffChunk("iXML", "<x>agent nine</x>")),
+			leaf("(wav).IART", "abc"), leaf("(wav).INAM", "jane@example.com"), leaf("(wav).bext.description", "for +14045550124"), leaf("(wav).bext.originator", "recorder 7"), leaf("(wav).iXML", "<x>agent nine</x>")),
+		file("wav, id3 inside", riff(format, riffChunk("id3 ", id3(3, 0, frame(3, "TPE1", "\x03Jane Doe")))), leaf("(id3).TPE1", "Jane Doe")),
+		file("wav, streamed", "RIFF\xff\xff\xff\xffWAVE"+riffChunk("LIST", "INFO"+riffChunk("INAM", "Jane Doe"))+"data\xff\xff\xff\xff"+audio, leaf("(wav).INAM", "Jane Doe")),
+		file("id3v2.2", id3(2, 0, frame(2, "TT2", "\x00+14045550123"), frame(2, "COM", "\x00engabout\x00a comment")), leaf("(id3).TT2", "+14045550123"), leaf("(id3).COM.description", "about"), leaf("(id3).COM", "a comment")),
+		file("id3v2.3", id3(3, 0, frame(3, "TIT2", "\x01\xff\xfe"+wideText(binary.LittleEndian, "Jos\u00e9 +14045550123")), frame(3, "APIC", audio[:20_000]),
+			frame(3, "COMM", "\x01eng\xff\xfe\x00\x00\xff\xfe"+wideText(binary.LittleEndian, "jane@example.com")), frame(3, "TXXX", "\x03caller\x00+14045550124"), frame(3, "WOAF", "https://example.com/r/1"))+audio,
+			leaf("(id3).TIT2", "Jos\u00e9 +14045550123"), leaf("(id3).COMM", "jane@example.com"), leaf("(id3).TXXX.description", "caller"), leaf("(id3).TXXX", "+14045550124"), leaf("(id3).WOAF", "https://example.com/r/1")),
+		file("id3v2.3, unsynchronised", id3(3, 0x80, frame(3, "TIT2", "\x01\xff\xfe"+wideText(binary.LittleEndian, "Jane"))[:12]+"\x00"+("\xfe"+wideText(binary.LittleEndian, "Jane"))), leaf("(id3).TIT2", "Jane")),
+		file("id3v2.4", id3(4, 0, frame(4, "TPE1", "\x03Jane Doe\x00Joe Doe"), frame(4, "TALB", "\x02"+wideText(binary.BigEndian, "+14045550123")), frame(4, "TCOM", "\x00caf\xe9"))+audio,
+			leaf("(id3).TPE1", "Jane Doe"), leaf("(id3).TPE1", "Joe Doe"), leaf("(id3).TALB", "+14045550123"), leaf("(id3).TCOM", "caf\u00e9")),
+		file("id3v1", "\xff\xfb\x90\x64"+audio+"TAG"+pad("+14045550123", 30)+pad("Jane Doe", 30)+pad("", 30)+"2024"+pad("a comment", 30)+"\x00",
+			leaf("(id3v1).title", "+14045550123"), leaf("(id3v1).artist", "Jane Doe"), leaf("(id3v1).year", "2024"), leaf("(id3v1).comment", "a comment")),
+		file("flac", "fLaC\x00\x00\x00\x22"+strings.Repeat("\x00", 34)+"\x84"+be32(len(comments("title=+14045550123", "ARTIST=Jane Doe", "no key")))[1:]+comments("title=+14045550123", "ARTIST=Jane Doe", "no key")+audio,
+			leaf("(vorbis).TITLE", "+14045550123"), leaf("(vorbis).ARTIST", "Jane Doe"), leaf("(vorbis).?", "no key")),
+		file("ogg", page(1, 2, false, "\x01vorbis...")+page(1, 0, true, ("\x03vorbis" + comments("TITLE="+long, "ARTIST=Jane Doe"))[:510])+
+			page(1, 1, false, ("\x03vorbis" + comments("TITLE="+long, "ARTIST=Jane Doe"))[510:], "\x05vorbis setup")+page(1, 0, false, audio[:1000]),
+			leaf("(vorbis).TITLE", long), leaf("(vorbis).ARTIST", "Jane Doe")),
+		file("opus, two streams", page(1, 2, false, "OpusHead")+page(2, 2, false, "OpusHead")+page(1, 0, false, "OpusTags"+comments("TITLE=+14045550123"))+page(2, 0, false, "OpusTags"+comments("TITLE=+14045550124")),
+			leaf("(vorbis).TITLE", "+14045550123"), leaf("(vorbis).TITLE", "+14045550124")),
+	}
+}
+
+func pad(s string, n int) string { return s + strings.Repeat("\x00", n-len(s)) }
+
+func TestLaws(t *testing.T) { scantest.Run(t, Scanner{}, files()) }
+
+func input(data string, read *int64) scanners.Input {
+	return scanners.Input{Name: "o", Size: int64(len(data)), Open: func(_ context.Context, off, n int64) (io.ReadCloser, error) {
+		*read += n
+		return io.NopCloser(strings.NewReader(data[off : off+n])), nil
+	}}
+}
+
+func scan(in scanners.Input, literals ...string) (stats scanners.Stats, doc string, err error) {
+	stats, err = Scanner{}.Scan(context.Background(), in, &scantest.Finder{Literals: literals}, func(r *scanners.Record) error {
+		doc += string(r.Doc)
+		return nil
+	})
+	return stats, doc, err
+}
+
+// The audio is not read, and the document says what was found, in order.
+func TestDoc(t *testing.T) {
+	data := riff(riffChunk("data", strings.Repeat("\x01\xfe", 8<<20)), riffChunk("LIST", "INFO"+riffChunk("INAM", "<Jane>")+riffChunk("IART", "a")+riffChunk("INAM", "Joe")))
+	var read int64
+	_, doc, err := scan(input(data, &read), "Jane")
+	if want := `{"metadata":{"(wav).INAM":["<Jane>","Joe"],"(wav).IART":"a"}}`; err != nil || doc != want {
+		t.Fatalf("%s, %v", doc, err)
+	}
+	if read > 4*readAhead {
+		t.Fatalf("%d bytes read", read)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, data string
+		code       scanners.Code
+	}{
+		{"gzip", "\x1f\x8b\x08\x00 and so on", scanners.Unsupported},
+		{"encrypted frame", id3(4, 0, "TIT2"+safe32(5)+"\x00\x04\x03Jane"), scanners.Unsupported},
+		{"huge info", riff(riffChunk("LIST", "INFO"+riffChunk("INAM", strings.Repeat("x", MaxMetadata)))), scanners.TooLarge},
+		{"many chunks", riff(strings.Repeat(riffChunk("junk", ""), maxChunks+1)), scanners.TooLarge},
+	} {
+		var read int64
+		_, _, err := scan(input(c.data, &read))
+		if ref := (*scanners.Refusal)(nil); !errors.As(err, &ref) || ref.Code != c.code {
+			t.Errorf("%s: %v, want %s", c.name, err, c.code)
+		}
+	}
+}
+
+// What is malformed is counted, and searched as far as it was read.
+func TestMalformed(t *testing.T) {
+	for _, data := range []string{
+		"RIFF\x00\x00\x00\x00WAVELIST\xff\x00\x00\x00INFOINAM\xff\x00\x00\x00Jane",
+		"RIFF\x00\x00\x00\x00WAVELIST\x1a\x00\x00\x00INFOINAM\x04\x00\x00\x00JaneIART\xff\x00\x00\x00x",
+		"fLaC\x04" + be32(1000)[1:], "OggS", "ID3\x03\x00\x00\x7f\x7f\x7f\x7f", id3(3, 0, "TIT2\xff\xff\xff\xff\x00\x00Jane"),
+	} {
+		var read int64
+		stats, doc, err := scan(input(data, &read), "Jane")
+		if err != nil || stats.Records != 1 || stats.Malformed != 1 {
+			t.Errorf("%q: %+v, %v", data, stats, err)
+		}
+		if found := strings.Contains(doc, "Jane"); found != strings.HasPrefix(data, "RIFF") {
+			t.Errorf("%q: found %q", data, doc)
+		}
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, x := range files() {
+		f.Add(x.Data[:min(len(x.Data), 4096)])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var read int64
+		_, _, err := scan(input(string(bytes.Clone(data)), &read), "a")
+		if ref := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &ref) || ref.Code == scanners.Crashed) {
+			t.Fatal(err)
+		}
+	})
+}
