@@ -1,0 +1,376 @@
+package parquet
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go/format"
+
+	"expunge/scanners"
+)
+
+// entry is one place of a row in a column.
+type entry struct {
+	rep, def uint8
+	value    []byte // in the assembler's arena; nil where def says null
+}
+
+// cursor reads the rows of one column, forward only.
+type cursor struct {
+	*chunk
+	row    int64 // of the next entry that begins a row
+	entry  int   // in the page
+	value  int   // in the page
+	loaded bool
+}
+
+// candidates reads the marked rows of group g and emits those that match.
+func (s *scan) candidates(g int) error {
+	var cursors []*cursor
+	for w, word := range s.rows {
+		for ; word != 0; word &= word - 1 {
+			row := int64(w)*64 + int64(bits.TrailingZeros64(word))
+			if cursors == nil {
+				for i := range s.file.leaves {
+					cursors = append(cursors, &cursor{chunk: s.file.chunk(g, i, fetchAhead, s.inf)})
+				}
+			}
+			s.asm.reset(len(cursors))
+			for i, c := range cursors {
+				if err := c.read(row, &s.asm, i); err != nil {
+					return err
+				}
+			}
+			if err := s.emitRow(g, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// read adds the entries of a row to column i of a.
+func (c *cursor) read(row int64, a *assembler, i int) error {
+	inside := false
+	for {
+		if !c.loaded || c.entry >= c.page.entries {
+			more, err := c.next()
+			if err != nil {
+				return err
+			}
+			if !more {
+				if inside {
+					return nil
+				}
+				return c.fail("row %d is not there", row)
+			}
+			c.entry, c.value, c.loaded = 0, 0, true
+			if c.leaf.maxRep == 0 && c.row+int64(c.page.entries) <= row {
+				c.row += int64(c.page.entries)
+				c.entry = c.page.entries
+				continue
+			}
+			if err := c.load(); err != nil {
+				return err
+			}
+		}
+		p := &c.page
+		for ; c.entry < p.entries; c.entry++ {
+			var e entry
+			if c.leaf.maxRep > 0 {
+				e.rep = p.rep[c.entry]
+			}
+			if c.leaf.maxDef > 0 {
+				e.def = p.def[c.entry]
+			}
+			if e.rep == 0 {
+				if inside {
+					return nil
+				}
+				inside = c.row == row
+				c.row++
+			}
+			there := int(e.def) == c.leaf.maxDef
+			if inside {
+				if there {
+					e.value = a.keep(c.chunk.value(c.value))
+				}
+				a.entries[i] = append(a.entries[i], e)
+			}
+			if there {
+				c.value++
+			}
+		}
+		if inside && c.leaf.maxRep == 0 {
+			return nil
+		}
+	}
+}
+
+// emitRow assembles the row at hand, asks the finder and emits a match.
+func (s *scan) emitRow(g int, row int64) error {
+	a := &s.asm
+	a.doc, a.leaves = a.doc[:0], a.leaves[:0]
+	if err := a.object(s.file.root); err != nil {
+		return err
+	}
+	for i, l := range s.file.leaves {
+		if a.pos[i] != len(a.entries[i]) {
+			return corrupt("row group %d column %q: levels do not make a row", g, l.name)
+		}
+	}
+	rec := scanners.Record{Index: s.record + row, Group: g, Offset: -1, Length: -1, Doc: a.doc, Schema: s.file.schema}
+	s.walker.Reset()
+	for _, x := range a.leaves {
+		l := s.file.leaves[x.column]
+		switch {
+		case x.value == nil:
+			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.path})
+			continue
+		case !l.isText():
+			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.path, Value: x.value})
+			if col := &s.columns[x.column]; col.probe || len(col.fields) > 0 {
+				rec.Matches = s.finder.Find(rec.Matches, l.path, x.value)
+			}
+			continue
+		}
+		s.walker.Reset()
+		for _, inner := range s.walker.More(x.value, l.path) {
+			value := inner.Value
+			if value != nil {
+				value = append(make([]byte, 0, len(value)), value...)
+			}
+			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: inner.Path, Value: value})
+			if value != nil {
+				rec.Matches = s.finder.Find(rec.Matches, inner.Path, value)
+			}
+		}
+	}
+	if len(rec.Matches) == 0 {
+		return nil
+	}
+	rec.Raw = s.canonical()
+	if err := s.emit(&rec); err != nil {
+		return passed{err}
+	}
+	return nil
+}
+
+// canonical is the form that digests are taken over; see the package comment.
+func (s *scan) canonical() []byte {
+	out := []byte{1}
+	for i, l := range s.file.leaves {
+		out = binary.AppendUvarint(out, uint64(len(s.asm.entries[i])))
+		for _, e := range s.asm.entries[i] {
+			out = append(out, e.rep, e.def)
+			if int(e.def) == l.maxDef {
+				out = append(out, byte(l.typ))
+				out = binary.AppendUvarint(out, uint64(len(e.value)))
+				out = append(out, e.value...)
+			}
+		}
+	}
+	return out
+}
+
+// assembler makes a document of the entries of a row.
+type assembler struct {
+	entries [][]entry // by column
+	pos     []int
+	arena   []byte
+	doc     []byte
+	leaves  []found
+}
+
+// found is a leaf of the row as text; nil is null.
+type found struct {
+	column int
+	value  []byte
+}
+
+func (a *assembler) reset(columns int) {
+	if len(a.entries) != columns {
+		a.entries, a.pos = make([][]entry, columns), make([]int, columns)
+	}
+	for i := range a.entries {
+		a.entries[i] = a.entries[i][:0]
+	}
+	clear(a.pos)
+	if a.arena == nil {
+		a.arena = make([]byte, 0, 4<<10) // never nil: an empty value is not null
+	}
+	a.arena = a.arena[:0]
+}
+
+// keep copies v; earlier values stay where they are when the arena grows.
+func (a *assembler) keep(v []byte) []byte {
+	from := len(a.arena)
+	a.arena = append(a.arena, v...)
+	return a.arena[from:len(a.arena):len(a.arena)]
+}
+
+// peek is the next entry of node n's first column.
+func (a *assembler) peek(n *node) (entry, bool) {
+	if a.pos[n.first] < len(a.entries[n.first]) {
+		return a.entries[n.first][a.pos[n.first]], true
+	}
+	return entry{}, false
+}
+
+// field appends the value of n, with its repetition.
+func (a *assembler) field(n *node) error {
+	e, ok := a.peek(n)
+	if !ok {
+		return corrupt("column group %q: levels do not make a row", n.name)
+	}
+	if n.rep == format.Repeated {
+		return a.repeated(n, e)
+	}
+	if int(e.def) < n.def {
+		a.doc = append(a.doc, "null"...)
+		return a.drop(n, true)
+	}
+	return a.value(n)
+}
+
+// repeated appends the elements of a repeated field.
+func (a *assembler) repeated(n *node, e entry) error {
+	a.doc = append(a.doc, '[')
+	if int(e.def) < n.def {
+		a.doc = append(a.doc, ']')
+		return a.drop(n, false)
+	}
+	for {
+		var err error
+		if n.wrapper {
+			err = a.field(n.children[0])
+		} else {
+			err = a.value(n)
+		}
+		if err != nil {
+			return err
+		}
+		next, ok := a.peek(n)
+		if !ok || int(next.rep) < n.lvl {
+			break
+		}
+		if int(next.rep) != n.lvl {
+			return corrupt("column group %q: repetition levels do not make a row", n.name)
+		}
+		a.doc = append(a.doc, ',')
+	}
+	a.doc = append(a.doc, ']')
+	return nil
+}
+
+// drop passes over the entries that say that n is not there.
+func (a *assembler) drop(n *node, null bool) error {
+	for i := n.first; i < n.last; i++ {
+		if a.pos[i] >= len(a.entries[i]) || int(a.entries[i][a.pos[i]].def) >= n.def {
+			return corrupt("column group %q: levels do not agree", n.name)
+		}
+		a.pos[i]++
+		if null {
+			a.leaves = append(a.leaves, found{column: i})
+		}
+	}
+	return nil
+}
+
+// value appends n, which is there, without its repetition.
+func (a *assembler) value(n *node) error {
+	switch {
+	case n.leaf != nil:
+		e := a.entries[n.first][a.pos[n.first]]
+		if e.value == nil {
+			return corrupt("column %q: levels do not agree", n.leaf.name)
+		}
+		a.pos[n.first]++
+		from := len(a.arena)
+		a.arena = n.leaf.appendText(a.arena, e.value)
+		text := a.arena[from:len(a.arena):len(a.arena)]
+		a.leaves = append(a.leaves, found{n.first, text})
+		a.doc = n.leaf.appendJSON(a.doc, e.value)
+		return nil
+	case n.shape != group:
+		return a.field(n.children[0])
+	}
+	return a.object(n)
+}
+
+// object appends a group as an object.
+func (a *assembler) object(n *node) error {
+	a.doc = append(a.doc, '{')
+	for i, c := range n.children {
+		if i > 0 {
+			a.doc = append(a.doc, ',')
+		}
+		name := c.name
+		if n.entry {
+			name = [...]string{"key", "value"}[i]
+		}
+		a.doc = append(appendString(a.doc, []byte(name)), ':')
+		if err := a.field(c); err != nil {
+			return err
+		}
+	}
+	a.doc = append(a.doc, '}')
+	return nil
+}
+
+// appendJSON appends v as the package comment says.
+func (l *leaf) appendJSON(dst, v []byte) []byte {
+	switch l.text.means {
+	case asString:
+		return appendString(dst, v)
+	case asSigned, asDate, asTime, asTimestamp:
+		return strconv.AppendInt(dst, integer(v), 10)
+	case asInt96:
+		return strconv.AppendInt(dst, int96Nanos(v), 10)
+	case asUnsigned:
+		return strconv.AppendUint(dst, unsigned(v), 10)
+	case asBool:
+		return strconv.AppendBool(dst, v[0] != 0)
+	case asFloat:
+		x := float(v)
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return append(strconv.AppendFloat(append(dst, '"'), x, 'g', -1, 64), '"')
+		}
+		return strconv.AppendFloat(dst, x, 'g', -1, len(v)*8)
+	case asHalf:
+		return append(strconv.AppendFloat(append(dst, '"'), halfFloat(v), 'g', -1, 32), '"')
+	case asDecimal:
+		return append(l.appendDecimal(append(dst, '"'), v, false), '"')
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, v)
+	return append(dst, '"')
+}
+
+// appendString appends s as a JSON string.
+func appendString(dst, s []byte) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, size := utf8.DecodeRune(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += size
+			continue
+		}
+		i++
+	}
+	return append(dst, '"')
+}
