@@ -66,6 +66,9 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 	clear(f.best)
 	f.order = f.order[:0]
 	l := &leaf{field: d, path: path, value: value, text: text, url: isURL(value), third: thirdParty(path)}
+	if d != nil && d.Kind != "" && len(f.s.needles) > 0 {
+		f.declared(l, agent)
+	}
 	for _, s := range f.t.hits {
 		for _, r := range f.s.table.find(s.token) {
 			fm := f.s.forms[r.form]
@@ -77,9 +80,6 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 				f.note(fm.needle, n, hit)
 			}
 		}
-	}
-	if d != nil && d.Kind != "" && len(f.s.needles) > 0 {
-		f.declared(l, agent)
 	}
 	for _, i := range f.order {
 		hit := f.best[i]

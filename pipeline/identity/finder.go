@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -34,6 +35,12 @@ type Finder struct {
 	known map[string]*pipeline.Field // paths that were resolved
 	best  map[uint32]found           // of the leaf at hand
 	order []uint32
+}
+
+// Format shows nothing of what is looked for or was read, whatever the verb.
+func (f *Finder) Format(w fmt.State, verb rune) {
+	_, _ = fmt.Fprint(w, "finder of a ")
+	f.s.Format(w, verb)
 }
 
 // wildcard is a declared path with {} in it.

@@ -141,7 +141,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 				rule, ok = phoneRule(b[sp.lo:s.hi], digits, want, plus), true
 				break
 			}
-			other = other || r.valid && r.sure
+			other = other || r.sure && (r.valid || plus && !spaced)
 		}
 		if ok {
 			if other {
@@ -155,8 +155,9 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		if other {
 			return found{}, false // a longer number, and another one
 		}
+		longer = longer || plus && !spaced
 		for _, r := range readings {
-			if r.valid && i+1 < len(gs) {
+			if r.valid {
 				longer = true
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -309,6 +310,11 @@ func Compile(key Key, region string, needles []Needle) *Set {
 	}
 	s.forms, s.table = c.all, newTable(refs)
 	return s
+}
+
+// Format shows how much a Set holds and none of it, whatever the verb.
+func (s *Set) Format(w fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(w, "set of %d identifiers", len(s.needles))
 }
 
 // Len is the number of needles.
