@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -43,15 +44,8 @@ func TestFooterLies(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.lie(&g.meta)
-			foot, err := thrift.Marshal(&thrift.CompactProtocol{}, &g.meta)
-			if err != nil {
-				t.Fatal(err)
-			}
-			end := len(b) - 8 - int(binary.LittleEndian.Uint32(b[len(b)-8:]))
-			lied := append(append([]byte(nil), b[:end]...), foot...)
-			lied = append(binary.LittleEndian.AppendUint32(lied, uint32(len(foot))), "PAR1"...)
 			// No value matches: only the columns' own sweep can find out.
-			_, _, err = scanAll(t, lied, scanners.Part{}, &finder{words: []string{"nobody"}})
+			_, _, err = scanAll(t, relay(t, b, &g.meta), scanners.Part{}, &finder{words: []string{"nobody"}})
 			r := (*scanners.Refusal)(nil)
 			switch {
 			case c.code == "" && err != nil:
@@ -77,4 +71,45 @@ func shift(f *file, m *format.FileMetaData, values, rows int64) {
 			m.RowGroups[g].Columns[c].MetaData.NumValues += n
 		}
 	}
+}
+
+// TestNestedCounts isolates the two counts of a nested column: its values, and
+// the rows that its repetition levels make.
+func TestNestedCounts(t *testing.T) {
+	var buf bytes.Buffer
+	type nested struct {
+		Tags []string `parquet:"tags"`
+	}
+	w := pq.NewGenericWriter[nested](&buf)
+	for range 50 {
+		if _, err := w.Write([]nested{{Tags: []string{"a", "b", "c"}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ values, rows int64 }{{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}} {
+		f, err := open(&source{ctx: context.Background(), in: input(buf.Bytes())})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shift(f, &f.meta, c.values, c.rows)
+		_, _, err = scanAll(t, relay(t, buf.Bytes(), &f.meta), scanners.Part{}, &finder{words: []string{"nobody"}})
+		if (err != nil) != (c != struct{ values, rows int64 }{}) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// relay gives a file another footer.
+func relay(t *testing.T, b []byte, meta *format.FileMetaData) []byte {
+	t.Helper()
+	foot, err := thrift.Marshal(&thrift.CompactProtocol{}, meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := len(b) - 8 - int(binary.LittleEndian.Uint32(b[len(b)-8:]))
+	out := append(append([]byte(nil), b[:end]...), foot...)
+	return append(binary.LittleEndian.AppendUint32(out, uint32(len(foot))), "PAR1"...)
 }
