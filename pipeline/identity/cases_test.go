@@ -104,6 +104,9 @@ func TestMatchCases(t *testing.T) {
 		{0, "phone", "+442079460958", "011 44 20 7946 0958", "cell", "yes", "phone.idd"},
 		{0, "phone", "+12079460958", "011 44 20 7946 0958", "cell", "no", ""},
 		{0, "phone", "+4722225555", "+47 22 22 55 55", "cell", "yes", "phone.international"},
+		// 21: letters leave no token; the number itself, toll-free, goes to review
+		{21, "phone", "+18003569377", "1-800-FLOWERS", "note", "no", ""},
+		{21, "phone", "+18003569377", "1-800-356-9377", "note", "review", "phone.national"},
 		{22, "phone", "+15555555555", "(555) 555-5555", "form", "review", "phone.national"},
 		{23, "phone", p, p, "phone", "yes", "phone.e164"}, // dates are the scan step's: a leaf has none
 		{24, "phone", p, "3759600e45e0177da8358b8f0e9e87a36443746585bb8bdb5a0505c1ce3cc2cd", "h", "yes", "sha256.e164"},

@@ -37,6 +37,19 @@ type leaf struct {
 	third bool   // a field that by its name is another party's
 }
 
+// unescaped is the leaf as the token s reads it: where s begins with a letter that
+// the decoder took for part of an escape, backslash and letter are put back.
+func (l *leaf) unescaped(s *span) *leaf {
+	c := escLetter(l.text[s.lo])
+	if c == 0 {
+		return l
+	}
+	m := *l
+	m.text = slices.Concat(l.text[:s.lo], []byte{'\\', c}, l.text[s.lo+1:])
+	s.lo, s.hi = s.lo+1, s.hi+1
+	return &m
+}
+
 // spot is where in a leaf something was found, and how sure that place makes it.
 type spot struct {
 	lo, hi int
@@ -70,13 +83,14 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 		f.declared(l, agent)
 	}
 	for _, s := range f.t.hits {
+		here := l.unescaped(&s)
 		for _, r := range f.s.table.find(s.token) {
 			fm := f.s.forms[r.form]
 			n := &f.s.needles[fm.needle]
 			if n.Agent != agent || f.o.Account != "" && n.Account != f.o.Account {
 				continue
 			}
-			if hit, ok := f.confirm(l, s, fm, n); ok {
+			if hit, ok := f.confirm(here, s, fm, n); ok {
 				f.note(fm.needle, n, hit)
 			}
 		}

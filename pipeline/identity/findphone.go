@@ -9,14 +9,6 @@ import (
 // group is a run of digits in a number.
 type group struct{ lo, hi int }
 
-// phoneText is what stands around a token of a phone number: its groups up to
-// the token's end, and what follows.
-type phoneText struct {
-	groups []group
-	b      []byte
-	end    int
-}
-
 // maxRead bounds how many digits before the token's end are looked at.
 const maxRead = 24
 
