@@ -206,7 +206,7 @@ func (s *scan) searchRows(first int) error {
 			}
 			candidate = s.declared(raw, parsed, ragged || r.odd) || candidate
 		}
-		if !candidate {
+		if !candidate && !s.in.Every {
 			continue
 		}
 		if !parsed {
@@ -217,10 +217,10 @@ func (s *scan) searchRows(first int) error {
 			Leaves: s.rec.Leaves[:0], Matches: s.rec.Matches[:0], Suspect: r.odd || s.surplus(),
 		}
 		s.match()
-		if s.rec.Suspect {
+		if s.rec.Suspect && candidate {
 			s.stats.Suspect++
 		}
-		if len(s.rec.Matches) > 0 {
+		if len(s.rec.Matches) > 0 || s.in.Every {
 			if err := s.emit(&s.rec); err != nil {
 				return err
 			}

@@ -45,6 +45,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 		in: in, f: f, search: walk.NewSearch(f), emit: emit, stats: &stats, win: lines.NewWindow(src, in.Part.Off),
 		cutter: cutter{middle: in.Part.Off > 0, start: true},
 	}
+	s.search.Every = in.Every
 	for {
 		if err := ctx.Err(); err != nil {
 			return stats, err

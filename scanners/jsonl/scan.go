@@ -57,13 +57,17 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 	}
 	defer src.Close()
 	s := scan{in: in, search: walk.NewSearch(f), emit: emit, stats: &stats}
+	s.search.Every = in.Every
 	r := lines.New(src, in.Part.Off)
-	for {
+	for ended := false; ; {
 		if err := ctx.Err(); err != nil {
 			return stats, err
 		}
 		block, err := r.Next()
 		if err == io.EOF {
+			if !ended { // an empty part ends, too
+				f.Boundary(in.Part.Off, 0, in.Part.Record)
+			}
 			return stats, nil
 		}
 		if err != nil {
@@ -72,6 +76,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 		if err := s.block(block); err != nil {
 			return stats, err
 		}
+		ended = true
 		f.Boundary(block.Off+int64(len(block.Data)), 0, in.Part.Record+stats.Records)
 	}
 }
@@ -101,7 +106,7 @@ func (s *scan) block(b lines.Block) error {
 		line := b.Data[start:end]
 		off := b.Off + int64(start)
 		start = next
-		if n := len(line); n > 1 && line[0] == '{' && line[n-1] == '}' && !candidate && !doubt {
+		if n := len(line); n > 1 && line[0] == '{' && line[n-1] == '}' && !candidate && !doubt && !s.in.Every {
 			s.stats.Records++
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 // in order.
 type Search struct {
 	Walker Walker
+	Every  bool // every record is to be emitted
 	f      scanners.Finder
 	fields *Fields
 	names  []string
@@ -66,7 +67,7 @@ func (s *Search) Marked(end int) (candidate, doubt bool) {
 // A body that is no object gets the Doc {"value": body}.
 func (s *Search) Record(rec *scanners.Record, body []byte, candidate, doubt bool, stats *scanners.Stats) (bool, error) {
 	object := len(body) > 1 && body[0] == '{' && body[len(body)-1] == '}'
-	if object && !candidate && !doubt {
+	if object && !candidate && !doubt && !s.Every {
 		return false, nil
 	}
 	root := ""
@@ -95,26 +96,25 @@ func (s *Search) Record(rec *scanners.Record, body []byte, candidate, doubt bool
 	rec.Matches, rec.Leaves = rec.Matches[:0], rec.Leaves[:0]
 	if err != nil {
 		stats.Malformed++
-		if !candidate {
-			return false, nil
+		if candidate {
+			stats.Suspect++
+			rec.Matches = s.f.Find(rec.Matches, "", rec.Raw)
 		}
-		stats.Suspect++
-		rec.Matches = s.f.Find(rec.Matches, "", rec.Raw)
 	}
-	if !candidate {
+	if !candidate && !s.Every {
 		return false, nil
 	}
 	s.Find(rec, leaves)
 	if err != nil {
 		rec.Leaves = nil
-		return len(rec.Matches) > 0, nil
+		return len(rec.Matches) > 0 || s.Every, nil
 	}
 	rec.Doc = body
 	if !object {
 		s.doc = append(append(append(s.doc[:0], `{"value":`...), body...), '}')
 		rec.Doc = s.doc
 	}
-	return len(rec.Matches) > 0, nil
+	return len(rec.Matches) > 0 || s.Every, nil
 }
 
 // Find hands leaves to the Finder, keys too, and appends what it finds and the
