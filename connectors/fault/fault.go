@@ -41,10 +41,11 @@ type Cut struct {
 
 // Op is one operation, as it is about to begin.
 type Op struct {
-	N    int    // counts from 1
-	Kind string // list, versions, open, create, replace, delete
-	Key  string // or the prefix
-	Text string // "create key", "open key 0-100", "replace key: source 0-40, spool 3-7", …
+	N    int            // counts from 1
+	Kind string         // list, versions, open, create, replace, delete
+	Key  string         // or the prefix
+	Ref  connectors.Ref // of open, replace and delete
+	Text string         // "create key", "open key 0-100", "replace key: source 0-40, spool 3-7", …
 }
 
 // Store wraps a store. Its rules are set before it is used.
@@ -113,14 +114,14 @@ type versioner struct {
 }
 
 // begin numbers an operation. The returned fault is to be handed to end.
-func (s *Store) begin(kind, key, text string) (Op, *Fault, error) {
+func (s *Store) begin(kind string, r connectors.Ref, text string) (Op, *Fault, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		return Op{}, nil, fmt.Errorf("%s %q: %w", kind, key, ErrStopped)
+		return Op{}, nil, fmt.Errorf("%s %q: %w", kind, r.Key, ErrStopped)
 	}
 	s.n++
-	op := Op{s.n, kind, key, text}
+	op := Op{s.n, kind, r.Key, r, text}
 	s.lines = append(s.lines, text)
 	if s.Plan == nil {
 		return op, nil, nil
@@ -177,7 +178,7 @@ func list[T any](s *Store, kind, prefix string, seq iter.Seq2[T, error]) iter.Se
 		var zero T
 		// A lost reply of a listing is a page that never came: After is as before.
 		page := func() error {
-			op, f, err := s.begin(kind, prefix, kind+" "+prefix)
+			op, f, err := s.begin(kind, connectors.Ref{Key: prefix}, kind+" "+prefix)
 			if err == nil && f != nil {
 				err = s.end(op, f, nil)
 			}
@@ -209,7 +210,7 @@ func (s *Store) Open(ctx context.Context, r connectors.Ref, rng connectors.Range
 	if r.Version != "" {
 		text += " version " + r.Version
 	}
-	op, f, err := s.begin("open", r.Key, text)
+	op, f, err := s.begin("open", r, text)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +263,7 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // Create implements connectors.Store.
 func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {
-	op, f, err := s.begin("create", key, "create "+key)
+	op, f, err := s.begin("create", connectors.Ref{Key: key}, "create "+key)
 	if err != nil {
 		return connectors.Object{}, err
 	}
@@ -275,7 +276,7 @@ func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (con
 
 // Replace implements connectors.Store.
 func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error) {
-	op, f, err := s.begin("replace", old.Key, "replace "+old.Key+pieces(p))
+	op, f, err := s.begin("replace", old, "replace "+old.Key+pieces(p))
 	if err != nil {
 		return connectors.Object{}, err
 	}
@@ -309,7 +310,7 @@ func (s *Store) Delete(ctx context.Context, r connectors.Ref) error {
 	if r.Version != "" {
 		text += " version " + r.Version
 	}
-	op, f, err := s.begin("delete", r.Key, text)
+	op, f, err := s.begin("delete", r, text)
 	if err != nil {
 		return err
 	}

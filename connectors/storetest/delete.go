@@ -129,7 +129,7 @@ func deleteRace(e *env) error {
 			return err
 		}
 		var won atomic.Int32
-		var deleted atomic.Bool
+		var winner atomic.Int32
 		var g errgroup.Group
 		for i := range 6 {
 			g.Go(func() error {
@@ -137,15 +137,13 @@ func deleteRace(e *env) error {
 					if i%2 == 0 {
 						return e.s.Delete(e.ctx, current(o))
 					}
-					_, err := e.s.Replace(e.ctx, o.Ref, spooled([]byte("after")))
+					_, err := e.s.Replace(e.ctx, o.Ref, spooled([]byte(fmt.Sprint("after ", i))))
 					return err
 				})
 				switch {
 				case err == nil:
 					won.Add(1)
-					if i%2 == 0 {
-						deleted.Store(true)
-					}
+					winner.Store(int32(i))
 				case !errors.Is(err, connectors.ErrChanged) && !errors.Is(err, connectors.ErrNotFound):
 					return fmt.Errorf("change in a race: %w", err)
 				}
@@ -158,10 +156,10 @@ func deleteRace(e *env) error {
 		if won.Load() != 1 {
 			return fmt.Errorf("%d of 6 were told that they changed %q", won.Load(), key)
 		}
-		if deleted.Load() {
+		if i := winner.Load(); i%2 == 0 {
 			err = e.gone(key)
 		} else {
-			err = e.holds(key, []byte("after"))
+			err = e.holds(key, []byte(fmt.Sprint("after ", i)))
 		}
 		if err != nil {
 			return fmt.Errorf("after a race: %w", err)
