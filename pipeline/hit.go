@@ -35,6 +35,15 @@ type Link struct {
 	Value string `json:"value"`
 }
 
+// Ask is one request's interest in a needle.
+type Ask struct {
+	Request RequestRef
+	From    *Date // the identifier's validity
+	To      *Date
+	Via     string // digest of the link id it was reached through; "" for the request's own
+	Hops    int    // links followed to reach it
+}
+
 // NoTime stands for a record without a time.
 const NoTime = int64(-1 << 63)
 

@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -23,7 +22,8 @@ type recorder struct {
 	d      *pipeline.Dataset
 	res    *pipeline.UnitResult
 	finder *identity.Finder
-	err    error // fatal to the run
+	keyed  []identity.Link // link ids in the object's name, while that is looked at
+	err    error           // fatal to the run
 
 	schemas map[*arrow.Schema][]byte
 }
@@ -38,14 +38,9 @@ func (r *recorder) object() error {
 	if len(matches) == 0 {
 		return nil
 	}
-	rec := &scanners.Record{Index: -1, Group: -1, Offset: -1, Matches: matches}
-	for name := range r.u.Object.Captures {
-		if f, ok := r.d.Object[name]; ok && f.Link {
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: "(key)." + name, Value: []byte(r.u.Object.Captures[name])})
-		}
-	}
-	slices.SortFunc(rec.Leaves, func(a, b scanners.Leaf) int { return strings.Compare(a.Path, b.Path) })
-	return r.record(rec)
+	r.keyed = r.finder.KeyLinks(nil, r.u.Object.Captures)
+	defer func() { r.keyed = nil }()
+	return r.record(&scanners.Record{Index: -1, Group: -1, Offset: -1, Matches: matches})
 }
 
 // record is what scanners emit to.
@@ -186,7 +181,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	return hits
 }
 
-func outside(when int64, ask Ask) bool {
+func outside(when int64, ask pipeline.Ask) bool {
 	if when == pipeline.NoTime {
 		return false
 	}
@@ -196,15 +191,15 @@ func outside(when int64, ask Ask) bool {
 
 // links are the link ids of a record, each once.
 func (r *recorder) links(rec *scanners.Record) []pipeline.Link {
-	out := []pipeline.Link{}
-	var found []identity.Link
+	found := slices.Clone(r.keyed)
 	for _, leaf := range rec.Leaves {
-		found = r.finder.Links(found[:0], leaf.Path, leaf.Value)
-		for _, l := range found {
-			link := pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()}
-			if !slices.Contains(out, link) {
-				out = append(out, link)
-			}
+		found = r.finder.Links(found, leaf.Path, leaf.Value)
+	}
+	out := []pipeline.Link{}
+	for _, l := range found {
+		link := pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()}
+		if !slices.Contains(out, link) {
+			out = append(out, link)
 		}
 	}
 	return out

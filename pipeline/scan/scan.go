@@ -32,15 +32,6 @@ const (
 	Misattributed = "MISATTRIBUTED" // key and field name different accounts
 )
 
-// Ask is one request's interest in a needle.
-type Ask struct {
-	Request pipeline.RequestRef
-	From    *pipeline.Date // the identifier's validity
-	To      *pipeline.Date
-	Via     string // digest of the link id it was reached through; "" for the request's own
-	Hops    int    // links followed to reach it
-}
-
 // Scan searches batches. All fields are read only while it runs.
 type Scan struct {
 	Stores   map[string]connectors.Store
@@ -53,7 +44,7 @@ type Scan struct {
 	Name     func(o *pipeline.Object) string // what errors call an object
 
 	Set  *identity.Set
-	Asks [][]Ask // by needle
+	Asks [][]pipeline.Ask // by needle
 
 	Bytes atomic.Int64 // read from stores so far
 }
