@@ -1,0 +1,86 @@
+// Package naming says how outputs name objects: by URL, redacted where the key
+// itself holds a direct or online identifier of a person, and by a keyed id.
+package naming
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+
+	"expunge/pipeline"
+	"expunge/pipeline/seal"
+)
+
+// Names names objects.
+type Names struct {
+	URLs     map[string]string // of stores, by name
+	Datasets []pipeline.Dataset
+	Keys     *seal.Keys
+}
+
+// Escape percent-encodes a key, segment by segment.
+func Escape(key string) string {
+	segments := strings.Split(key, "/")
+	for i, s := range segments {
+		segments[i] = url.PathEscape(s)
+	}
+	return strings.Join(segments, "/")
+}
+
+// Ref names an object for outputs.
+func (n *Names) Ref(o *pipeline.Object) pipeline.ObjectRef {
+	full := strings.TrimSuffix(n.URLs[o.Store], "/") + "/" + Escape(o.Key)
+	ref := pipeline.ObjectRef{URL: full, Shown: full, ID: n.Keys.Digest("object", "", []byte(full)), Version: o.Version, ETag: o.ETag, Size: o.Size}
+	if shown := n.redact(o); shown != o.Key {
+		ref.Identifying = true
+		ref.Shown = strings.TrimSuffix(n.URLs[o.Store], "/") + "/" + shown
+	}
+	return ref
+}
+
+// Shown is how errors and logs call an object.
+func (n *Names) Shown(o *pipeline.Object) string { return n.Ref(o).Shown }
+
+// redact puts {kind} in the place of each captured identifier of a person, and of
+// each segment that looks like an address. The rest is percent-encoded; a key
+// with nothing to hide comes back as it was.
+func (n *Names) redact(o *pipeline.Object) string {
+	hide := map[string]string{}
+	if o.Dataset >= 0 {
+		for name, f := range n.Datasets[o.Dataset].Object {
+			if v := o.Captures[name]; v != "" && f.Kind.Identifies() {
+				hide[v] = "{" + string(f.Kind) + "}"
+			}
+		}
+	}
+	segments := strings.Split(o.Key, "/")
+	found := false
+	for i, s := range segments {
+		lower := strings.ToLower(s)
+		out := s
+		for v, mark := range hide {
+			out = strings.ReplaceAll(out, v, mark)
+		}
+		if out == s && (strings.Contains(s, "@") || strings.Contains(lower, "%40")) {
+			out = "{email}"
+		}
+		if out != s {
+			found = true
+			segments[i] = out
+		} else {
+			segments[i] = url.PathEscape(s)
+		}
+	}
+	if !found {
+		return o.Key
+	}
+	return strings.Join(segments, "/")
+}
+
+// Sealed is the true URL of an object whose key identifies, sealed; "" for others.
+func (n *Names) Sealed(ref *pipeline.ObjectRef) string {
+	if !ref.Identifying {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(n.Keys.Seal("object-url", "", []byte(ref.URL)))
+}

@@ -1,0 +1,173 @@
+package tombstone
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"expunge/connectors"
+	"expunge/pipeline/seal"
+)
+
+// ErrForged says that a manifest or an approval is not what was sealed.
+var ErrForged = errors.New("manifest or approval is not authentic")
+
+// Limits are the blast radius that policy allows.
+type Limits struct {
+	Fraction   float64
+	MinRecords int64
+}
+
+// Finish makes the manifest. total is how many records an account has in a dataset.
+func (s *Seal) Finish(run string, files []File, settings map[string]string, total func(account, dataset string) int64, limits Limits, keys *seal.Keys) (*Manifest, error) {
+	m := &Manifest{Version: 1, Run: run, Settings: settings, Files: files, Accounts: map[string]*Account{}, Radius: []Radius{}}
+	for _, account := range slices.Sorted(maps.Keys(s.accounts)) {
+		a := s.accounts[account]
+		m.Rows += a.rows
+		m.Accounts[account] = &Account{Rows: a.rows, SHA256: hex.EncodeToString(a.sum.Sum(nil)), Requests: slices.Sorted(maps.Keys(a.requests))}
+		for _, dataset := range slices.Sorted(maps.Keys(a.records)) {
+			r := Radius{Account: account, Dataset: dataset, Records: a.records[dataset], Of: total(account, dataset)}
+			if r.Of > 0 {
+				r.Part = float64(r.Records) / float64(r.Of)
+			}
+			r.Limit = r.Records > limits.MinRecords && r.Part > limits.Fraction
+			m.Radius = append(m.Radius, r)
+		}
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("seal manifest: %w", err)
+	}
+	m.MAC = keys.Authenticate("manifest", b)
+	return m, nil
+}
+
+func dir(run string) string { return "runs/" + run + "/manifest/" }
+
+// Write writes manifest.json; its presence makes the manifest whole.
+func (m *Manifest) Write(ctx context.Context, work connectors.Store) error {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	if _, err = work.Create(ctx, dir(m.Run)+"manifest.json", bytes.NewReader(append(b, '\n'))); err != nil && !errors.Is(err, connectors.ErrExists) {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}
+
+// Digest is what an approval of the whole manifest names.
+func (m *Manifest) Digest() string {
+	b, _ := json.Marshal(m) // plain strings and numbers
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Read reads a manifest and checks that it is authentic and its files are whole.
+func Read(ctx context.Context, work connectors.Store, keys *seal.Keys, run string) (*Manifest, error) {
+	body, err := work.Open(ctx, connectors.Ref{Key: dir(run) + "manifest.json"}, connectors.All)
+	if err != nil {
+		return nil, fmt.Errorf("open manifest of run %s: %w", run, err)
+	}
+	defer body.Close()
+	m := new(Manifest)
+	if err := json.NewDecoder(body).Decode(m); err != nil {
+		return nil, fmt.Errorf("read manifest of run %s: %w", run, err)
+	}
+	plain := *m
+	plain.MAC = ""
+	b, err := json.Marshal(&plain)
+	if err != nil {
+		return nil, err
+	}
+	if keys.Verify("manifest", b, m.MAC) != nil || m.Run != run {
+		return nil, fmt.Errorf("manifest of run %s: %w", run, ErrForged)
+	}
+	for _, f := range m.Files {
+		if err := check(ctx, work, dir(run)+f.Path, f.SHA256); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func check(ctx context.Context, work connectors.Store, key, want string) error {
+	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, body); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want {
+		return fmt.Errorf("%s: %w", key, ErrForged)
+	}
+	return nil
+}
+
+// Approval is one approvals/<n>.json. It names digests, so that it approves what
+// was seen and nothing else.
+type Approval struct {
+	Version   int               `json:"version"`
+	N         int               `json:"n"`
+	Run       string            `json:"run"`
+	By        string            `json:"by"`
+	At        string            `json:"at"`
+	Manifest  string            `json:"manifest,omitempty"` // the whole
+	Accounts  map[string]string `json:"accounts,omitempty"` // or the parts of these
+	NotBefore string            `json:"not_before,omitempty"`
+	MAC       string            `json:"mac,omitempty"`
+}
+
+// Approve adds an approval and returns it.
+func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, m *Manifest, a Approval, accounts []string) (*Approval, error) {
+	a.Version, a.Run = 1, m.Run
+	if len(accounts) == 0 {
+		a.Manifest = m.Digest()
+	} else {
+		a.Accounts = map[string]string{}
+	}
+	for _, name := range accounts {
+		part := m.Accounts[name]
+		if part == nil {
+			return nil, fmt.Errorf("manifest of run %s has nothing of account %q; it has: %s", m.Run, name, strings.Join(slices.Sorted(maps.Keys(m.Accounts)), ", "))
+		}
+		a.Accounts[name] = part.SHA256
+	}
+	n := 1
+	for _, err := range work.List(ctx, dir(m.Run)+"approvals/") {
+		if err != nil {
+			return nil, fmt.Errorf("list approvals: %w", err)
+		}
+		n++
+	}
+	for ; ; n++ {
+		a.N, a.MAC = n, ""
+		b, err := json.Marshal(&a)
+		if err != nil {
+			return nil, err
+		}
+		a.MAC = keys.Authenticate("approval", b)
+		if b, err = json.MarshalIndent(&a, "", "  "); err != nil {
+			return nil, err
+		}
+		_, err = work.Create(ctx, fmt.Sprintf("%sapprovals/%d.json", dir(m.Run), n), bytes.NewReader(append(b, '\n')))
+		if errors.Is(err, connectors.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write approval: %w", err)
+		}
+		return &a, nil
+	}
+}
