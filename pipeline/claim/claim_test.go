@@ -1,0 +1,160 @@
+package claim
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"expunge/connectors/mem"
+	"expunge/pipeline"
+)
+
+// clock is a hand-set clock.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) now() time.Time     { return time.Unix(c.at.Load(), 0) }
+func (c *clock) pass(seconds int64) { c.at.Add(seconds) }
+func newClock() *clock              { c := &clock{}; c.at.Store(1_780_000_000); return c }
+func ref(i int) pipeline.RequestRef {
+	return pipeline.RequestRef{Account: "acme", ID: fmt.Sprint("R-", i)}
+}
+func claims(c *clock) *Claims { return &Claims{Store: mem.New("work", mem.Options{}), Now: c.now} }
+func must[T any](v T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func TestOneRunWinsEachRequest(t *testing.T) {
+	const runs, requests = 8, 25
+	c := claims(newClock())
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	winners := map[int][]string{}
+	for r := range runs {
+		run := fmt.Sprint("run", r)
+		must(c.Lease(t.Context(), run, run, time.Minute))(t)
+		wg.Go(func() {
+			for i := range requests {
+				got, err := c.Take(t.Context(), ref(i), run)
+				if err != nil {
+					if !errors.Is(err, ErrClaimed) {
+						t.Errorf("take: %v", err)
+					}
+					continue
+				}
+				if got.Fence != 1 {
+					t.Errorf("fence %d of a first claim", got.Fence)
+				}
+				mu.Lock()
+				winners[i] = append(winners[i], run)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range requests {
+		if len(winners[i]) != 1 {
+			t.Errorf("request %d was won by %v", i, winners[i])
+		}
+	}
+}
+
+func TestClaimLifecycle(t *testing.T) {
+	at := newClock()
+	c := claims(at)
+	ctx := t.Context()
+	a := must(c.Lease(ctx, "a", "pid1", time.Minute))(t)
+	must(c.Lease(ctx, "b", "pid2", time.Minute))(t)
+	first := must(c.Take(ctx, ref(1), "a"))(t)
+	if again := must(c.Take(ctx, ref(1), "a"))(t); again != first {
+		t.Errorf("a second take gave %v, not %v", again, first)
+	}
+	var claimed *Claimed
+	if _, err := c.Take(ctx, ref(1), "b"); !errors.As(err, &claimed) || claimed.Run != "a" || !errors.Is(err, ErrClaimed) {
+		t.Fatalf("take of another's: %v", err)
+	}
+	at.pass(50)
+	if err := a.Renew(ctx); err != nil {
+		t.Fatal(err)
+	}
+	at.pass(50) // b's lease has expired, a's has not
+	if _, err := c.Take(ctx, ref(1), "b"); !errors.Is(err, ErrClaimed) {
+		t.Errorf("take after a renewal: %v", err)
+	}
+	if err := c.Release(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Release(ctx, first); err != nil {
+		t.Errorf("a repeated release: %v", err)
+	}
+	second := must(c.Take(ctx, ref(1), "b"))(t)
+	if second.Fence != 3 || c.Check(ctx, second) != nil || !errors.Is(c.Check(ctx, first), ErrFenced) {
+		t.Errorf("claim after a release: %v", second)
+	}
+	if err := c.Release(ctx, first); !errors.Is(err, ErrFenced) {
+		t.Errorf("release of what another has: %v", err)
+	}
+	third := must(c.Take(ctx, ref(2), "a"))(t)
+	if err := a.End(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(c.Take(ctx, ref(2), "b"))(t); got.Fence != third.Fence+1 {
+		t.Errorf("claim of an ended run's: %v", got)
+	}
+	if err := a.Renew(ctx); !errors.Is(err, ErrFenced) {
+		t.Errorf("renewal of an ended lease: %v", err)
+	}
+}
+
+func TestExpiredLeaseIsTakenOverOnce(t *testing.T) {
+	at := newClock()
+	c := claims(at)
+	old := must(c.Lease(t.Context(), "run", "first", time.Minute))(t)
+	if _, err := c.Lease(t.Context(), "run", "second", time.Minute); !errors.Is(err, ErrLeased) {
+		t.Fatalf("a good lease was given twice: %v", err)
+	}
+	at.pass(61)
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			_, err := c.Lease(t.Context(), "run", fmt.Sprint("taker", i), time.Minute)
+			switch {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, ErrLeased):
+				t.Errorf("take over: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d took the lease over", won.Load())
+	}
+	if err := old.Renew(t.Context()); !errors.Is(err, ErrFenced) {
+		t.Errorf("the old owner's renewal: %v", err)
+	}
+}
+
+// TestManyFences: the tenth claim counts, though "10" sorts before "9".
+func TestManyFences(t *testing.T) {
+	c := claims(newClock())
+	must(c.Lease(t.Context(), "a", "x", time.Minute))(t)
+	for i := range 7 {
+		got := must(c.Take(t.Context(), ref(1), "a"))(t)
+		if got.Fence != 2*i+1 {
+			t.Fatalf("fence %d, want %d", got.Fence, 2*i+1)
+		}
+		if err := c.Release(t.Context(), got); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
