@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -15,12 +16,40 @@ import (
 )
 
 // Create writes with If-None-Match: *, in one request or, above two parts, in parts.
+// Keys with empty segments or the segments "." and ".." are refused with
+// ErrUnsupported: servers and proxies on the way tidy them into other keys. Objects
+// that have such keys are listed and read as any.
 func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {
+	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
+		if key != "" && (segment == "" || segment == "." || segment == "..") {
+			return connectors.Object{}, s.fail("create", key, connectors.ErrUnsupported)
+		}
+	}
+	defer s.turn(key)()
 	o, err := s.create(ctx, key, body)
 	if errors.Is(err, connectors.ErrChanged) || errors.Is(classify(err), connectors.ErrChanged) {
+		if _, gone := s.head(ctx, connectors.Ref{Key: key}); errors.Is(classify(gone), connectors.ErrNotFound) {
+			// Either the object went this moment, or the server takes a delete marker
+			// for an object and will not create over it.
+			if s.marked(ctx, key) {
+				return connectors.Object{}, s.fail("create over a delete marker", key, connectors.ErrUnsupported)
+			}
+			return connectors.Object{}, s.fail("create", key, connectors.ErrTemporary)
+		}
 		return connectors.Object{}, s.fail("create", key, connectors.ErrExists)
 	}
 	return o, s.fail("create", key, err)
+}
+
+// marked tells that the current version of key is a delete marker.
+func (s *Store) marked(ctx context.Context, key string) bool {
+	for v, err := range s.Versions(ctx, key) {
+		if err != nil || v.Key != key {
+			return false
+		}
+		return v.Current && v.Deleted
+	}
+	return false
 }
 
 func (s *Store) create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {

@@ -17,6 +17,7 @@ import (
 // which is immutable; "null" is none, and goes only while it is current and with
 // If-Match. Objects are deleted one by one: a batch reports denial inside a 200.
 func (s *Store) Delete(ctx context.Context, r connectors.Ref) error {
+	defer s.turn(r.Key)()
 	return s.fail("delete", r.Key, s.delete(ctx, r))
 }
 
@@ -55,6 +56,9 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 			}
 			return fmt.Errorf("%w: version null is not the current one (that is %q) and may be another one by now", connectors.ErrUnsupported, id)
 		}
+	}
+	if r.Version == "null" && head != nil && head.VersionId == nil {
+		in.VersionId = nil // a bucket that never kept versions: its only one has no id to servers
 	}
 	if r.Version == "" || r.Version == "null" {
 		in.IfMatch = quoted(r.ETag)

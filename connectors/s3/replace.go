@@ -15,6 +15,7 @@ import (
 // Replace writes with If-Match: results of up to two parts in one request, larger
 // ones in parts, where runs of 5 MiB and more are copied by the server.
 func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	defer s.turn(old.Key)()
 	o, err := s.replace(ctx, old, p)
 	return o, s.fail("replace", old.Key, err)
 }
@@ -107,10 +108,19 @@ func (s *Store) compose(ctx context.Context, old connectors.Ref, p connectors.Pa
 			}
 			body, at = opened, piece.Off
 		}
-		if _, err := io.CopyN(io.Discard, body, piece.Off-at); err != nil {
-			return nil, fmt.Errorf("read the source: %w", err)
+		_, err := io.CopyN(io.Discard, body, piece.Off-at)
+		if err == nil {
+			_, err = io.ReadFull(body, dst)
 		}
-		if _, err := io.ReadFull(body, dst); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			// The piece is within the source as it was: the source is another one by
+			// now, and the server did not see the condition in time.
+			if changed := s.exists(ctx, old); changed != nil {
+				return nil, changed
+			}
+			err = fmt.Errorf("%w: %w", connectors.ErrTemporary, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read the source: %w", err)
 		}
 		at = piece.Off + piece.Len

@@ -22,14 +22,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -68,8 +69,12 @@ type Options struct {
 type Store struct {
 	client *s3.Client
 	opt    Options
-	prefix string // "" or ends in "/"
+	prefix string       // "" or ends in "/"
+	own    *http.Client // nil where Options named one
 	calls  counters
+
+	mu    sync.Mutex
+	turns map[string]*turn // keys that are being written
 }
 
 var _ connectors.Versioner = (*Store)(nil)
@@ -88,8 +93,10 @@ func New(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Concurrency <= 0 {
 		opt.Concurrency = defaultConcurrency
 	}
+	s := &Store{opt: opt, prefix: opt.Prefix, turns: map[string]*turn{}}
 	if opt.HTTPClient == nil {
-		opt.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(tune)
+		s.own = client()
+		s.opt.HTTPClient = s.own
 	}
 	var cfg aws.Config
 	if opt.AccessKey != "" {
@@ -105,7 +112,6 @@ func New(ctx context.Context, opt Options) (*Store, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
-	s := &Store{opt: opt, prefix: opt.Prefix}
 	if s.prefix != "" && !strings.HasSuffix(s.prefix, "/") {
 		s.prefix += "/"
 	}
@@ -114,7 +120,7 @@ func New(ctx context.Context, opt Options) (*Store, error) {
 			o.BaseEndpoint = &opt.Endpoint
 		}
 		o.UsePathStyle = opt.PathStyle
-		o.HTTPClient = opt.HTTPClient
+		o.HTTPClient = s.opt.HTTPClient
 		o.Retryer = aws.NopRetryer{}
 		// Bodies carry Content-MD5 and a signed SHA-256, which every server takes;
 		// the SDK's trailing checksums are refused by some.
@@ -125,14 +131,26 @@ func New(ctx context.Context, opt Options) (*Store, error) {
 	return s, nil
 }
 
-func tune(t *http.Transport) {
-	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.MaxConnsPerHost = 512, 256, 256
-	t.ResponseHeaderTimeout = 60 * time.Second
-	t.DisableCompression = true // a stored Content-Encoding is part of the object
-	t.WriteBufferSize, t.ReadBufferSize = 64<<10, 64<<10
-	// HTTP/2 puts parallel reads on one connection, which is slower.
-	t.ForceAttemptHTTP2 = false
-	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+func client() *http.Client {
+	t := &http.Transport{
+		Proxy:        http.ProxyFromEnvironment,
+		DialContext:  (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxIdleConns: 512, MaxIdleConnsPerHost: 256, MaxConnsPerHost: 256,
+		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 60 * time.Second,
+		DisableCompression: true, // a stored Content-Encoding is part of the object
+		WriteBufferSize:    64 << 10, ReadBufferSize: 64 << 10,
+		// HTTP/2 puts parallel reads on one connection, which is slower.
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// Close gives back idle connections. The store can be used on.
+func (s *Store) Close() error {
+	if s.own != nil {
+		s.own.CloseIdleConnections()
+	}
+	return nil
 }
 
 // URL is "s3://bucket/prefix".

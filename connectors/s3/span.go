@@ -279,7 +279,10 @@ func (l *listing) look(ctx context.Context, sp span) (cuts []string, want, calls
 		}
 		if len(cuts) > 0 {
 			sort.Strings(cuts)
-			return cuts, len(cuts) * pageSize / max(1, seen) / (2 * pageSize / min(2, max(1, seen))), calls, nil
+			if want = len(cuts); seen > 1 {
+				want /= 2 * seen
+			}
+			return cuts, want, calls, nil
 		}
 		folder, _, ok := strings.Cut(sp.after[len(level):], "/")
 		if !ok {

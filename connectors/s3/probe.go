@@ -1,0 +1,203 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"expunge/connectors"
+)
+
+// Conditions says which conditions a server was seen to honour. A writer of lake
+// data needs all of them.
+type Conditions struct {
+	Create    bool // PUT with If-None-Match
+	Replace   bool // PUT with If-Match
+	Complete  bool // completing an upload with If-Match
+	Copy      bool // copying a part with x-amz-copy-source-if-match
+	Delete    bool // DELETE with If-Match
+	Versioned bool // what the probe wrote got version ids
+}
+
+// All reports whether every condition was honoured.
+func (c Conditions) All() bool { return c.Create && c.Replace && c.Complete && c.Copy && c.Delete }
+
+const (
+	probeName  = "conditions"
+	wrongETag  = "00000000000000000000000000000000"
+	probeTries = 20 // names, in case earlier probes died and left theirs
+)
+
+// Probe writes an object under scratch, which must be a prefix of the caller's own
+// that holds no lake data, tries what a stale writer would do, and removes it. Each
+// condition is judged by what became of the object, not by the reply alone.
+func (s *Store) Probe(ctx context.Context, scratch string) (Conditions, error) {
+	c, key, err := s.probe(ctx, scratch)
+	return c, s.fail("probe conditions at", key, err)
+}
+
+func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key string, err error) {
+	body := []byte("expunge probes conditions")
+	var o connectors.Object
+	for i := range probeTries {
+		key = fmt.Sprintf("%s%s-%d", scratch, probeName, i)
+		if o, err = s.Create(ctx, key, bytes.NewReader(body)); !errors.Is(err, connectors.ErrExists) && !errors.Is(err, connectors.ErrUnsupported) {
+			break
+		}
+	}
+	if err != nil {
+		return c, key, err
+	}
+	defer func() { err = errors.Join(err, s.sweep(context.WithoutCancel(ctx), key)) }()
+
+	kept := func(what string, tried error) (bool, error) {
+		if tried != nil && !refused(tried) {
+			return false, fmt.Errorf("%s: %w", what, tried)
+		}
+		r, err := s.open(ctx, connectors.Ref{Key: key}, connectors.All)
+		if err != nil {
+			if errors.Is(classify(err), connectors.ErrNotFound) {
+				return false, nil
+			}
+			return false, err
+		}
+		defer r.Close()
+		got, err := io.ReadAll(r)
+		return tried != nil && bytes.Equal(got, body), err
+	}
+
+	stale := []byte("a stale writer was here")
+	_, tried := s.put(ctx, key, section(stale), int64(len(stale)), &dress{}, condition{absent: true})
+	if c.Create, err = kept("create again", tried); err != nil {
+		return c, key, err
+	}
+	_, tried = s.put(ctx, key, section(stale), int64(len(stale)), &dress{}, condition{etag: wrongETag})
+	if c.Replace, err = kept("replace with a wrong ETag", tried); err != nil {
+		return c, key, err
+	}
+	parts := []piece{{len: int64(len(stale))}}
+	_, tried = s.multipart(ctx, key, "", parts, func(piece) ([]byte, error) { return stale, nil }, &dress{}, condition{etag: wrongETag})
+	if c.Complete, err = kept("complete an upload with a wrong ETag", tried); err != nil {
+		return c, key, err
+	}
+	// The upload goes to a key of its own and is given up, so that only the copy is judged.
+	if c.Copy, err = s.probeCopy(ctx, key, int64(len(body))); err != nil {
+		return c, key, err
+	}
+	out, tried := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(key), IfMatch: quoted(wrongETag)})
+	if c.Delete, err = kept("delete with a wrong ETag", tried); err != nil {
+		return c, key, err
+	}
+	c.Versioned = o.Version != "" || (out != nil && out.VersionId != nil)
+	if head, headErr := s.head(ctx, connectors.Ref{Key: key}); headErr == nil && head.VersionId != nil {
+		c.Versioned = *head.VersionId != "null"
+	}
+	return c, key, nil
+}
+
+func refused(err error) bool { return errors.Is(classify(err), connectors.ErrChanged) }
+
+func (s *Store) probeCopy(ctx context.Context, key string, size int64) (bool, error) {
+	up, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key)})
+	if err != nil {
+		return false, err
+	}
+	one := int32(1)
+	_, tried := s.copyPart(ctx, key, "", up.UploadId, &one, piece{copied: true, len: size}, condition{etag: wrongETag})
+	_, err = s.client.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId})
+	if err == nil && tried != nil && !refused(tried) {
+		err = tried
+	}
+	return tried != nil, err
+}
+
+// sweep removes what the probe wrote, all versions of it. The key is the probe's own.
+func (s *Store) sweep(ctx context.Context, key string) error {
+	var all []connectors.Version
+	for v, err := range s.Versions(ctx, key) {
+		if err != nil {
+			return fmt.Errorf("clean up: %w", err)
+		}
+		if v.Key == key {
+			all = append(all, v)
+		}
+	}
+	for _, v := range all {
+		err := s.delete(ctx, v.Ref)
+		if err != nil && !errors.Is(classify(err), connectors.ErrNotFound) && !errors.Is(err, connectors.ErrNotFound) {
+			return fmt.Errorf("clean up version %q: %w", v.Version, err)
+		}
+	}
+	return nil
+}
+
+// Setting is what is known of one setting of a bucket.
+type Setting string
+
+// What a Setting may be.
+const (
+	Unknown   Setting = "unknown" // asking is denied or not supported
+	Off       Setting = "off"
+	On        Setting = "on"
+	Suspended Setting = "suspended" // versioning only: old versions are still there
+)
+
+// Settings are what matters to erasure in how a bucket is set up.
+type Settings struct {
+	Bucket        string
+	Region        string
+	Versioning    Setting
+	ObjectLock    Setting
+	Replication   Setting // copies that an erasure here does not reach
+	Lifecycle     Setting // rules that may archive or remove objects under a run
+	Notifications Setting // somebody hears of every rewrite
+}
+
+// Check reaches the bucket and reads its settings. It fails with ErrNoStore if there
+// is no such bucket and ErrDenied if it may not be listed.
+func (s *Store) Check(ctx context.Context) (Settings, error) {
+	set := Settings{Bucket: s.opt.Bucket}
+	head, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.bucket()})
+	if errors.Is(classify(err), connectors.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", connectors.ErrNoStore, err)
+	}
+	if err != nil {
+		return set, s.fail("reach", "", err)
+	}
+	if set.Region = s.client.Options().Region; head.BucketRegion != nil {
+		set.Region = *head.BucketRegion
+	}
+	if v, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: s.bucket()}); err != nil {
+		set.Versioning = Unknown
+	} else {
+		set.Versioning = map[types.BucketVersioningStatus]Setting{"Enabled": On, "Suspended": Suspended}[v.Status]
+		if set.Versioning == "" {
+			set.Versioning = Off
+		}
+	}
+	lock, err := s.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: s.bucket()})
+	set.ObjectLock = setting(err, err == nil && lock.ObjectLockConfiguration != nil)
+	replication, err := s.client.GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: s.bucket()})
+	set.Replication = setting(err, err == nil && replication.ReplicationConfiguration != nil && len(replication.ReplicationConfiguration.Rules) > 0)
+	lifecycle, err := s.client.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: s.bucket()})
+	set.Lifecycle = setting(err, err == nil && len(lifecycle.Rules) > 0)
+	n, err := s.client.GetBucketNotificationConfiguration(ctx, &s3.GetBucketNotificationConfigurationInput{Bucket: s.bucket()})
+	set.Notifications = setting(err, err == nil && (len(n.TopicConfigurations)+len(n.QueueConfigurations)+len(n.LambdaFunctionConfigurations) > 0 || n.EventBridgeConfiguration != nil))
+	return set, s.fail("check", "", ctx.Err())
+}
+
+// setting reads a reply: servers say with a 404 that a thing was never set up.
+func setting(err error, on bool) Setting {
+	switch {
+	case err == nil && on:
+		return On
+	case err == nil, status(err) == 404:
+		return Off
+	}
+	return Unknown
+}
