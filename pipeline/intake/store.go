@@ -1,0 +1,234 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/seal"
+)
+
+// ErrDuplicate says that a request with this id was taken in before.
+var ErrDuplicate = errors.New("a request with this id exists already")
+
+// Requests are the requests in a work store.
+type Requests struct {
+	Work connectors.Store
+	Keys *seal.Keys
+	Now  func() time.Time
+}
+
+// Event is one thing that happened to a request; the last one's state is the
+// request's.
+type Event struct {
+	Version int            `json:"version"`
+	N       int            `json:"n"`
+	State   pipeline.State `json:"state"`
+	At      time.Time      `json:"at"`
+	Run     string         `json:"run,omitempty"`
+	By      string         `json:"by,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+}
+
+// Entry is a request and where it stands.
+type Entry struct {
+	Request *pipeline.Request
+	State   pipeline.State
+	Last    Event
+}
+
+// stored is requests/<account>/<id>.json: the request with sealed values.
+type stored struct {
+	*pipeline.Request
+	Identifiers []sealedIdentifier `json:"identifiers"`
+	Taken       time.Time          `json:"taken"` // by us; Received is the account's
+}
+
+type sealedIdentifier struct {
+	Kind      pipeline.Kind  `json:"kind"`
+	Sealed    string         `json:"value_sealed"`
+	ValidFrom *pipeline.Date `json:"valid_from,omitempty"`
+	ValidTo   *pipeline.Date `json:"valid_to,omitempty"`
+}
+
+func key(ref pipeline.RequestRef) string { return "requests/" + ref.Account + "/" + ref.ID + ".json" }
+
+func eventKey(ref pipeline.RequestRef, n int) string {
+	return fmt.Sprintf("requests/%s/%s/%d.json", ref.Account, ref.ID, n)
+}
+
+// Known reports whether a request was taken in before.
+func (s *Requests) Known(ctx context.Context, ref pipeline.RequestRef) (bool, error) {
+	for o, err := range s.Work.List(ctx, key(ref)) {
+		if err != nil {
+			return false, fmt.Errorf("look for request %s: %w", ref, err)
+		}
+		if o.Key == key(ref) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Submit stores a request. It fails with ErrDuplicate if the id is taken.
+func (s *Requests) Submit(ctx context.Context, r *pipeline.Request) error {
+	st := stored{Request: r, Taken: s.Now().UTC()}
+	for _, id := range r.Identifiers {
+		box := s.Keys.Seal("request", r.Account, []byte(id.Value.Reveal()))
+		st.Identifiers = append(st.Identifiers, sealedIdentifier{id.Kind, base64.StdEncoding.EncodeToString(box), id.ValidFrom, id.ValidTo})
+	}
+	b, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return fmt.Errorf("store request %s: %w", r.Ref(), err)
+	}
+	_, err = s.Work.Create(ctx, key(r.Ref()), bytes.NewReader(append(b, '\n')))
+	if errors.Is(err, connectors.ErrExists) {
+		return fmt.Errorf("request %s: %w", r.Ref(), ErrDuplicate)
+	}
+	if err != nil {
+		return fmt.Errorf("store request %s: %w", r.Ref(), err)
+	}
+	return nil
+}
+
+// Append adds an event. Where another writer was faster, the event comes after
+// that one's.
+func (s *Requests) Append(ctx context.Context, ref pipeline.RequestRef, e Event) error {
+	n, err := s.last(ctx, ref)
+	if err != nil {
+		return err
+	}
+	e.Version, e.At = 1, s.Now().UTC()
+	for n++; ; n++ {
+		e.N = n
+		b, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		_, err = s.Work.Create(ctx, eventKey(ref, n), bytes.NewReader(append(b, '\n')))
+		if !errors.Is(err, connectors.ErrExists) {
+			if err != nil {
+				return fmt.Errorf("note event of request %s: %w", ref, err)
+			}
+			return nil
+		}
+	}
+}
+
+func (s *Requests) last(ctx context.Context, ref pipeline.RequestRef) (int, error) {
+	prefix := "requests/" + ref.Account + "/" + ref.ID + "/"
+	last := 0
+	for o, err := range s.Work.List(ctx, prefix) {
+		if err != nil {
+			return 0, fmt.Errorf("list events of request %s: %w", ref, err)
+		}
+		if n, ok := eventNumber(strings.TrimPrefix(o.Key, prefix)); ok {
+			last = max(last, n)
+		}
+	}
+	return last, nil
+}
+
+func eventNumber(name string) (int, bool) {
+	digits, ok := strings.CutSuffix(name, ".json")
+	n, err := strconv.Atoi(digits)
+	return n, ok && err == nil
+}
+
+// Load yields all requests with their states, by account and id. One listing
+// finds them all; what is read is each request and its last event.
+func (s *Requests) Load(ctx context.Context) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		last := map[pipeline.RequestRef]int{}
+		var refs []pipeline.RequestRef
+		for o, err := range s.Work.List(ctx, "requests/") {
+			if err != nil {
+				yield(nil, fmt.Errorf("list requests: %w", err))
+				return
+			}
+			switch parts := strings.Split(strings.TrimPrefix(o.Key, "requests/"), "/"); len(parts) {
+			case 2:
+				if id, ok := strings.CutSuffix(parts[1], ".json"); ok {
+					refs = append(refs, pipeline.RequestRef{Account: parts[0], ID: id})
+				}
+			case 3:
+				ref := pipeline.RequestRef{Account: parts[0], ID: parts[1]}
+				if n, ok := eventNumber(parts[2]); ok {
+					last[ref] = max(last[ref], n)
+				}
+			}
+		}
+		for _, ref := range refs {
+			e, err := s.read(ctx, ref, last[ref])
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*Entry, error) {
+	var st stored
+	if err := s.json(ctx, key(ref), &st); err != nil {
+		return nil, err
+	}
+	e := &Entry{Request: st.Request, State: pipeline.Received}
+	if e.Request == nil || e.Request.Ref() != ref {
+		return nil, fmt.Errorf("read request %s: it is not what its name says", ref)
+	}
+	for i, id := range st.Identifiers {
+		box, err := base64.StdEncoding.DecodeString(id.Sealed)
+		if err != nil {
+			return nil, fmt.Errorf("read request %s: identifiers[%d]: %w", ref, i, err)
+		}
+		value, err := s.Keys.Unseal("request", ref.Account, box)
+		if err != nil {
+			return nil, fmt.Errorf("read request %s: identifiers[%d]: %w", ref, i, err)
+		}
+		e.Request.Identifiers = append(e.Request.Identifiers, pipeline.Identifier{Kind: id.Kind, Value: pipeline.Secret(value), ValidFrom: id.ValidFrom, ValidTo: id.ValidTo})
+	}
+	if n > 0 {
+		if err := s.json(ctx, eventKey(ref, n), &e.Last); err != nil {
+			return nil, err
+		}
+		e.State = e.Last.State
+	}
+	return e, nil
+}
+
+func (s *Requests) json(ctx context.Context, key string, v any) error {
+	body, err := s.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return nil
+}
+
+// answerDays is how long a request may take from its receipt (R09).
+const answerDays = 45
+
+// Due is when a request has to be answered.
+func Due(r *pipeline.Request) time.Time { return r.Received.AddDate(0, 0, answerDays) }
+
+// DaysLeft is how many whole days are left until then; negative when it is late.
+func DaysLeft(r *pipeline.Request, now time.Time) int {
+	return int(Due(r).Sub(now).Hours() / 24)
+}
