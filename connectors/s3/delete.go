@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,39 +30,31 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 		return errors.New("an object is deleted by its ETag or its version, and neither is given")
 	}
 	in := &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)}
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
-	switch {
-	case r.Version != "" && isMarker(err):
-		if r.ETag != "" { // a marker has none
-			return connectors.ErrChanged
+	var head *s3.HeadObjectOutput // nil for a delete marker
+	var err error
+	switch r.Version {
+	case "":
+		head, err = s.head(ctx, r)
+		in.IfMatch = quoted(r.ETag)
+	case "null":
+		head, err = s.currentNull(ctx, r)
+		in.IfMatch = quoted(r.ETag)
+		if err == nil && head.VersionId == nil {
+			in.VersionId = nil // a bucket that never kept versions
 		}
-		head, err = nil, nil
-	case r.Version != "" && status(err) == 400: // an id that no version can have
-		return fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
+	default:
+		head, err = s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: &r.Version})
+		switch {
+		case isMarker(err) && r.ETag == "": // a marker has none
+			head, err = nil, nil
+		case isMarker(err), err == nil && r.ETag != "" && bare(aws.ToString(head.ETag)) != r.ETag:
+			err = connectors.ErrChanged
+		case status(err) == http.StatusBadRequest: // an id that no version can have
+			err = fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
+		}
 	}
 	if err != nil {
 		return err
-	}
-	if head != nil && r.ETag != "" && bare(aws.ToString(head.ETag)) != r.ETag {
-		return connectors.ErrChanged
-	}
-	if r.Version == "null" {
-		current, err := s.head(ctx, connectors.Ref{Key: r.Key})
-		if err != nil && !errors.Is(classify(err), connectors.ErrNotFound) {
-			return err
-		}
-		if id := ""; err != nil || (current.VersionId != nil && *current.VersionId != "null") {
-			if err == nil {
-				id = *current.VersionId
-			}
-			return fmt.Errorf("%w: version null is not the current one (that is %q) and may be another one by now", connectors.ErrUnsupported, id)
-		}
-	}
-	if r.Version == "null" && head != nil && head.VersionId == nil {
-		in.VersionId = nil // a bucket that never kept versions: its only one has no id to servers
-	}
-	if r.Version == "" || r.Version == "null" {
-		in.IfMatch = quoted(r.ETag)
 	}
 	_, err = s.client.DeleteObject(ctx, in)
 	if errors.Is(classify(err), connectors.ErrDenied) && head != nil &&
@@ -69,4 +62,23 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 		return fmt.Errorf("%w: %w", connectors.ErrHeld, err)
 	}
 	return err
+}
+
+// currentNull looks at the version "null", and refuses if that is not the current
+// one: by the time of the delete it may be another object of that name.
+func (s *Store) currentNull(ctx context.Context, r connectors.Ref) (*s3.HeadObjectOutput, error) {
+	head, err := s.head(ctx, connectors.Ref{Key: r.Key})
+	gone := err != nil && errors.Is(classify(err), connectors.ErrNotFound)
+	switch {
+	case err != nil && !gone:
+		return nil, err
+	case gone || (head.VersionId != nil && *head.VersionId != "null"):
+		if _, err := s.head(ctx, r); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: version null is not the current one and may be another one by now", connectors.ErrUnsupported)
+	case bare(aws.ToString(head.ETag)) != r.ETag:
+		return nil, connectors.ErrChanged
+	}
+	return head, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,11 @@ func (s *Store) head(ctx context.Context, r connectors.Ref) (*s3.HeadObjectOutpu
 	if r.Key == "" {
 		return nil, errors.New("the object has no key")
 	}
-	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
+	in := &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)}
+	out, err := s.client.HeadObject(ctx, in)
+	if r.Version == "null" && status(err) == http.StatusNotFound {
+		out, err = s.unversioned(ctx, in, err)
+	}
 	switch {
 	case isMarker(err) || (r.Version != "" && status(err) == 400): // 400: an id that no version can have
 		return nil, fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
@@ -84,6 +89,18 @@ func (s *Store) head(ctx context.Context, r connectors.Ref) (*s3.HeadObjectOutpu
 		return nil, connectors.ErrChanged
 	}
 	return out, nil
+}
+
+// unversioned asks again without a version id: some servers list the objects of a
+// bucket that never kept versions as "null" and find none of that name. What has a
+// version id is another object.
+func (s *Store) unversioned(ctx context.Context, in *s3.HeadObjectInput, was error) (*s3.HeadObjectOutput, error) {
+	in.VersionId = nil
+	out, err := s.client.HeadObject(ctx, in)
+	if err == nil && out.VersionId != nil {
+		return nil, was
+	}
+	return out, err
 }
 
 // stream reads [pos, end) of one object through one body after another.
@@ -109,6 +126,16 @@ func (t *stream) connect(ctx context.Context) error {
 		in.IfMatch = quoted(t.ref.ETag)
 	}
 	out, err := t.s.client.GetObject(ctx, in)
+	if t.ref.Version == "null" && status(err) == http.StatusNotFound { // see unversioned
+		in.VersionId = nil
+		again, againErr := t.s.client.GetObject(ctx, in)
+		switch {
+		case againErr == nil && again.VersionId != nil:
+			again.Body.Close()
+		default:
+			out, err = again, againErr
+		}
+	}
 	if isMarker(err) || (t.ref.Version != "" && status(err) == 400) {
 		return fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"expunge/connectors"
 	"expunge/connectors/storetest"
@@ -144,17 +145,85 @@ func dressed(store connectors.Store, key string) (func() (string, error), error)
 
 func TestLaws(t *testing.T) {
 	for name, c := range map[string]struct {
-		versioned bool
-		prefix    string
-	}{"plain": {false, ""}, "plain below a prefix": {false, "some/folder"}, "versioned": {true, ""}} {
+		versioned, shown bool
+		prefix           string
+	}{"plain": {false, false, ""}, "plain below a prefix": {false, false, "some/folder"}, "versioned": {true, true, ""}, "plain, versions shown": {false, true, ""}} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) connectors.Store {
-				s := local(t, c.versioned, func(o *Options) { o.Prefix = c.prefix })
+				s := local(t, c.versioned, func(o *Options) { o.Prefix, o.Versions = c.prefix, c.shown })
 				if c.versioned {
 					return overMarkers{s}
 				}
 				return s
 			}, storetest.Options{Versions: c.versioned, Tree: true, Refuses: refuses, Dress: dressed})
 		})
+	}
+}
+
+// Versions that S3 cannot protect by a condition, and objects under a lock.
+func TestDeleteRefuses(t *testing.T) {
+	ctx := t.Context()
+	s := local(t, false, func(o *Options) { o.Versions = true })
+	old, err := s.Create(ctx, "k", strings.NewReader("before versions"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.SetVersioning(ctx, s.opt.Bucket, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Replace(ctx, old.Ref, connectors.Patch{Pieces: []connectors.Piece{{Len: 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	old.Version = "null"
+	if err := s.Delete(ctx, old.Ref); !errors.Is(err, connectors.ErrUnsupported) {
+		t.Errorf("delete a null version that is not current: %v", err)
+	}
+	if r, err := s.Open(ctx, old.Ref, connectors.All); err != nil {
+		t.Errorf("the null version is gone: %v", err)
+	} else {
+		r.Close()
+	}
+
+	bucket := "locked-1"
+	if err := server.CreateLockedBucket(ctx, bucket); err != nil {
+		t.Fatal(err)
+	}
+	s = local(t, true, func(o *Options) { o.Bucket = bucket })
+	o, err := s.Create(ctx, "k", strings.NewReader("held"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = server.Client().PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{Bucket: &bucket, Key: aws.String("k"), VersionId: &o.Version,
+		LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(ctx, o.Ref); !errors.Is(err, connectors.ErrHeld) {
+		t.Errorf("delete a held version: %v", err)
+	}
+	if set, err := s.Check(ctx); err != nil || set.ObjectLock != On {
+		t.Errorf("check of a locked bucket: %+v, %v", set, err)
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	for raw, want := range map[string]string{"s3://b": "b||s3://b", "s3://b/": "b||s3://b", "s3://b/a/c%20d": "b|a/c d/|s3://b/a/c%20d", "s3://b/a/": "b|a/|s3://b/a"} {
+		bucket, prefix, err := ParseURL(raw)
+		if err != nil {
+			t.Errorf("%s: %v", raw, err)
+			continue
+		}
+		s, err := New(t.Context(), Options{Bucket: bucket, Prefix: prefix, AccessKey: "a", SecretKey: "b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bucket + "|" + prefix + "|" + s.URL(); got != want {
+			t.Errorf("%s: %s, want %s", raw, got, want)
+		}
+	}
+	for _, raw := range []string{"", "b/c", "s3://", "s3:///k", "file:///x", "s3://b/a?x=1", "s3://b/%zz"} {
+		if _, _, err := ParseURL(raw); err == nil {
+			t.Errorf("%q was taken for a store", raw)
+		}
 	}
 }
