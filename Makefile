@@ -1,0 +1,61 @@
+# Everything but race and integration needs Go and make only; each of those two
+# says what else it needs.
+
+GO ?= go
+
+# `./...` passes over folders named testdata, so the packages in there are named.
+TESTDATA = expunge/testdata/lake/... expunge/testdata/s3server/... expunge/testdata/demo/...
+PACKAGES = ./... $(TESTDATA)
+FOLDERS  = cmd connectors pipeline scanners testdata
+
+.DEFAULT_GOAL := build
+.PHONY: build test race lint fuzz bench demo integration clean
+
+# The program: bin/expunge. Paths of this machine are kept out of it.
+build:
+	$(GO) build -trimpath -o bin/expunge ./cmd/expunge
+
+# All tests that need no other installation. Seeds of fuzz targets run as tests.
+test:
+	$(GO) test $(PACKAGES)
+
+# The tests again under the race detector. Needs a C compiler.
+race:
+	CGO_ENABLED=1 $(GO) test -race $(PACKAGES)
+
+# Form, vet and staticcheck (pinned in go.mod as a tool); all must be silent.
+lint:
+	@unformatted=$$(gofmt -l $(FOLDERS)) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+
+# Every fuzz target for FUZZTIME, one after the other. What breaks one is kept in
+# the testdata/fuzz folder of its package and is a test from then on.
+FUZZTIME ?= 30s
+fuzz:
+	@grep -rE '^func Fuzz[A-Za-z0-9_]+\(' --include='*_test.go' $(FOLDERS) | \
+	sed -E 's|^(.*)/[^/]*_test\.go:func (Fuzz[A-Za-z0-9_]+)\(.*|\1 \2|' | sort -u | \
+	while read -r folder target; do \
+		echo "$$folder $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
+	done
+
+# Benchmarks on fixed corpora; compare two commits by ratio, on one machine.
+BENCH ?= .
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+
+# The whole job on a small lake in an S3 server inside the demo's process; what it
+# hands over is compared with the truth about the lake. All is in demo/ afterwards.
+# KEEP=1 leaves the server running until it is interrupted.
+demo: build
+	$(GO) run ./testdata/demo -bin bin/expunge -dir demo $(if $(KEEP),-keep)
+
+# Reads what the demo handed over with other people's readers.
+# Needs python3 with duckdb and pyarrow: pip install duckdb pyarrow
+integration: demo
+	python3 testdata/demo/read.py demo/out
+
+clean:
+	rm -rf bin demo
