@@ -150,7 +150,7 @@ func (s *scan) emitRow(g int, row int64) error {
 			}
 		}
 	}
-	if len(rec.Matches) == 0 {
+	if len(rec.Matches) == 0 && !s.every {
 		return nil
 	}
 	rec.Raw = s.canonical()

@@ -28,7 +28,7 @@ func (*Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, 
 	if first < 0 || first > last || last > len(file.meta.RowGroups) {
 		return stats, corrupt("part names row groups that are not there")
 	}
-	s := &scan{file: file, finder: f, emit: emit, inf: &inflater{}, record: in.Part.Record}
+	s := &scan{file: file, finder: f, emit: emit, inf: &inflater{}, record: in.Part.Record, every: in.Every}
 	defer s.inf.close()
 	s.declare()
 	if first == 0 {
@@ -96,6 +96,7 @@ type scan struct {
 	emit   func(*scanners.Record) error
 	inf    *inflater
 	record int64 // ordinal of the row group's first row
+	every  bool  // every row is a candidate, and emitted
 
 	fields  []string
 	columns []column // by leaf
@@ -172,6 +173,11 @@ func (s *scan) group(g int) error {
 	}
 	words := int((meta.NumRows + 63) / 64)
 	s.rows = append(s.rows[:0], make([]uint64, words)...)
+	if s.every {
+		for row := range meta.NumRows {
+			s.rows[row/64] |= 1 << (row % 64)
+		}
+	}
 	for i := range s.columns {
 		if err := s.column(g, i); err != nil {
 			return err
