@@ -4,7 +4,7 @@
 GO ?= go
 
 # `./...` passes over folders named testdata, so the packages in there are named.
-TESTDATA = expunge/testdata/lake/... expunge/testdata/s3server/... expunge/testdata/demo/...
+TESTDATA = ./testdata/lake/... ./testdata/s3server/... ./testdata/demo/...
 PACKAGES = ./... $(TESTDATA)
 FOLDERS  = cmd connectors pipeline scanners testdata
 

@@ -100,9 +100,12 @@ func split(path string) (room, rest string) {
 func below(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
 func TestArrows(t *testing.T) {
-	packages := list(t, "./...", "expunge/testdata/lake/...", "expunge/testdata/s3server/...", "expunge/testdata/demo/...")
+	packages := list(t, "./...", "./testdata/lake/...", "./testdata/s3server/...", "./testdata/demo/...")
 	if len(packages) < 20 {
 		t.Fatalf("only %d packages are listed", len(packages))
+	}
+	if !slices.ContainsFunc(packages, func(p listed) bool { return p.ImportPath == "expunge/testdata/lake" }) {
+		t.Fatal("the packages in testdata are not listed")
 	}
 	for _, p := range packages {
 		for _, to := range p.Imports {
