@@ -23,8 +23,8 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/catalog"
 	"expunge/pipeline/spool"
-	"expunge/scanners"
 )
 
 // Results are the results of one run.
@@ -294,7 +294,7 @@ func (r *Results) hitsOf(ctx context.Context, round, batch int, bases Bases, yie
 type Bases map[int64][]base
 
 type base struct {
-	part   int64 // its Place
+	part   int64 // its catalog.Place
 	record int64
 }
 
@@ -314,18 +314,10 @@ func (r *Results) Bases(ctx context.Context) (Bases, error) {
 		if u.Object.N != last {
 			last, next = u.Object.N, 0
 		}
-		b[last] = append(b[last], base{Place(u.Part), next})
+		b[last] = append(b[last], base{catalog.Place(u.Part), next})
 		next += u.Records
 	}
 	return b, nil
-}
-
-// Place says where a part begins: its byte offset, or its row group.
-func Place(p scanners.Part) int64 {
-	if p.Groups > 0 {
-		return int64(p.Group)
-	}
-	return p.Off
 }
 
 // Of returns the ordinal of the first record of the part of object n that begins

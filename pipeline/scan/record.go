@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"expunge/pipeline"
+	"expunge/pipeline/catalog"
 	"expunge/pipeline/identity"
 	"expunge/pipeline/results"
 	"expunge/scanners"
@@ -168,7 +169,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			}
 		}
 		if r.u.Catalog && !r.u.Part.Whole() && rec.Index >= 0 {
-			h.Base = 1 + results.Place(r.u.Part)
+			h.Base = 1 + catalog.Place(r.u.Part)
 		}
 		if h.Tier.Automatic() {
 			if links == nil {

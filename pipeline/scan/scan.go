@@ -200,3 +200,24 @@ func code(err error) string {
 	}
 	return string(scanners.Unreadable)
 }
+
+// Split cuts an object in parts of about target bytes, where its format can; nil
+// means that it cannot be cut.
+func (s *Scan) Split(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error) {
+	d := &s.Datasets[o.Dataset]
+	var read int64
+	in := s.input(&pipeline.Unit{Object: *o}, d, &read)
+	format := d.Format
+	if format == "auto" {
+		var err error
+		if format, err = s.Detect(ctx, in); err != nil {
+			return nil, err
+		}
+	}
+	splitter, ok := s.Formats[format].(scanners.Splitter)
+	if !ok {
+		return nil, nil
+	}
+	defer func() { s.Bytes.Add(read) }()
+	return splitter.Split(ctx, in, target)
+}

@@ -20,6 +20,9 @@ import (
 // ErrForged says that a manifest or an approval is not what was sealed.
 var ErrForged = errors.New("manifest or approval is not authentic")
 
+// ErrNoPart says that a manifest has nothing of an account.
+var ErrNoPart = errors.New("nothing of this account is in the manifest")
+
 // Limits are the blast radius that policy allows.
 type Limits struct {
 	Fraction   float64
@@ -140,7 +143,7 @@ func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, m *Man
 	for _, name := range accounts {
 		part := m.Accounts[name]
 		if part == nil {
-			return nil, fmt.Errorf("manifest of run %s has nothing of account %q; it has: %s", m.Run, name, strings.Join(slices.Sorted(maps.Keys(m.Accounts)), ", "))
+			return nil, fmt.Errorf("manifest of run %s, account %q: %w; it has: %s", m.Run, name, ErrNoPart, strings.Join(slices.Sorted(maps.Keys(m.Accounts)), ", "))
 		}
 		a.Accounts[name] = part.SHA256
 	}

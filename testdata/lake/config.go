@@ -82,7 +82,7 @@ const datasetsYAML = `datasets:
   - name: recordings
     at: "lake/recordings/account={account}/{recording_id}.{ext}"
     format: media
-    category: audio
+    category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
     object: {recording_id: {kind: recording_id, link: true}}
@@ -101,7 +101,7 @@ const datasetsYAML = `datasets:
     at: "lake/transcripts/account={account}/dt={date}/*.json"
     format: json
     time: created_at
-    category: audio
+    category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
     fields:
@@ -112,7 +112,7 @@ const datasetsYAML = `datasets:
     at: "lake/transcripts/account={account}/single/*.json"
     format: json
     time: created_at
-    category: audio
+    category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
     fields:
@@ -122,7 +122,7 @@ const datasetsYAML = `datasets:
   - name: captions
     at: "lake/captions/account={account}/{call_id}.vtt"
     format: text
-    category: audio
+    category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
     object: {call_id: {kind: call_id, link: true}}

@@ -1,0 +1,555 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/bundle"
+	"expunge/pipeline/catalog"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/report"
+	"expunge/pipeline/results"
+	"expunge/pipeline/spool"
+	"expunge/pipeline/tombstone"
+)
+
+// gathered are the hits of all rounds, sorted by account, request, dataset,
+// object and record, each record once per request.
+type gathered struct {
+	sorter *spool.Sorter
+	spans  map[pipeline.RequestRef]*tally
+}
+
+// tally counts the hits of a request.
+type tally struct{ records, review int64 }
+
+// gather merges the rounds. A record found in two rounds is one hit with the
+// evidence of both.
+func (j *job) gather(ctx context.Context) (*gathered, error) {
+	bases, err := j.results.Bases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g := &gathered{sorter: spool.NewSorter(), spans: map[pipeline.RequestRef]*tally{}}
+	var value []byte
+	for round := 1; round <= len(j.rounds); round++ {
+		for f, err := range j.results.Hits(ctx, round, bases) {
+			if err != nil {
+				return nil, err
+			}
+			f.Links, f.Base = nil, 0
+			if value, err = appendFound(value[:0], f); err != nil {
+				return nil, err
+			}
+			if err := g.sorter.Add(gatherKey(f), value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return g, nil
+}
+
+func gatherKey(f *results.Found) []byte {
+	key := append([]byte(f.Request.Account), 0)
+	key = append(append(key, f.Request.ID...), 0)
+	key = append(append(key, f.Dataset...), 0)
+	key = binary.BigEndian.AppendUint64(key, uint64(f.Object))
+	return binary.BigEndian.AppendUint64(key, uint64(f.Record+1))
+}
+
+func appendFound(dst []byte, f *results.Found) ([]byte, error) {
+	head, err := json.Marshal(&f.Hit)
+	if err != nil {
+		return nil, fmt.Errorf("sort hits: %w", err)
+	}
+	dst = append(binary.AppendUvarint(dst, uint64(len(head))), head...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(f.Schema))), f.Schema...)
+	return append(dst, f.Doc...), nil
+}
+
+func readFound(b []byte) (*results.Found, error) {
+	f := new(results.Found)
+	n, k := binary.Uvarint(b)
+	if err := json.Unmarshal(b[k:k+int(n)], &f.Hit); err != nil {
+		return nil, fmt.Errorf("sort hits: %w", err)
+	}
+	b = b[k+int(n):]
+	n, k = binary.Uvarint(b)
+	if n > 0 {
+		f.Schema = bytes.Clone(b[k : k+int(n)])
+	}
+	if doc := b[k+int(n):]; len(doc) > 0 {
+		f.Doc = bytes.Clone(doc)
+	}
+	return f, nil
+}
+
+// hits yields the merged hits in order.
+func (g *gathered) hits() iter.Seq2[*results.Found, error] {
+	return func(yield func(*results.Found, error) bool) {
+		var last *results.Found
+		var key []byte
+		for p, err := range g.sorter.Sorted() {
+			var f *results.Found
+			if err == nil {
+				f, err = readFound(p.Value)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if last != nil && bytes.Equal(p.Key, key) {
+				merge(last, f)
+				continue
+			}
+			if last != nil && !yield(last, nil) {
+				return
+			}
+			last, key = f, append(key[:0], p.Key...)
+		}
+		if last != nil {
+			yield(last, nil)
+		}
+	}
+}
+
+func merge(into, f *results.Found) {
+	for _, e := range f.Why {
+		known := false
+		for _, x := range into.Why {
+			known = known || x == e
+		}
+		if !known {
+			into.Why = append(into.Why, e)
+		}
+	}
+	if f.Tier.Surer(into.Tier) {
+		into.Tier = f.Tier
+	}
+	if into.Doc == nil {
+		into.Doc, into.Schema = f.Doc, f.Schema
+	}
+	if into.Digest == "" {
+		into.Digest = f.Digest
+	}
+}
+
+// finish turns hits into bundles, a manifest, a review list and the report, and
+// says where each request stands now.
+func (j *job) finish(ctx context.Context) (bool, error) {
+	g, err := j.gather(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer g.sorter.Close()
+	objects, err := j.objects(ctx, g)
+	if err != nil {
+		return false, err
+	}
+	totals, err := report.Objects(ctx, j.work, j.h.Run, report.Source{
+		Joined: func() iter.Seq2[catalog.Joined, error] { return j.joined(ctx) },
+		Units:  func(round int) iter.Seq2[*pipeline.UnitResult, error] { return j.results.Units(ctx, round) },
+		Rounds: len(j.rounds), Names: j.names, Datasets: j.cfg.Datasets,
+	})
+	if err != nil {
+		return false, err
+	}
+	bundles, err := j.bundles(ctx, g, objects)
+	if err != nil {
+		return false, err
+	}
+	manifest, err := j.manifest(ctx, g, objects, totals)
+	if err != nil {
+		return false, err
+	}
+	return j.report(ctx, g, totals, bundles, manifest)
+}
+
+// objects are the objects that hold hits, by their place in the plan. Their
+// number is bounded by that of hits; each takes a few hundred bytes.
+func (j *job) objects(ctx context.Context, g *gathered) (map[int64]pipeline.Object, error) {
+	out := map[int64]pipeline.Object{}
+	for f, err := range g.hits() {
+		if err != nil {
+			return nil, err
+		}
+		out[f.Object] = pipeline.Object{}
+		t := g.spans[f.Request]
+		if t == nil {
+			t = &tally{}
+			g.spans[f.Request] = t
+		}
+		if f.Tier.Automatic() {
+			t.records++
+		} else {
+			t.review++
+		}
+	}
+	for o, err := range j.plan.Objects(ctx, j.summary) {
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := out[o.N]; ok {
+			out[o.N] = o
+		}
+	}
+	return out, nil
+}
+
+// bundles writes the bundle of every request that asks for one, one at a time.
+func (j *job) bundles(ctx context.Context, g *gathered, objects map[int64]pipeline.Object) (map[pipeline.RequestRef]*bundle.Result, error) {
+	wanted := map[pipeline.RequestRef]*pipeline.Request{}
+	for _, c := range j.claimed {
+		if c.Request.WantsBundle() {
+			wanted[c.Request.Ref()] = c.Request
+		}
+	}
+	out := map[pipeline.RequestRef]*bundle.Result{}
+	write := func(ref pipeline.RequestRef, hits *hitSpool) error {
+		res, err := j.bundle(ctx, wanted[ref], hits, g.spans[ref], objects)
+		if err != nil {
+			return fmt.Errorf("write bundle of %s: %w", ref, err)
+		}
+		out[ref] = res
+		return nil
+	}
+	var ref pipeline.RequestRef
+	var hits *hitSpool
+	flush := func() error {
+		if hits == nil {
+			return nil
+		}
+		defer hits.f.Close()
+		if err := hits.w.Close(); err != nil {
+			return err
+		}
+		err := write(ref, hits)
+		hits = nil
+		return err
+	}
+	for f, err := range g.hits() {
+		if err != nil {
+			return nil, err
+		}
+		if f.Request != ref {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+			ref = f.Request
+		}
+		if wanted[ref] == nil || !f.Tier.Automatic() || objects[f.Object].Noncurrent {
+			continue
+		}
+		if hits == nil {
+			if hits, err = newHitSpool(); err != nil {
+				return nil, err
+			}
+		}
+		if err := hits.add(f); err != nil {
+			return nil, err
+		}
+	}
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	for ref := range wanted { // those of whom nothing was found
+		if out[ref] == nil {
+			if err := write(ref, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func (j *job) bundle(ctx context.Context, r *pipeline.Request, hits *hitSpool, t *tally, objects map[int64]pipeline.Object) (*bundle.Result, error) {
+	refs := map[int64]pipeline.ObjectRef{}
+	in := bundle.Input{
+		Request: r, Datasets: j.cfg.Datasets, Now: j.h.Started,
+		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, error) {
+			o := objects[row.Found.Object]
+			return j.stores[o.Store].Open(ctx, o.Ref, connectors.All)
+		},
+		Rows: func() iter.Seq2[bundle.Row, error] {
+			return func(yield func(bundle.Row, error) bool) {
+				if hits == nil {
+					return
+				}
+				for f, err := range hits.all() {
+					if err != nil {
+						yield(bundle.Row{}, err)
+						return
+					}
+					shown, ok := refs[f.Object]
+					if !ok {
+						o := objects[f.Object]
+						shown = j.names.Ref(&o)
+						refs[f.Object] = shown
+					}
+					if !yield(bundle.Row{Found: f, Object: shown}, nil) {
+						return
+					}
+				}
+			}
+		},
+	}
+	if t != nil && t.review > 0 {
+		in.Withheld = append(in.Withheld, bundle.Withheld{Code: "REVIEW", Reason: "records that a person has to decide on", Count: t.review})
+	}
+	return bundle.Write(ctx, j.work, in)
+}
+
+// hitSpool keeps the hits of one request, for the passes that a bundle needs.
+type hitSpool struct {
+	f   *os.File
+	w   *spool.Writer
+	rec []byte
+}
+
+func newHitSpool() (*hitSpool, error) {
+	f, err := spool.Temp()
+	if err != nil {
+		return nil, err
+	}
+	w, err := spool.NewWriter(f, nil)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &hitSpool{f: f, w: w}, nil
+}
+
+func (s *hitSpool) add(f *results.Found) error {
+	var err error
+	if s.rec, err = appendFound(s.rec[:0], f); err != nil {
+		return err
+	}
+	return s.w.Write(s.rec)
+}
+
+func (s *hitSpool) all() iter.Seq2[*results.Found, error] {
+	return func(yield func(*results.Found, error) bool) {
+		st, err := s.f.Stat()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		r, err := spool.NewReader(io.NewSectionReader(s.f, 0, st.Size()), nil)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer r.Close()
+		for {
+			rec, err := r.Next()
+			if err == io.EOF {
+				return
+			}
+			var f *results.Found
+			if err == nil {
+				f, err = readFound(rec)
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// manifest writes the tombstones of deletion requests and the review list.
+func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipeline.Object, totals *report.Totals) (*tombstone.Manifest, error) {
+	maker := &tombstone.Maker{Names: j.names, Datasets: j.cfg.Datasets, Keys: j.keys, Exceptions: map[string][]pipeline.Exception{}}
+	for _, a := range j.cfg.Accounts {
+		maker.Exceptions[a.Name] = a.Exceptions
+	}
+	deletes := map[pipeline.RequestRef]bool{}
+	for _, c := range j.claimed {
+		deletes[c.Request.Ref()] = c.Request.Has(pipeline.Delete)
+	}
+	rows, review := tombstone.NewWriter(), tombstone.NewWriter()
+	defer rows.Close()
+	defer review.Close()
+	for f, err := range g.hits() {
+		if err != nil {
+			return nil, err
+		}
+		o := objects[f.Object]
+		row, err := maker.Make(&f.Hit, &o)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case !f.Tier.Automatic():
+			err = review.Add(row)
+		case deletes[f.Request] && (j.cfg.Policy.Cutoff != "run" || f.Time <= j.h.Started.UnixMilli()):
+			err = rows.Add(row)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	dir := "runs/" + j.h.Run + "/"
+	if _, err := review.Write(ctx, j.work, dir, "review", nil); err != nil {
+		return nil, err
+	}
+	seal := tombstone.NewSeal()
+	files, err := rows.Write(ctx, j.work, dir+"manifest/", "tombstones", seal.Row)
+	if err != nil {
+		return nil, err
+	}
+	settings := map[string]string{}
+	for _, d := range j.cfg.Datasets {
+		settings[d.Name] = d.Digest
+	}
+	m, err := seal.Finish(j.h.Run, files, settings,
+		func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
+		tombstone.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords}, j.keys)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Write(ctx, j.work)
+}
+
+// report says what was done and where each request stands.
+func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bundles map[pipeline.RequestRef]*bundle.Result, m *tombstone.Manifest) (bool, error) {
+	r := &report.Report{Run: j.h.Run, Started: j.h.Started, State: report.Complete, Rounds: j.rounds, Tombstones: m.Rows}
+	r.Take(totals)
+	r.Bytes.Filters = j.filters.Bytes()
+	for _, x := range m.Radius {
+		r.Radius = append(r.Radius, report.Radius(x))
+	}
+	for _, l := range j.closure.Limited {
+		r.Limits = append(r.Limits, report.Limit{Request: l.Request.String(), Limit: "link ids", Count: int64(l.Found - l.Kept),
+			Detail: fmt.Sprintf("round %d found %d, of which %d were followed", l.Round, l.Found, l.Kept)})
+	}
+	for _, c := range j.claimed {
+		ref := c.Request.Ref()
+		state, reason := j.standing(c.Request, g.spans[ref], totals)
+		t := g.spans[ref]
+		if t == nil {
+			t = &tally{}
+		}
+		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.records, Review: t.review, Due: intake.Due(c.Request)}
+		for _, right := range c.Request.Rights {
+			q.Rights = append(q.Rights, string(right))
+		}
+		r.Review += t.review
+		if bundles[ref] != nil {
+			q.Bundle = "bundles/" + ref.Account + "/" + ref.ID + "/index.html"
+		}
+		r.Requests = append(r.Requests, q)
+		if err := j.requests().Append(ctx, ref, intake.Event{State: state, Run: j.h.Run, Reason: reason}); err != nil {
+			return false, err
+		}
+	}
+	for code, n := range map[string]int64{
+		"objects refused": totals.RefusedCount, "objects that no dataset claims": total(totals.Undeclared),
+		"records of no account": stray(totals),
+	} {
+		if n > 0 {
+			r.State = report.Incomplete
+			r.Why = append(r.Why, fmt.Sprintf("%d %s", n, code))
+		}
+	}
+	slices.Sort(r.Why)
+	r.Finished = j.now().UTC()
+	r.Seconds = r.Finished.Sub(r.Started).Seconds()
+	if err := r.Write(ctx, j.work); err != nil {
+		return false, err
+	}
+	if j.flags.json {
+		return r.State == report.Complete, printJSON(r)
+	}
+	printReport(r)
+	return r.State == report.Complete, nil
+}
+
+func total(counts map[string]int64) (n int64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+func stray(t *report.Totals) (n int64) {
+	for _, d := range t.Datasets {
+		n += d.Unattributed + d.Misattributed
+	}
+	return n
+}
+
+// printReport says on stdout what a run came to and what to type next.
+func printReport(r *report.Report) {
+	fmt.Printf("run %s: %s", r.Run, r.State)
+	if len(r.Why) > 0 {
+		fmt.Printf(" (%s)", strings.Join(r.Why, "; "))
+	}
+	fmt.Println()
+	for _, outcome := range []pipeline.Outcome{pipeline.Scanned, pipeline.Skipped, pipeline.Pruned, pipeline.Refused} {
+		fmt.Printf("  objects %-8s %s\n", outcome, humanize.Comma(r.Objects[outcome]))
+	}
+	for i, x := range r.Refusals {
+		if i == 10 {
+			fmt.Printf("  … and %d more refusals\n", r.Refused-10)
+			break
+		}
+		fmt.Printf("  refused %s: %s\n", x.Object, x.Reason)
+	}
+	for where, n := range r.Undeclared {
+		fmt.Printf("  undeclared: %d objects below %s\n", n, where)
+	}
+	fmt.Printf("  read %s, %s of it without a hit; filters %s; %.1f s in %d rounds\n", humanize.IBytes(uint64(r.Bytes.Read)),
+		humanize.IBytes(uint64(r.Bytes.WithoutHit)), humanize.IBytes(uint64(r.Bytes.Filters)), r.Seconds, len(r.Rounds))
+	for _, q := range r.Requests {
+		fmt.Printf("  %-20s %-18s %6d records %5d for review  due %s", q.Request, q.State, q.Records, q.Review, q.Due.Format("2006-01-02"))
+		if q.Reason != "" {
+			fmt.Printf("  (%s)", q.Reason)
+		}
+		fmt.Println()
+	}
+	if r.Tombstones > 0 {
+		fmt.Printf("manifest: %d tombstones. Look: expunge inspect %s/manifest; then: expunge approve %s --by NAME\n", r.Tombstones, "runs/"+r.Run, r.Run)
+	}
+}
+
+// standing is where a request stands after the run.
+func (j *job) standing(r *pipeline.Request, t *tally, totals *report.Totals) (pipeline.State, string) {
+	ref := r.Ref()
+	var open []string
+	if n := totals.RefusedAccounts[ref.Account] + totals.RefusedAccounts[""]; n > 0 {
+		open = append(open, fmt.Sprintf("%d objects that may concern it were refused", n))
+	}
+	if n := totals.Strayed[ref]; n > 0 {
+		open = append(open, fmt.Sprintf("%d objects hold its identifiers in records that belong to no account", n))
+	}
+	for _, l := range j.closure.Limited {
+		if l.Request == ref {
+			open = append(open, "a limit on links was reached")
+			break
+		}
+	}
+	switch {
+	case t != nil && t.review > 0:
+		open = append(open, fmt.Sprintf("%d records wait for review", t.review))
+		return pipeline.InReview, strings.Join(open, "; ")
+	case r.Has(pipeline.Delete):
+		return pipeline.AwaitingApproval, strings.Join(open, "; ")
+	case len(open) > 0:
+		return pipeline.Received, strings.Join(open, "; ")
+	case r.Has(pipeline.OptOut) || r.Has(pipeline.Correct):
+		return pipeline.Received, "opt_out and correct are not carried out"
+	}
+	return pipeline.Completed, ""
+}

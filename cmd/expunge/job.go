@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/catalog"
+	"expunge/pipeline/closure"
+	"expunge/pipeline/engine"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/naming"
+	"expunge/pipeline/plan"
+	"expunge/pipeline/report"
+	"expunge/pipeline/results"
+	"expunge/pipeline/scan"
+	"expunge/scanners"
+)
+
+// Limits of the walk over link ids.
+const (
+	maxDepth  = 8
+	maxFanOut = 10_000
+)
+
+// job is one run: what the steps share.
+type job struct {
+	*app
+	h       *header
+	claimed []claimed
+	workers int
+	log     *slog.Logger
+
+	stores  map[string]connectors.Store
+	names   *naming.Names
+	plan    *plan.Plan
+	summary *plan.Summary
+	catalog *catalog.Catalog
+	filters *catalog.Filters
+	results *results.Results
+	closure *closure.Closure
+	key     identity.Key
+	index   int // of the catalog
+	rounds  []report.Round
+	scanned int64 // bytes
+}
+
+// do runs the steps and reports whether the run is COMPLETE.
+func (j *job) do(ctx context.Context) (bool, error) {
+	var err error
+	if j.stores, err = j.app.stores(ctx); err != nil {
+		return false, err
+	}
+	j.names = j.app.names(j.stores)
+	if j.key, err = j.catalogKey(ctx); err != nil {
+		return false, err
+	}
+	entries := make([]*intake.Entry, len(j.claimed))
+	for i, c := range j.claimed {
+		entries[i] = c.Entry
+	}
+	if j.plan, err = j.planner(j.stores, entries, j.h.Run); err != nil {
+		return false, err
+	}
+	if j.summary, err = j.plan.Make(ctx); err != nil {
+		return false, err
+	}
+	j.log.Info("planned", "objects", j.summary.Objects, "to_scan", j.summary.Scan, "bytes", humanize.IBytes(uint64(j.summary.ScanBytes)))
+	seal, unseal := j.box("catalog")
+	j.catalog = &catalog.Catalog{Work: j.work, Seal: seal, Open: unseal}
+	j.filters = &catalog.Filters{Work: j.work}
+	seal, unseal = j.box("results")
+	j.results = &results.Results{Work: j.work, Run: j.h.Run, Seal: seal, Open: unseal}
+	if j.index, err = j.catalog.Latest(ctx); err != nil {
+		return false, err
+	}
+	if err := j.seed(); err != nil {
+		return false, err
+	}
+	for round := 1; ; round++ {
+		if err := j.round(ctx, round); err != nil {
+			return false, err
+		}
+		if round == 1 {
+			if err := j.learn(ctx); err != nil {
+				return false, err
+			}
+		}
+		for f, err := range j.results.Hits(ctx, round, nil) {
+			if err != nil {
+				return false, err
+			}
+			j.closure.Hit(&f.Hit)
+		}
+		if !j.closure.Next() {
+			break
+		}
+	}
+	return j.finish(ctx)
+}
+
+// box seals and opens the files of one purpose.
+func (a *app) box(purpose string) (func([]byte) ([]byte, error), func([]byte) ([]byte, error)) {
+	return func(plain []byte) ([]byte, error) { return a.keys.Seal(purpose, "", plain), nil },
+		func(box []byte) ([]byte, error) { return a.keys.Unseal(purpose, "", box) }
+}
+
+// planner makes the plan step from the config and the picked requests.
+func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry, run string) (*plan.Plan, error) {
+	matcher, err := a.cfg.Matcher()
+	if err != nil {
+		return nil, &coded{exitUsage, err}
+	}
+	seal, unseal := a.box("plan")
+	p := &plan.Plan{
+		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked),
+		Work: a.work, Run: run, Seal: seal, Open: unseal,
+		Claim: func(store, key string) (plan.Claim, error) {
+			dataset, captures, err := matcher.Find(store, key)
+			if err != nil {
+				return plan.Claim{}, &coded{exitUsage, err}
+			}
+			c := plan.Claim{Dataset: dataset, Captures: captures}
+			if dataset < 0 {
+				c.Ignore, _ = matcher.Ignored(store, key)
+			}
+			return c, nil
+		},
+	}
+	for _, s := range a.cfg.Stores {
+		p.Sources = append(p.Sources, plan.Source{Name: s.Name, Store: stores[s.Name], Versions: s.Versions})
+	}
+	plan.SortSources(p.Sources)
+	return p, nil
+}
+
+// demands says what the picked requests of each account ask for.
+func demands(picked []*intake.Entry) map[string]plan.Demand {
+	out := map[string]plan.Demand{}
+	for _, e := range picked {
+		r := e.Request
+		d, seen := out[r.Account]
+		var since time.Time
+		if r.Window != nil && r.Window.Since != nil {
+			since = r.Window.Since.Time
+		}
+		if !seen || since.Before(d.Since) {
+			d.Since = since
+		}
+		if r.Has(pipeline.Delete) || r.Has(pipeline.Correct) || r.Has(pipeline.OptOut) {
+			d.Deletes = true
+		}
+		out[r.Account] = d
+	}
+	return out
+}
+
+// seed puts the requests' own identifiers into the closure.
+func (j *job) seed() error {
+	j.closure = closure.New(closure.Limits{Depth: maxDepth, FanOut: maxFanOut}, func(account string, link pipeline.Link) string {
+		return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
+	})
+	for _, c := range j.claimed {
+		for i, id := range c.Request.Identifiers {
+			canon, err := identity.Normalise(id.Kind, id.Value, j.cfg.Policy.DefaultRegion)
+			if err != nil {
+				return fmt.Errorf("request %s: identifiers[%d] of kind %s: %w; cancel it and submit a right one", c.Request.Ref(), i, id.Kind, err)
+			}
+			j.closure.Seed(c.Request, id, canon)
+		}
+	}
+	return nil
+}
+
+// basis is what a catalog entry's validity hangs on.
+func (j *job) basis(dataset int) string {
+	sum := sha256.New()
+	sum.Write([]byte(strconv.Itoa(catalog.Version) + "\x00" + identity.TokenizerVersion + "\x00" + j.cfg.Datasets[dataset].Digest + "\x00"))
+	sum.Write([]byte(j.keys.Digest("catalog-key", "", j.key[:])))
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+// joined are the objects of the plan with what the catalog knows of them.
+func (j *job) joined(ctx context.Context) iter.Seq2[catalog.Joined, error] {
+	return catalog.Join(j.plan.Objects(ctx, j.summary), j.catalog.Entries(ctx, j.index))
+}
+
+// round scans what the round asks for.
+func (j *job) round(ctx context.Context, n int) error {
+	began := j.now()
+	needles, asks := j.closure.Round()
+	set := identity.Compile(j.key, j.cfg.Policy.DefaultRegion, needles)
+	step := &scan.Scan{
+		Stores: j.stores, Formats: formats(), Detect: detectFormat, Datasets: j.cfg.Datasets, Accounts: j.cfg.AccountIDs(),
+		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks,
+	}
+	accounts := map[string]bool{}
+	for _, needle := range needles {
+		accounts[needle.Account] = true
+	}
+	sel := &plan.Selection{
+		Round: n, Target: plan.BatchTarget(j.summary.ScanBytes), Basis: j.basis, Filters: j.filters,
+		Tokens:   set.Tokens,
+		Accounts: func() []string { return sorted(accounts) },
+		Split: func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error) {
+			return step.Split(ctx, o, target)
+		},
+	}
+	done, err := j.results.Done(ctx, n)
+	if err != nil {
+		return err
+	}
+	open := func(yield func(pipeline.Batch, error) bool) {
+		for b, err := range sel.Batches(ctx, j.joined(ctx)) {
+			if err == nil && done[b.N] {
+				continue // an earlier try of this run has done it
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+	r := report.Round{Round: n, Needles: len(needles)}
+	bar := progress(fmt.Sprintf("round %d", n), j.summary.ScanBytes, n == 1 && !j.flags.json)
+	err = engine.Map(ctx, j.workers, open, step.Batch, func(_ pipeline.Batch, units []*pipeline.UnitResult) error {
+		r.Batches++
+		r.Units += int64(len(units))
+		for _, u := range units {
+			r.Bytes += u.Bytes
+			bar(u.Object.Size)
+		}
+		return nil
+	})
+	bar(-1)
+	if err != nil {
+		return err
+	}
+	r.Skipped, r.Seconds = sel.Skipped, j.now().Sub(began).Seconds()
+	j.rounds = append(j.rounds, r)
+	j.log.Info("scanned", "round", n, "needles", len(needles), "units", r.Units, "bytes", humanize.IBytes(uint64(r.Bytes)), "skipped", r.Skipped)
+	return nil
+}
+
+// learn writes what round 1 taught into the catalog. A resumed run whose round 1
+// was learnt already finds nothing new, and writes nothing.
+func (j *job) learn(ctx context.Context) error {
+	bases, err := j.results.Bases(ctx)
+	if err != nil {
+		return err
+	}
+	fresh := false
+	for u, err := range j.results.Units(ctx, 1) {
+		if err != nil {
+			return err
+		}
+		if u.Cataloged {
+			fresh = true
+			break
+		}
+	}
+	if !fresh {
+		return nil
+	}
+	j.index, err = j.catalog.Write(ctx, j.h.Run, catalog.Merge(j.joined(ctx), j.results.Units(ctx, 1), j.basis, bases.Of))
+	return err
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"expunge/testdata/lake"
+)
+
+// found is one record of one request, as truth and as outputs name it.
+type found struct {
+	Request string
+	Object  string
+	Record  int64
+}
+
+// tables is what a run has put out, read by what is not ours.
+type tables struct {
+	tombstones []found
+	review     []found
+	bundles    []found
+	files      map[string][]byte // of the work store that have to be equal in equal runs
+}
+
+// place writes a lake, its config and its requests below a directory.
+func place(t *testing.T, l *lake.Lake, dir string) {
+	t.Helper()
+	for f := range l.Files() {
+		name := filepath.Join(dir, "lake", filepath.FromSlash(f.Key))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := f.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var requests bytes.Buffer
+	for _, r := range l.Requests() {
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests.Write(append(b, '\n'))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "requests.jsonl"), requests.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func configure(t *testing.T, l *lake.Lake, dir, work string) (config string) {
+	t.Helper()
+	config = filepath.Join(dir, work+".yaml")
+	text := l.Config(filepath.Join(dir, "lake"), filepath.Join(dir, work))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EXPUNGE_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	t.Setenv("EXPUNGE_SIGNING_KEY", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=")
+	return config
+}
+
+// expunge runs a command in this process and returns its exit code.
+func expunge(t *testing.T, args ...string) int {
+	t.Helper()
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(t.Context())
+	if err == nil {
+		return exitDone
+	}
+	t.Logf("expunge %v: %v", args, err)
+	return exitCode(t.Context(), err)
+}
+
+// outputs reads what the only run in a work directory has put out.
+func outputs(t *testing.T, dir, work string) *tables {
+	t.Helper()
+	out := &tables{files: map[string][]byte{}}
+	root := filepath.Join(dir, work)
+	lakeURL := "file://" + filepath.Join(dir, "lake") + "/"
+	key := func(object string) string {
+		k, err := url.PathUnescape(strings.TrimPrefix(object, lakeURL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(root, name)
+		rel = filepath.ToSlash(rel)
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		switch base := filepath.Base(name); {
+		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "tombstones"):
+			for _, r := range readTable[tombstoneRow](t, b) {
+				out.tombstones = append(out.tombstones, found{r.Request, key(r.Object), record(r.Record)})
+			}
+			out.files["tombstones"] = b
+		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "review"):
+			for _, r := range readTable[tombstoneRow](t, b) {
+				out.review = append(out.review, found{r.Request, key(r.Object), record(r.Record)})
+			}
+			out.files["review"] = b
+		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "objects"):
+			out.files["objects"] = b
+		case strings.HasPrefix(rel, "bundles/") && strings.Contains(rel, "/data/") && strings.HasSuffix(base, ".parquet"):
+			parts := strings.Split(rel, "/")
+			for _, r := range readTable[bundleRow](t, b) {
+				out.bundles = append(out.bundles, found{parts[1] + "/" + parts[2], key(r.Object), r.Record})
+			}
+			out.files[rel] = b
+		case strings.HasPrefix(rel, "bundles/") && strings.HasSuffix(base, ".jsonl"):
+			out.files[rel] = b
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+type tombstoneRow struct {
+	Request string `parquet:"request"`
+	Object  string `parquet:"object"`
+	Record  *int64 `parquet:"record,optional"`
+}
+
+type bundleRow struct {
+	Object string `parquet:"_object"`
+	Record int64  `parquet:"_record"`
+}
+
+func record(r *int64) int64 {
+	if r == nil {
+		return -1
+	}
+	return *r
+}
+
+func readTable[T any](t *testing.T, b []byte) []T {
+	t.Helper()
+	r := parquet.NewGenericReader[T](bytes.NewReader(b))
+	defer r.Close()
+	rows := make([]T, r.NumRows())
+	n, err := r.Read(rows)
+	if err != nil && err != io.EOF || int64(n) != r.NumRows() {
+		t.Fatalf("read table: %d of %d rows: %v", n, r.NumRows(), err)
+	}
+	return rows
+}
+
+// compare says what is missing and what is too much, by record.
+func compare(t *testing.T, what string, got, want []found, why map[found]string) {
+	t.Helper()
+	order := func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.Request, b.Request), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Record, b.Record))
+	}
+	slices.SortFunc(got, order)
+	slices.SortFunc(want, order)
+	want = slices.Compact(want)
+	if n := len(got); n != len(slices.Compact(slices.Clone(got))) {
+		t.Errorf("%s: a record stands twice", what)
+	}
+	bad := 0
+	say := func(format string, args ...any) {
+		if bad++; bad <= 12 {
+			t.Errorf(what+": "+format, args...)
+		}
+	}
+	in := func(set []found, f found) bool { _, ok := slices.BinarySearchFunc(set, f, order); return ok }
+	for _, f := range want {
+		if !in(got, f) {
+			say("missing %s %s record %d (%s)", f.Request, f.Object, f.Record, why[f])
+		}
+	}
+	for _, f := range got {
+		if !in(want, f) {
+			say("too much: %s %s record %d (truth: %q)", f.Request, f.Object, f.Record, why[f])
+		}
+	}
+	t.Logf("%s: %d wanted, %d got, %d wrong", what, len(want), len(got), bad)
+}
+
+// TestTruth runs the whole job on a generated lake: what outputs name is exactly
+// what the generator knows.
+func TestTruth(t *testing.T) {
+	l, err := lake.Generate(lake.Options{Seed: 7, Bytes: 1 << 20, Accounts: 3, Requests: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	place(t, l, dir)
+	config := configure(t, l, dir, "work")
+	if code := expunge(t, "-c", config, "submit", filepath.Join(dir, "requests.jsonl")); code != exitDone {
+		t.Fatalf("submit: exit %d", code)
+	}
+	if code := expunge(t, "-c", config, "run"); code != exitDone {
+		t.Fatalf("run: exit %d", code)
+	}
+	out := outputs(t, dir, "work")
+	var tombstones, review, bundles []found
+	why := map[found]string{}
+	for x := range l.Truth() {
+		f := found{x.Account + "/" + x.Request, x.Object, x.Record}
+		why[f] = fmt.Sprint(x.Tier, ": ", x.Why)
+		switch automatic := x.Tier != "mention" && x.Tier != "review"; {
+		case !automatic:
+			review = append(review, f)
+		default:
+			if slices.Contains(x.Rights, "delete") {
+				tombstones = append(tombstones, f)
+			}
+			if slices.Contains(x.Rights, "access") && x.Record >= 0 {
+				bundles = append(bundles, f)
+			}
+		}
+	}
+	compare(t, "manifest", out.tombstones, tombstones, why)
+	compare(t, "review", out.review, review, why)
+	compare(t, "bundles", out.bundles, bundles, why)
+	if len(tombstones) == 0 || len(review) == 0 || len(bundles) == 0 {
+		t.Error("the lake asks for nothing of a kind: the comparison proves nothing")
+	}
+}

@@ -1,0 +1,119 @@
+// Command expunge finds what an account holds on a consumer in object storage,
+// hands it over, and prepares its erasure. This package is the only one that
+// knows which stores, formats and steps there are; it maps errors to exit codes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"expunge/pipeline/config"
+	"expunge/pipeline/tombstone"
+)
+
+// Exit codes, as the contract has them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2 // nothing was done
+	exitIncomplete  = 3
+	exitRefused     = 4 // for safety
+	exitResidue     = 5
+	exitInterrupted = 130
+)
+
+// coded is an error with the exit code it asks for.
+type coded struct {
+	code int
+	err  error
+}
+
+func (c *coded) Error() string { return c.err.Error() }
+func (c *coded) Unwrap() error { return c.err }
+
+// usage marks what the caller got wrong: nothing was done.
+func usage(format string, args ...any) error { return &coded{exitUsage, fmt.Errorf(format, args...)} }
+
+func main() { os.Exit(Main()) }
+
+// Main runs the command and returns its exit code; scripts in tests call it, too.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(ctx, err)
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "expunge: "+text)
+	}
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var c *coded
+	var problems config.Problems
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &c):
+		return c.code
+	case errors.As(err, &problems):
+		return exitUsage
+	case errors.Is(err, tombstone.ErrForged):
+		return exitRefused
+	}
+	return exitFailed
+}
+
+// flags are those that every command has.
+type flags struct {
+	config  string
+	json    bool
+	verbose bool
+}
+
+func (f *flags) log() *slog.Logger {
+	level := slog.LevelInfo
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func newRoot() *cobra.Command {
+	f := &flags{}
+	root := &cobra.Command{
+		Use:           "expunge",
+		Short:         "Find, hand over and erase what a data lake holds on a consumer",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.PersistentFlags().StringVarP(&f.config, "config", "c", "expunge.yaml", "the config")
+	root.PersistentFlags().BoolVar(&f.json, "json", false, "machine-readable output on stdout")
+	root.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "log more")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &coded{exitUsage, err} })
+	for _, c := range []*cobra.Command{
+		checkCommand(f), submitCommand(f), runCommand(f), approveCommand(f), statusCommand(f), inspectCommand(f), keysCommand(f),
+	} {
+		args := c.Args
+		c.Args = func(c *cobra.Command, list []string) error {
+			if err := args(c, list); err != nil {
+				return &coded{exitUsage, err}
+			}
+			return nil
+		}
+		root.AddCommand(c)
+	}
+	return root
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/intake"
+)
+
+type statusRequest struct {
+	Account  string           `json:"account"`
+	ID       string           `json:"id"`
+	State    pipeline.State   `json:"state"`
+	Rights   []pipeline.Right `json:"rights"`
+	Received time.Time        `json:"received"`
+	Due      string           `json:"due"`
+	DaysLeft int              `json:"days_left"`
+	Reason   string           `json:"reason,omitempty"`
+}
+
+type statusRun struct {
+	Run   string `json:"run"`
+	State string `json:"state"`
+}
+
+func statusCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Requests with their states and days left, and runs",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			a, err := open(ctx, f)
+			if err != nil {
+				return err
+			}
+			out := struct {
+				Requests []statusRequest `json:"requests"`
+				Runs     []statusRun     `json:"runs"`
+			}{[]statusRequest{}, []statusRun{}}
+			for e, err := range a.requests().Load(ctx) {
+				if err != nil {
+					return err
+				}
+				r := e.Request
+				out.Requests = append(out.Requests, statusRequest{
+					r.Account, r.ID, e.State, r.Rights, r.Received, intake.Due(r).Format(time.DateOnly), intake.DaysLeft(r, a.now()), e.Last.Reason,
+				})
+			}
+			for o, err := range a.work.List(ctx, "runs/") {
+				if err != nil {
+					return err
+				}
+				run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/")
+				if rest != "run.json" {
+					continue
+				}
+				state := "RUNNING"
+				var r struct{ State string }
+				switch err := readJSON(ctx, a.work, "runs/"+run+"/report.json", &r); {
+				case err == nil:
+					state = r.State
+				case !errors.Is(err, connectors.ErrNotFound):
+					return err
+				}
+				out.Runs = append(out.Runs, statusRun{run, state})
+			}
+			if f.json {
+				return printJSON(out)
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "REQUEST\tSTATE\tRIGHTS\tDUE\tDAYS LEFT\tWHY")
+			for _, r := range out.Requests {
+				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%d\t%s\n", r.Account, r.ID, r.State, r.Rights, r.Due, r.DaysLeft, r.Reason)
+			}
+			fmt.Fprintln(w, "\nRUN\tSTATE")
+			for _, r := range out.Runs {
+				fmt.Fprintf(w, "%s\t%s\n", r.Run, r.State)
+			}
+			return w.Flush()
+		},
+	}
+}

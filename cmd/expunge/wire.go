@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"os"
+	"time"
+
+	"expunge/connectors"
+	"expunge/connectors/dir"
+	"expunge/connectors/retry"
+	"expunge/connectors/s3"
+	"expunge/pipeline"
+	"expunge/pipeline/claim"
+	"expunge/pipeline/config"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/naming"
+	"expunge/pipeline/seal"
+	"expunge/scanners"
+	"expunge/scanners/compress"
+	"expunge/scanners/csv"
+	"expunge/scanners/detect"
+	"expunge/scanners/json"
+	"expunge/scanners/jsonl"
+	"expunge/scanners/media"
+	"expunge/scanners/parquet"
+	"expunge/scanners/text"
+)
+
+// formats are the scanners there are, by the names of the config.
+func formats() map[string]scanners.Scanner {
+	return map[string]scanners.Scanner{
+		"jsonl":   jsonl.Scanner{},
+		"json":    json.Scanner{},
+		"csv":     csv.New(),
+		"tsv":     csv.NewTSV(),
+		"parquet": parquet.New(),
+		"text":    text.Scanner{},
+		"media":   media.Scanner{},
+	}
+}
+
+// app is a loaded config with its keys and its work store.
+type app struct {
+	cfg   *config.Config
+	keys  *seal.Keys
+	work  connectors.Store
+	now   func() time.Time
+	flags *flags
+}
+
+func open(ctx context.Context, f *flags) (*app, error) {
+	cfg, err := config.Load(f.config, os.Getenv)
+	if err != nil {
+		return nil, &coded{exitUsage, err}
+	}
+	keys, err := seal.FromEnv(os.Getenv, cfg.Work.KeyEnv, cfg.Work.OldKeyEnvs...)
+	if err != nil {
+		return nil, &coded{exitUsage, err}
+	}
+	a := &app{cfg: cfg, keys: keys, now: time.Now, flags: f}
+	if cfg.Work.Dir != "" {
+		if err := os.MkdirAll(cfg.Work.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("create work store: %w", err)
+		}
+	}
+	if a.work, err = openStore(ctx, cfg.Work.Store); err != nil {
+		return nil, fmt.Errorf("open work store: %w", err)
+	}
+	return a, nil
+}
+
+// openStore opens a store as the config describes it, under the retry policy.
+func openStore(ctx context.Context, c config.Store) (connectors.Store, error) {
+	var store connectors.Store
+	var err error
+	if c.Dir != "" {
+		store, err = dir.New(c.Name, c.Dir)
+	} else {
+		store, err = s3.New(ctx, s3.Options{
+			Name: c.Name, Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint,
+			Region: c.Region, PathStyle: c.PathStyle, Versions: c.Versions,
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return retry.New(store, retry.Policy{Sleep: pause, Rand: mathrand.Float64}), nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stores opens the stores of the lake.
+func (a *app) stores(ctx context.Context) (map[string]connectors.Store, error) {
+	out := map[string]connectors.Store{}
+	for _, c := range a.cfg.Stores {
+		store, err := openStore(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("open store %q: %w", c.Name, err)
+		}
+		out[c.Name] = store
+	}
+	return out, nil
+}
+
+func (a *app) requests() *intake.Requests {
+	return &intake.Requests{Work: a.work, Keys: a.keys, Now: a.now}
+}
+
+func (a *app) claims() *claim.Claims { return &claim.Claims{Store: a.work, Now: a.now} }
+
+func (a *app) names(stores map[string]connectors.Store) *naming.Names {
+	n := &naming.Names{URLs: map[string]string{}, Datasets: a.cfg.Datasets, Keys: a.keys}
+	for name, s := range stores {
+		n.URLs[name] = s.URL()
+	}
+	return n
+}
+
+// check reports whether an identifier of a request can be looked for.
+func (a *app) check(account string) func(kind pipeline.Kind, value pipeline.Secret) error {
+	region := a.cfg.Policy.DefaultRegion
+	business := map[pipeline.Secret]bool{}
+	if acc, ok := a.cfg.Account(account); ok {
+		for _, number := range acc.BusinessNumbers {
+			if c, err := identity.Normalise(pipeline.Phone, pipeline.Secret(number), region); err == nil {
+				business[c.Value] = true
+			}
+		}
+	}
+	return func(kind pipeline.Kind, value pipeline.Secret) error {
+		c, err := identity.Normalise(kind, value, region)
+		if err != nil {
+			return err
+		}
+		if kind == pipeline.Phone && business[c.Value] {
+			return errors.New("is a number of the business itself: it would match every caller")
+		}
+		return nil
+	}
+}
+
+// catalogKey reads the key that tokens are hashed under, or makes it.
+func (a *app) catalogKey(ctx context.Context) (identity.Key, error) {
+	const name = "catalog/key"
+	var key identity.Key
+	body, err := a.work.Open(ctx, connectors.Ref{Key: name}, connectors.All)
+	if errors.Is(err, connectors.ErrNotFound) {
+		if _, err := rand.Read(key[:]); err != nil {
+			return key, err
+		}
+		_, err = a.work.Create(ctx, name, newReader(a.keys.WrapKey("catalog", key[:])))
+		if errors.Is(err, connectors.ErrExists) {
+			return a.catalogKey(ctx)
+		}
+		return key, err
+	}
+	if err != nil {
+		return key, fmt.Errorf("open catalog key: %w", err)
+	}
+	defer body.Close()
+	box, err := io.ReadAll(io.LimitReader(body, 1<<16))
+	if err != nil {
+		return key, fmt.Errorf("read catalog key: %w", err)
+	}
+	plain, err := a.keys.UnwrapKey("catalog", box)
+	if err != nil {
+		return key, fmt.Errorf("open catalog key: %w", err)
+	}
+	copy(key[:], plain)
+	return key, nil
+}
+
+// detectFormat tells an object's format from its first bytes, unpacked.
+func detectFormat(ctx context.Context, in scanners.Input) (string, error) {
+	body, err := in.Open(ctx, 0, 4*detect.HeadSize)
+	if err != nil {
+		return "", scanners.Refuse(scanners.Unreadable, in.Name, err)
+	}
+	defer body.Close()
+	stream, _, err := compress.Open(body)
+	if err != nil {
+		return "", compress.Refuse(ctx, in.Name, err)
+	}
+	defer stream.Close()
+	var head []byte
+	for len(head) < detect.HeadSize {
+		chunk, err := stream.Next()
+		head = append(head, chunk...)
+		if err != nil {
+			break // the head of a packed object is cut, which its scan will judge
+		}
+	}
+	return detect.Format(head[:min(len(head), detect.HeadSize)]), nil
+}
+
+// openObject opens ranges of exactly one version.
+func openObject(store connectors.Store, ref connectors.Ref) func(context.Context, int64, int64) (io.ReadCloser, error) {
+	return func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+		return store.Open(ctx, ref, connectors.Range{Off: off, Len: n})
+	}
+}
