@@ -16,11 +16,10 @@ func (r *Report) html(w io.Writer) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
 		"n":    humanize.Comma,
 		"of":   func(m map[pipeline.Outcome]int64, o string) int64 { return m[pipeline.Outcome(o)] },
-		"size": func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
+		"size": ibytes,
 		"part": func(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) },
 		"keys": sortedKeys[int64],
 		"time": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"day":  func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"secs": func(s float64) string { return fmt.Sprintf("%.1f s", s) },
 	}).Parse(pageTemplate)
 	if err != nil {
@@ -63,7 +62,7 @@ code { overflow-wrap: anywhere }
 <div class="scroll"><table>
 <tr><th>request</th><th>state</th><th class="n">records</th><th class="n">to review</th><th>due</th><th>bundle</th><th>reason</th></tr>
 {{- range .Requests}}
-<tr><td><code>{{.Request}}</code></td><td>{{.State}}</td><td class="n">{{n .Records}}</td><td class="n">{{n .Review}}</td><td>{{if not .Due.IsZero}}{{day .Due}}{{end}}</td><td>{{with .Bundle}}<code>{{.}}</code>{{end}}</td><td>{{.Reason}}</td></tr>
+<tr><td><code>{{.Request}}</code></td><td>{{.State}}</td><td class="n">{{n .Records}}</td><td class="n">{{n .Review}}</td><td>{{.Due}}</td><td>{{with .Bundle}}<code>{{.}}</code>{{end}}</td><td>{{.Reason}}</td></tr>
 {{- end}}
 </table></div>
 {{- else}}
@@ -129,12 +128,9 @@ code { overflow-wrap: anywhere }
 
 {{- if .Limits}}
 <h2>Limits reached</h2>
-<div class="scroll"><table>
-<tr><th>limit</th><th>request</th><th class="n">count</th><th></th></tr>
-{{- range .Limits}}
-<tr><td>{{.Limit}}</td><td><code>{{.Request}}</code></td><td class="n">{{n .Count}}</td><td>{{.Detail}}</td></tr>
-{{- end}}
-</table></div>
+<ul>{{range .Limits}}
+<li>{{.}}</li>{{end}}
+</ul>
 {{- end}}
 
 <h2>Work</h2>

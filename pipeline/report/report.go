@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
+
+	"github.com/dustin/go-humanize"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -38,7 +41,7 @@ type Report struct {
 	Pruned     map[string]int64           `json:"pruned"`            // by code
 	Strayed    map[string]int64           `json:"strayed,omitempty"` // objects by request: its identifiers stand in records of nobody
 	Rounds     []Round                    `json:"rounds"`
-	Limits     []Limit                    `json:"limits"`
+	Limits     []string                   `json:"limits"` // that were reached, and what was left undone
 	Radius     []Radius                   `json:"blast_radius"`
 	Bytes      Bytes                      `json:"bytes"`
 	Malformed  int64                      `json:"malformed"`
@@ -50,14 +53,14 @@ type Report struct {
 
 // Request is where a request stands at the end of a run.
 type Request struct {
-	Request string    `json:"request"` // ACCOUNT/ID
-	State   string    `json:"state"`
-	Reason  string    `json:"reason,omitempty"`
-	Rights  []string  `json:"rights,omitempty"`
-	Records int64     `json:"records"`
-	Review  int64     `json:"review"`
-	Bundle  string    `json:"bundle,omitempty"` // key in the work store
-	Due     time.Time `json:"due,omitzero"`
+	Request string   `json:"request"` // ACCOUNT/ID
+	State   string   `json:"state"`
+	Reason  string   `json:"reason,omitempty"`
+	Rights  []string `json:"rights,omitempty"`
+	Records int64    `json:"records"`
+	Review  int64    `json:"review"`
+	Bundle  string   `json:"bundle,omitempty"` // key in the work store
+	Due     string   `json:"due,omitempty"`    // day
 }
 
 // Round is one pass over what may hold something asked for.
@@ -69,14 +72,6 @@ type Round struct {
 	Bytes   int64   `json:"bytes"`
 	Skipped int64   `json:"skipped"` // objects, on the word of the catalog
 	Seconds float64 `json:"seconds"`
-}
-
-// Limit is a bound that was reached, and what was left undone.
-type Limit struct {
-	Request string `json:"request,omitempty"`
-	Limit   string `json:"limit"`
-	Count   int64  `json:"count,omitempty"`
-	Detail  string `json:"detail,omitempty"`
 }
 
 // Radius is how much of an account's records in a dataset a manifest would take.
@@ -98,23 +93,100 @@ type Bytes struct {
 	Part       float64 `json:"fraction_without_hit"` // of what was read from objects
 }
 
-// Take fills in what the objects of a run come to.
-func (r *Report) Take(t *Totals) {
-	r.Objects, r.Pruned, r.Undeclared = t.Objects, t.Pruned, t.Undeclared
-	r.Datasets, r.Refused, r.Refusals = t.Datasets, t.RefusedCount, t.Refusals
-	r.Bytes.Listed, r.Bytes.Read, r.Bytes.WithoutHit = t.ListedBytes, t.OpenedBytes, t.OpenedWithoutHit
-	r.Bytes.Part = 0
+// New returns the report of a run with what its objects come to.
+func New(run string, started, finished time.Time, t *Totals) *Report {
+	r := &Report{
+		Version: Version, Run: run, Started: started, Finished: finished, Seconds: finished.Sub(started).Seconds(),
+		Objects: t.Objects, Pruned: t.Pruned, Undeclared: t.Undeclared,
+		Datasets: t.Datasets, Refused: t.RefusedCount, Refusals: t.Refusals, Strayed: map[string]int64{},
+		Bytes: Bytes{Listed: t.ListedBytes, Read: t.OpenedBytes, WithoutHit: t.OpenedWithoutHit},
+		Files: int64(t.Files),
+	}
 	if t.OpenedBytes > 0 {
 		r.Bytes.Part = float64(t.OpenedWithoutHit) / float64(t.OpenedBytes)
 	}
-	r.Malformed, r.Strayed = 0, map[string]int64{}
 	for i := range t.Datasets {
 		r.Malformed += t.Datasets[i].Malformed
 	}
 	for ref, n := range t.Strayed {
 		r.Strayed[ref.String()] = n
 	}
+	r.Judge()
+	return r
 }
+
+// Judge sets State and Why. A run is COMPLETE if every object that a request
+// could touch was vouched for, every record in them has one account, and no limit
+// cut an identity short. Whatever is missing is named.
+func (r *Report) Judge() {
+	var why []string
+	if r.Refused > 0 {
+		why = append(why, plural(r.Refused, "object was", "objects were")+" refused")
+	}
+	var undeclared int64
+	for _, n := range r.Undeclared {
+		undeclared += n
+	}
+	if undeclared > 0 {
+		why = append(why, plural(undeclared, "object is", "objects are")+" UNDECLARED: no dataset claims them")
+	}
+	for i := range r.Datasets {
+		d := &r.Datasets[i]
+		if d.Unattributed > 0 {
+			why = append(why, "dataset "+d.Name+": "+plural(d.Unattributed, "record is", "records are")+" UNATTRIBUTED")
+		}
+		if d.Misattributed > 0 {
+			why = append(why, "dataset "+d.Name+": "+plural(d.Misattributed, "record is", "records are")+" MISATTRIBUTED")
+		}
+	}
+	for _, limit := range r.Limits {
+		why = append(why, "a limit was reached: "+limit)
+	}
+	// What nobody counted above must not pass for complete.
+	if n := r.Objects[pipeline.Refused]; len(why) == 0 && n > 0 {
+		why = append(why, plural(n, "object was", "objects were")+" refused")
+	}
+	if len(why) == 0 && len(r.Strayed) > 0 {
+		why = append(why, plural(int64(len(r.Strayed)), "request's identifiers stand", "requests' identifiers stand")+" in records of nobody")
+	}
+	r.State, r.Why = Complete, why
+	if len(why) > 0 {
+		r.State = Incomplete
+	}
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return humanize.Comma(n) + " " + many
+}
+
+// Print says in a few lines what a run came to.
+func (r *Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "run      %s %s, %.1f s\n", r.Run, r.State, r.Seconds)
+	fmt.Fprintf(w, "objects  ")
+	for _, o := range []pipeline.Outcome{pipeline.Scanned, pipeline.Skipped, pipeline.Pruned, pipeline.Refused} {
+		fmt.Fprintf(w, "%s %s  ", humanize.Comma(r.Objects[o]), o)
+	}
+	fmt.Fprintf(w, "(%s listed, %s read)\n", ibytes(r.Bytes.Listed), ibytes(r.Bytes.Read))
+	for _, q := range r.Requests {
+		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, plural(q.Records, "record", "records"))
+		if q.Review > 0 {
+			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
+		}
+		if q.Reason != "" {
+			fmt.Fprintf(w, ": %s", q.Reason)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, why := range r.Why {
+		fmt.Fprintf(w, "missing  %s\n", why)
+	}
+	fmt.Fprintf(w, "more     runs/%s/report.html in the work store\n", r.Run)
+}
+
+func ibytes(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 // Write writes runs/<run>/report.html, then report.json: where the latter is, the
 // former is, too. What an earlier try left is replaced.
@@ -126,7 +198,7 @@ func (r *Report) Write(ctx context.Context, work connectors.Store) error {
 	full.Datasets = append([]DatasetTotals{}, r.Datasets...)
 	full.Refusals = append([]Refusal{}, r.Refusals...)
 	full.Rounds = append([]Round{}, r.Rounds...)
-	full.Limits = append([]Limit{}, r.Limits...)
+	full.Limits = append([]string{}, r.Limits...)
 	full.Radius = append([]Radius{}, r.Radius...)
 	var page bytes.Buffer
 	if err := full.html(&page); err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"expunge/pipeline"
@@ -46,8 +47,9 @@ type Totals struct {
 	Undeclared map[string]int64 // by store and first segment; the same objects count as refused
 	Datasets   []DatasetTotals  // sorted by name
 	// Rows is how many records an account has in a dataset, {account, dataset}, as
-	// far as they are known. What was refused is not in it: a blast radius is
-	// never made to look smaller by records that nobody counted.
+	// far as they are known. What was refused is not in it, nor are copies in older
+	// versions: a blast radius is never made to look smaller by records that
+	// nobody counted, or by counting one record many times.
 	Rows map[[2]string]int64
 	// Refusals names the first of them; undeclared objects are not among them.
 	Refusals     []Refusal
@@ -140,8 +142,10 @@ func (s *summer) add(e *ended) *Row {
 		if e.rows != nil {
 			d.Rows += *e.rows
 		}
-		for account, n := range e.byAccount {
-			t.Rows[[2]string{account, d.Name}] += n
+		if !o.Noncurrent {
+			for account, n := range e.byAccount {
+				t.Rows[[2]string{account, d.Name}] += n
+			}
 		}
 	}
 	switch {
@@ -197,7 +201,8 @@ func discreet(datasets []pipeline.Dataset, o *pipeline.Object, ref *pipeline.Obj
 		return reason
 	}
 	for _, name := range []string{ref.URL, o.Key, naming.Escape(o.Key)} {
-		reason = strings.ReplaceAll(reason, name, ref.Shown)
+		quoted := strings.Trim(strconv.Quote(name), `"`)
+		reason = strings.NewReplacer(name, ref.Shown, quoted, ref.Shown).Replace(reason)
 	}
 	var tells []string
 	if o.Dataset >= 0 {
