@@ -1,0 +1,246 @@
+// Package bundle hands over what was found for one request: data as Parquet and
+// JSON lines, whole objects as they are, categories, and a page for people. It
+// decides neither what belongs to a request nor what is due: rows come merged and
+// of automatic tiers only, and what the verification does not allow is withheld.
+//
+// Memory is bounded by the columns of one dataset and one batch of 8 MB of rows;
+// files are spooled on disk.
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/results"
+	"expunge/pipeline/spool"
+)
+
+// Row is a found record of one request.
+type Row struct {
+	Found  *results.Found
+	Object pipeline.ObjectRef
+}
+
+// Withheld is what a bundle does not hold, and why.
+type Withheld struct {
+	Dataset  string `json:"dataset,omitempty"`
+	Category string `json:"category,omitempty"`
+	Code     string `json:"code"`
+	Reason   string `json:"reason"`
+	Count    int64  `json:"count,omitempty"`
+}
+
+// Input is what a bundle is made of.
+type Input struct {
+	Request  *pipeline.Request
+	Datasets []pipeline.Dataset
+	// Rows are sorted by dataset name, object and record, one per record. They are
+	// read twice; Found is valid until the next step.
+	Rows     func() iter.Seq2[Row, error]
+	Open     func(ctx context.Context, row Row) (io.ReadCloser, error) // the bytes of a whole object
+	Withheld []Withheld
+	Now      time.Time
+}
+
+// Result counts what was written.
+type Result struct {
+	Rows, Files, Bytes int64
+}
+
+// File is a file of a bundle.
+type File struct {
+	Path   string  `json:"path"`
+	SHA256 string  `json:"sha256"`
+	Rows   int64   `json:"rows"`
+	Schema []Field `json:"schema,omitempty"`
+	Object string  `json:"object,omitempty"` // where a whole object lay
+
+	size int64
+}
+
+// Field is a column of a file.
+type Field struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Index is bundle.json.
+type Index struct {
+	Version  int        `json:"version"`
+	Request  string     `json:"request"`
+	Account  string     `json:"account"`
+	Files    []File     `json:"files"`
+	Withheld []Withheld `json:"withheld"`
+}
+
+// Codes of what is withheld.
+const (
+	Unverified       = "UNVERIFIED"
+	DeniedUnverified = "DENIED_UNVERIFIED"
+	Malformed        = "MALFORMED"
+)
+
+// writer is the state of one Write.
+type writer struct {
+	Input
+	ctx      context.Context //nolint:containedctx // of this one call
+	work     connectors.Store
+	dir      string
+	datasets map[string]*set
+	index    Index
+	result   Result
+	cats     map[string]*category
+}
+
+// set is what a bundle knows of one dataset.
+type set struct {
+	dataset   *pipeline.Dataset
+	agent     []string
+	root      column
+	rows      int64 // of data
+	objects   int64 // whole ones
+	malformed int64
+	sample    []string // the first rows as JSON
+	schemas   map[string]types
+}
+
+// types are a source's: as its own names them and as the bundle does.
+type types struct{ own, named *arrow.StructType }
+
+// Write writes the bundle of a request below bundles/<account>/<request>/, with
+// bundle.json last, and reads all of it back. It may be run again.
+func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error) {
+	w := &writer{Input: in, ctx: ctx, work: work, datasets: map[string]*set{}, cats: map[string]*category{}}
+	w.dir = "bundles/" + in.Request.Account + "/" + in.Request.ID + "/"
+	w.index = Index{Version: 1, Request: in.Request.ID, Account: in.Request.Account, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
+	pieces, cats := allowed(in.Request)
+	if err := w.survey(); err != nil {
+		return nil, err
+	}
+	if pieces {
+		if err := w.data(); err != nil {
+			return nil, err
+		}
+	}
+	w.withhold(pieces, cats)
+	if cats {
+		if err := w.categories(); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.page(pieces, cats); err != nil {
+		return nil, err
+	}
+	sort.Slice(w.index.Files, func(i, j int) bool { return w.index.Files[i].Path < w.index.Files[j].Path })
+	return w.finish()
+}
+
+// allowed says what the verification permits (R12): specific pieces need the
+// higher level, categories any. A level that is not stated does not limit.
+func allowed(r *pipeline.Request) (pieces, categories bool) {
+	level := r.Verification.Level
+	pieces = r.Has(pipeline.Access) && (level == "" || level == "reasonably_high")
+	return pieces, r.WantsBundle() && level != "none"
+}
+
+// finish verifies what is stored and writes bundle.json.
+func (w *writer) finish() (*Result, error) {
+	keep := map[string]bool{w.dir + "bundle.json": true}
+	for _, f := range w.index.Files {
+		keep[w.dir+f.Path] = true
+	}
+	if err := sweep(w.ctx, w.work, w.dir, keep); err != nil {
+		return nil, err
+	}
+	for _, f := range w.index.Files {
+		parquet := !strings.HasPrefix(f.Path, "files/") && strings.HasSuffix(f.Path, ".parquet")
+		if err := verify(w.ctx, w.work, w.dir+f.Path, f, parquet); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(w.index); err != nil {
+		return nil, fmt.Errorf("write bundle.json: %w", err)
+	}
+	f, err := w.bytes("bundle.json", b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(w.ctx, w.work, w.dir+f.Path, f, false); err != nil {
+		return nil, err
+	}
+	w.result.Files, w.result.Bytes = int64(len(w.index.Files))+1, f.size
+	for _, f := range w.index.Files {
+		w.result.Bytes += f.size
+	}
+	return &w.result, nil
+}
+
+// bytes stores a small file.
+func (w *writer) bytes(path string, b []byte) (File, error) {
+	f, err := spool.Temp()
+	if err != nil {
+		return File{}, err
+	}
+	defer f.Close()
+	if _, err := f.Write(b); err != nil {
+		return File{}, fmt.Errorf("write spool: %w", err)
+	}
+	sum, size, err := put(w.ctx, w.work, w.dir+path, f)
+	return File{Path: path, SHA256: sum, size: size}, err
+}
+
+// inWindow reports whether a record's time lets it into the answer; records
+// without a time are given.
+func inWindow(r *pipeline.Request, at int64) bool {
+	if r.Window == nil || at == pipeline.NoTime {
+		return true
+	}
+	if s := r.Window.Since; s != nil && at < s.UnixMilli() {
+		return false
+	}
+	if u := r.Window.Until; u != nil && at >= u.AddDate(0, 0, 1).UnixMilli() { // the last day is within
+		return false
+	}
+	return true
+}
+
+// withhold lists what the verification does not allow.
+func (w *writer) withhold(pieces, cats bool) {
+	names := make([]string, 0, len(w.datasets))
+	for n := range w.datasets {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	if !cats && w.Request.WantsBundle() {
+		w.index.Withheld = append(w.index.Withheld, Withheld{Code: DeniedUnverified, Reason: "the account could not verify who asked"})
+	}
+	for _, n := range names {
+		s := w.datasets[n]
+		if w.Request.Has(pipeline.Access) && !pieces && cats {
+			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: Unverified, Count: s.rows + s.objects,
+				Reason: "specific pieces need verification to a reasonably high degree of certainty"})
+		}
+		if pieces && s.malformed > 0 {
+			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: Malformed, Count: s.malformed,
+				Reason: "the content of these records cannot be read; the rows say only where they are"})
+		}
+	}
+	if w.Request.Has(pipeline.Access) && !pieces && cats && len(names) == 0 {
+		w.index.Withheld = append(w.index.Withheld, Withheld{Code: Unverified, Reason: "specific pieces need verification to a reasonably high degree of certainty"})
+	}
+}

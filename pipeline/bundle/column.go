@@ -1,0 +1,208 @@
+package bundle
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+)
+
+// A column deeper or an object wider than this is kept as JSON text: readers
+// choke on such schemas, and pass 1 keeps every column in memory.
+const (
+	maxColumnDepth = 24
+	maxMembers     = 1000
+)
+
+// column unites what the rows of a bundle hold in one place.
+type column struct {
+	name    string
+	seen    [isList + 1]bool
+	float   bool // some number is no int64
+	inexact bool // some number is no float64
+	mixed   bool // what was seen has no type in common
+	typed   arrow.DataType
+	isMap   bool
+	fields  []*column
+	index   map[string]int
+	elem    *column // of lists
+	key     *column // of maps; the values' is elem
+	depth   int
+}
+
+func (c *column) field(name string) *column {
+	if i, ok := c.index[name]; ok {
+		return c.fields[i]
+	}
+	if c.index == nil {
+		c.index = map[string]int{}
+	}
+	f := &column{name: name, depth: c.depth + 1}
+	c.index[name] = len(c.fields)
+	c.fields = append(c.fields, f)
+	return f
+}
+
+// see takes in a value of a source without types.
+func (c *column) see(v value) {
+	if v.kind == isNull || c.mixed {
+		return
+	}
+	c.seen[v.kind] = true
+	switch v.kind {
+	case isNumber:
+		c.float = c.float || !v.exactInt()
+		c.inexact = c.inexact || !v.exactFloat()
+	case isObject:
+		for i, n := range v.names {
+			c.field(n).see(v.items[i])
+		}
+	case isList:
+		for _, item := range v.items {
+			c.element().see(item)
+		}
+	}
+	c.settle()
+}
+
+// settle drops what lies below a column that is text anyway.
+func (c *column) settle() {
+	n := 0
+	for _, s := range c.seen {
+		if s {
+			n++
+		}
+	}
+	if c.typed != nil || c.isMap {
+		n++
+	}
+	if n > 1 || c.depth > maxColumnDepth || c.depth > 0 && len(c.fields) > maxMembers {
+		c.mixed, c.fields, c.index, c.elem = true, nil, nil, nil
+	}
+}
+
+func (c *column) element() *column {
+	if c.elem == nil {
+		c.elem = &column{name: "element", depth: c.depth + 1}
+	}
+	return c.elem
+}
+
+// seeType takes in the type of a source that has types.
+func (c *column) seeType(t arrow.DataType) {
+	if c.mixed || t.ID() == arrow.NULL {
+		return
+	}
+	switch t := t.(type) {
+	case *arrow.StructType:
+		c.seen[isObject] = true
+		for _, f := range t.Fields() {
+			c.field(f.Name).seeType(f.Type)
+		}
+	case *arrow.MapType:
+		c.isMap = true
+		if c.key == nil {
+			c.key = &column{name: "key", depth: c.depth + 1}
+		}
+		c.key.seeType(t.KeyType())
+		c.element().seeType(t.ItemType())
+	case arrow.ListLikeType:
+		c.seen[isList] = true
+		c.element().seeType(t.Elem())
+	default:
+		switch {
+		case !leaf(t) || c.typed != nil && !arrow.TypeEqual(c.typed, t):
+			c.mixed = true
+			return
+		}
+		c.typed = t
+	}
+	c.settle()
+}
+
+// leaf reports whether columns of type t can be written as they are.
+func leaf(t arrow.DataType) bool {
+	switch t.ID() {
+	case arrow.BOOL, arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64, arrow.UINT8, arrow.UINT16, arrow.UINT32, arrow.UINT64,
+		arrow.FLOAT16, arrow.FLOAT32, arrow.FLOAT64, arrow.STRING, arrow.BINARY, arrow.FIXED_SIZE_BINARY,
+		arrow.DECIMAL128, arrow.DECIMAL256, arrow.DATE32, arrow.TIME32, arrow.TIME64, arrow.TIMESTAMP:
+		return true
+	}
+	return false
+}
+
+// arrowType is the type that the column is written with; text reports whether
+// values are kept as JSON text because none fits.
+func (c *column) arrowType() (t arrow.DataType, text bool) {
+	str := arrow.BinaryTypes.String
+	switch {
+	case c.mixed:
+		return str, true
+	case c.typed != nil:
+		if c.typed.ID() == arrow.FLOAT16 { // the writer knows none; a float32 holds each exactly
+			return arrow.PrimitiveTypes.Float32, false
+		}
+		return c.typed, false
+	case c.isMap:
+		k, _ := c.key.arrowType()
+		e, _ := c.elem.arrowType()
+		return arrow.MapOf(k, e), false
+	case c.seen[isObject]:
+		if len(c.fields) == 0 {
+			return str, true
+		}
+		return arrow.StructOf(c.arrowFields()...), false
+	case c.seen[isList]:
+		t, _ := c.element().arrowType()
+		return arrow.ListOfField(arrow.Field{Name: "element", Type: t, Nullable: true}), false
+	case c.seen[isBool]:
+		return arrow.FixedWidthTypes.Boolean, false
+	case c.seen[isNumber] && !c.float:
+		return arrow.PrimitiveTypes.Int64, false
+	case c.seen[isNumber] && !c.inexact:
+		return arrow.PrimitiveTypes.Float64, false
+	case c.seen[isNumber]:
+		return str, true
+	}
+	return str, false
+}
+
+func (c *column) arrowFields() []arrow.Field {
+	fields := make([]arrow.Field, len(c.fields))
+	for i, f := range c.fields {
+		t, _ := f.arrowType()
+		fields[i] = arrow.Field{Name: f.name, Type: t, Nullable: true}
+	}
+	return fields
+}
+
+// readSchema reads the types of a row's source; with rename, names that distinct
+// changes in its rows are changed here, too.
+func readSchema(b []byte, rename bool) (_ *arrow.StructType, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("read schema: %v", p)
+		}
+	}()
+	r, err := ipc.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	defer r.Release()
+	fields := r.Schema().Fields()
+	if !rename {
+		return arrow.StructOf(fields...), nil
+	}
+	names := value{kind: isObject, items: make([]value, len(fields))}
+	for _, f := range fields {
+		names.names = append(names.names, f.Name)
+	}
+	names.distinct(reserved())
+	out := make([]arrow.Field, len(fields))
+	for i, f := range fields {
+		out[i] = f
+		out[i].Name = names.names[i]
+	}
+	return arrow.StructOf(out...), nil
+}
