@@ -20,7 +20,7 @@ func (c *column) add(b array.Builder, v value, src arrow.DataType) error {
 		b.AppendNull()
 		return nil
 	}
-	if _, text := c.arrowType(); text {
+	if c.text() {
 		b.(*array.StringBuilder).Append(string(render(v, src).json(nil)))
 		return nil
 	}

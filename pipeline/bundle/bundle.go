@@ -94,7 +94,7 @@ const (
 // writer is the state of one Write.
 type writer struct {
 	Input
-	ctx      context.Context //nolint:containedctx // of this one call
+	ctx      context.Context // of this one call
 	work     connectors.Store
 	dir      string
 	datasets map[string]*set

@@ -132,47 +132,43 @@ func leaf(t arrow.DataType) bool {
 	return false
 }
 
-// arrowType is the type that the column is written with; text reports whether
-// values are kept as JSON text because none fits.
-func (c *column) arrowType() (t arrow.DataType, text bool) {
-	str := arrow.BinaryTypes.String
-	switch {
-	case c.mixed:
-		return str, true
-	case c.typed != nil:
-		if c.typed.ID() == arrow.FLOAT16 { // the writer knows none; a float32 holds each exactly
-			return arrow.PrimitiveTypes.Float32, false
-		}
-		return c.typed, false
-	case c.isMap:
-		k, _ := c.key.arrowType()
-		e, _ := c.elem.arrowType()
-		return arrow.MapOf(k, e), false
-	case c.seen[isObject]:
-		if len(c.fields) == 0 {
-			return str, true
-		}
-		return arrow.StructOf(c.arrowFields()...), false
-	case c.seen[isList]:
-		t, _ := c.element().arrowType()
-		return arrow.ListOfField(arrow.Field{Name: "element", Type: t, Nullable: true}), false
-	case c.seen[isBool]:
-		return arrow.FixedWidthTypes.Boolean, false
-	case c.seen[isNumber] && !c.float:
-		return arrow.PrimitiveTypes.Int64, false
-	case c.seen[isNumber] && !c.inexact:
-		return arrow.PrimitiveTypes.Float64, false
-	case c.seen[isNumber]:
-		return str, true
+// text reports whether values are kept as JSON text because no type fits.
+func (c *column) text() bool {
+	if c.mixed || c.typed != nil || c.isMap {
+		return c.mixed
 	}
-	return str, false
+	return c.seen[isObject] && len(c.fields) == 0 || c.seen[isNumber] && c.float && c.inexact
+}
+
+// arrowType is the type that the column is written with.
+func (c *column) arrowType() arrow.DataType {
+	switch {
+	case c.text():
+		return arrow.BinaryTypes.String
+	case c.typed != nil && c.typed.ID() == arrow.FLOAT16: // the writer knows none; a float32 holds each exactly
+		return arrow.PrimitiveTypes.Float32
+	case c.typed != nil:
+		return c.typed
+	case c.isMap:
+		return arrow.MapOf(c.key.arrowType(), c.elem.arrowType())
+	case c.seen[isObject]:
+		return arrow.StructOf(c.arrowFields()...)
+	case c.seen[isList]:
+		return arrow.ListOfField(arrow.Field{Name: "element", Type: c.element().arrowType(), Nullable: true})
+	case c.seen[isBool]:
+		return arrow.FixedWidthTypes.Boolean
+	case c.seen[isNumber] && c.float:
+		return arrow.PrimitiveTypes.Float64
+	case c.seen[isNumber]:
+		return arrow.PrimitiveTypes.Int64
+	}
+	return arrow.BinaryTypes.String
 }
 
 func (c *column) arrowFields() []arrow.Field {
 	fields := make([]arrow.Field, len(c.fields))
 	for i, f := range c.fields {
-		t, _ := f.arrowType()
-		fields[i] = arrow.Field{Name: f.name, Type: t, Nullable: true}
+		fields[i] = arrow.Field{Name: f.name, Type: f.arrowType(), Nullable: true}
 	}
 	return fields
 }
