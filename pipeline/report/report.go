@@ -128,7 +128,7 @@ func (r *Report) Judge() {
 		undeclared += n
 	}
 	if undeclared > 0 {
-		why = append(why, plural(undeclared, "object is", "objects are")+" UNDECLARED: no dataset claims them")
+		why = append(why, plural(undeclared, "object is", "objects are")+" UNDECLARED")
 	}
 	for i := range r.Datasets {
 		d := &r.Datasets[i]
