@@ -9,10 +9,7 @@ import (
 	"io"
 	"iter"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/dustin/go-humanize"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -424,15 +421,14 @@ func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipel
 
 // report says what was done and where each request stands.
 func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bundles map[pipeline.RequestRef]*bundle.Result, m *tombstone.Manifest) (bool, error) {
-	r := &report.Report{Run: j.h.Run, Started: j.h.Started, State: report.Complete, Rounds: j.rounds, Tombstones: m.Rows}
-	r.Take(totals)
+	r := report.New(j.h.Run, j.h.Started, j.now().UTC(), totals)
+	r.Rounds, r.Tombstones = j.rounds, m.Rows
 	r.Bytes.Filters = j.filters.Bytes()
 	for _, x := range m.Radius {
 		r.Radius = append(r.Radius, report.Radius(x))
 	}
 	for _, l := range j.closure.Limited {
-		r.Limits = append(r.Limits, report.Limit{Request: l.Request.String(), Limit: "link ids", Count: int64(l.Found - l.Kept),
-			Detail: fmt.Sprintf("round %d found %d, of which %d were followed", l.Round, l.Found, l.Kept)})
+		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: %d link ids found, %d followed", l.Request, l.Round, l.Found, l.Kept))
 	}
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
@@ -441,7 +437,7 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 		if t == nil {
 			t = &tally{}
 		}
-		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.records, Review: t.review, Due: intake.Due(c.Request)}
+		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.records, Review: t.review, Due: intake.Due(c.Request).Format("2006-01-02")}
 		for _, right := range c.Request.Rights {
 			q.Rights = append(q.Rights, string(right))
 		}
@@ -454,74 +450,15 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 			return false, err
 		}
 	}
-	for code, n := range map[string]int64{
-		"objects refused": totals.RefusedCount, "objects that no dataset claims": total(totals.Undeclared),
-		"records of no account": stray(totals),
-	} {
-		if n > 0 {
-			r.State = report.Incomplete
-			r.Why = append(r.Why, fmt.Sprintf("%d %s", n, code))
-		}
-	}
-	slices.Sort(r.Why)
-	r.Finished = j.now().UTC()
-	r.Seconds = r.Finished.Sub(r.Started).Seconds()
+	r.Judge()
 	if err := r.Write(ctx, j.work); err != nil {
 		return false, err
 	}
 	if j.flags.json {
 		return r.State == report.Complete, printJSON(r)
 	}
-	printReport(r)
+	r.Print(os.Stdout)
 	return r.State == report.Complete, nil
-}
-
-func total(counts map[string]int64) (n int64) {
-	for _, c := range counts {
-		n += c
-	}
-	return n
-}
-
-func stray(t *report.Totals) (n int64) {
-	for _, d := range t.Datasets {
-		n += d.Unattributed + d.Misattributed
-	}
-	return n
-}
-
-// printReport says on stdout what a run came to and what to type next.
-func printReport(r *report.Report) {
-	fmt.Printf("run %s: %s", r.Run, r.State)
-	if len(r.Why) > 0 {
-		fmt.Printf(" (%s)", strings.Join(r.Why, "; "))
-	}
-	fmt.Println()
-	for _, outcome := range []pipeline.Outcome{pipeline.Scanned, pipeline.Skipped, pipeline.Pruned, pipeline.Refused} {
-		fmt.Printf("  objects %-8s %s\n", outcome, humanize.Comma(r.Objects[outcome]))
-	}
-	for i, x := range r.Refusals {
-		if i == 10 {
-			fmt.Printf("  … and %d more refusals\n", r.Refused-10)
-			break
-		}
-		fmt.Printf("  refused %s: %s\n", x.Object, x.Reason)
-	}
-	for where, n := range r.Undeclared {
-		fmt.Printf("  undeclared: %d objects below %s\n", n, where)
-	}
-	fmt.Printf("  read %s, %s of it without a hit; filters %s; %.1f s in %d rounds\n", humanize.IBytes(uint64(r.Bytes.Read)),
-		humanize.IBytes(uint64(r.Bytes.WithoutHit)), humanize.IBytes(uint64(r.Bytes.Filters)), r.Seconds, len(r.Rounds))
-	for _, q := range r.Requests {
-		fmt.Printf("  %-20s %-18s %6d records %5d for review  due %s", q.Request, q.State, q.Records, q.Review, q.Due.Format("2006-01-02"))
-		if q.Reason != "" {
-			fmt.Printf("  (%s)", q.Reason)
-		}
-		fmt.Println()
-	}
-	if r.Tombstones > 0 {
-		fmt.Printf("manifest: %d tombstones. Look: expunge inspect %s/manifest; then: expunge approve %s --by NAME\n", r.Tombstones, "runs/"+r.Run, r.Run)
-	}
 }
 
 // standing is where a request stands after the run.
@@ -540,12 +477,15 @@ func (j *job) standing(r *pipeline.Request, t *tally, totals *report.Totals) (pi
 			break
 		}
 	}
-	switch {
-	case t != nil && t.review > 0:
+	review := t != nil && t.review > 0
+	if review {
 		open = append(open, fmt.Sprintf("%d records wait for review", t.review))
-		return pipeline.InReview, strings.Join(open, "; ")
+	}
+	switch {
 	case r.Has(pipeline.Delete):
 		return pipeline.AwaitingApproval, strings.Join(open, "; ")
+	case review:
+		return pipeline.InReview, strings.Join(open, "; ")
 	case len(open) > 0:
 		return pipeline.Received, strings.Join(open, "; ")
 	case r.Has(pipeline.OptOut) || r.Has(pipeline.Correct):
