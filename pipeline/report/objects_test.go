@@ -103,7 +103,7 @@ func everyEnd() *lake {
 	l.unit(1, pipeline.UnitResult{Object: o, Part: scanners.Part{Len: 40}, Cataloged: true, Records: 10, Rows: map[string]int64{"acme": 10}, Bytes: 40, Hits: 1})
 	l.unit(1, pipeline.UnitResult{Object: o, Part: scanners.Part{Off: 40, Len: 40}, Cataloged: true, Records: 5, Rows: map[string]int64{"acme": 5}, Bytes: 40, Malformed: 2})
 	l.unit(1, pipeline.UnitResult{Object: o, Part: scanners.Part{Off: 80, Len: 20}, Cataloged: true, Records: 3, Rows: map[string]int64{"acme": 3}, Bytes: 20, Malformed: 1})
-	l.unit(2, pipeline.UnitResult{Object: o, Part: scanners.Part{Off: 40, Len: 40}, Records: 5, Bytes: 40, Hits: 2, Malformed: 2})
+	l.unit(2, pipeline.UnitResult{Object: o, Part: scanners.Part{Off: 40, Len: 40}, Cataloged: true, Records: 5, Bytes: 40, Hits: 2, Malformed: 2}) // only round 1 counts records
 
 	// 1: scanned well in round 1, refused in round 2.
 	o = object(1, calls, "acme", "calls/changed.jsonl")
