@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"expunge/testdata/lake"
 	"expunge/testdata/s3server"
@@ -51,6 +54,7 @@ type demo struct {
 	wd       string // before the server changed it
 	env      []string
 	server   *s3server.Server
+	client   *s3.Client
 	lake     *lake.Lake
 }
 
@@ -74,7 +78,11 @@ func run(ctx context.Context, bin, dir string, keep bool) (err error) {
 	if d.server, err = s3server.Start(ctx, d.path("s3"), s3server.Options{}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.server.Close()) }()
+	defer func() {
+		http.DefaultClient.CloseIdleConnections()
+		err = errors.Join(err, d.server.Close())
+	}()
+	d.connect()
 	start := time.Now()
 	n, size, err := d.fill(ctx)
 	if err != nil {
