@@ -231,7 +231,7 @@ func TestTruth(t *testing.T) {
 			if slices.Contains(x.Rights, "delete") {
 				tombstones = append(tombstones, f)
 			}
-			if slices.Contains(x.Rights, "access") && x.Record >= 0 {
+			if (slices.Contains(x.Rights, "access") || slices.Contains(x.Rights, "know")) && x.Record >= 0 {
 				bundles = append(bundles, f)
 			}
 		}

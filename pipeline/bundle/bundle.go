@@ -146,11 +146,11 @@ func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error
 	return w.finish()
 }
 
-// allowed says what the verification permits (R12): specific pieces need the
-// higher level, categories any. A level that is not stated does not limit.
+// allowed says what the verification permits (R12 to R14): specific pieces, which
+// know and access both ask for, need the higher level, categories any. A level that is not stated does not limit.
 func allowed(r *pipeline.Request) (pieces, categories bool) {
 	level := r.Verification.Level
-	pieces = r.Has(pipeline.Access) && (level == "" || level == "reasonably_high")
+	pieces = r.WantsBundle() && (level == "" || level == "reasonably_high")
 	return pieces, r.WantsBundle() && level != "none"
 }
 
@@ -231,7 +231,7 @@ func (w *writer) withhold(pieces, cats bool) {
 	}
 	for _, n := range names {
 		s := w.datasets[n]
-		if w.Request.Has(pipeline.Access) && !pieces && cats {
+		if w.Request.WantsBundle() && !pieces && cats {
 			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: Unverified, Count: s.rows + s.objects,
 				Reason: "specific pieces need verification to a reasonably high degree of certainty"})
 		}
@@ -240,7 +240,7 @@ func (w *writer) withhold(pieces, cats bool) {
 				Reason: "the content of these records cannot be read; the rows say only where they are"})
 		}
 	}
-	if w.Request.Has(pipeline.Access) && !pieces && cats && len(names) == 0 {
+	if w.Request.WantsBundle() && !pieces && cats && len(names) == 0 {
 		w.index.Withheld = append(w.index.Withheld, Withheld{Code: Unverified, Reason: "specific pieces need verification to a reasonably high degree of certainty"})
 	}
 }

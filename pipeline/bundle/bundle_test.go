@@ -331,7 +331,7 @@ func TestVerification(t *testing.T) {
 	}{
 		{pipeline.Access, "", true, true, ""}, {pipeline.Access, "reasonably_high", true, true, ""},
 		{pipeline.Access, "reasonable", false, true, Unverified}, {pipeline.Access, "none", false, false, DeniedUnverified},
-		{pipeline.Know, "", false, true, ""}, {pipeline.Know, "none", false, false, DeniedUnverified},
+		{pipeline.Know, "", true, true, ""}, {pipeline.Know, "reasonable", false, true, Unverified}, {pipeline.Know, "none", false, false, DeniedUnverified},
 	} {
 		in := input(docs(`{"phone":"+14045550123"}`))
 		in.Request.Rights, in.Request.Verification.Level = []pipeline.Right{c.right}, c.level
