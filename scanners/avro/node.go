@@ -1,0 +1,119 @@
+package avro
+
+import (
+	"strings"
+
+	"github.com/hamba/avro/v2"
+)
+
+// node is a place in the schema with its path. The nodes below are made when they
+// are first needed: a schema that refers to itself has no end.
+type node struct {
+	schema  avro.Schema // never a reference
+	logical avro.LogicalType
+	scale   int
+	path    string
+	label   []byte // record fields: `"name":`
+	root    bool   // the record itself, or a branch of it
+
+	searched bool  // Probe and Find are asked
+	fields   []int // declared fields that are this place
+	inside   bool  // declared fields lie in the JSON of its values
+
+	below []*node // record fields, union branches; key and values of a map, items
+}
+
+// nodes makes nodes.
+type nodes struct {
+	fields []string // paths that are declared
+	n      int
+}
+
+// maxNodes bounds the places of a schema that refers to itself.
+const maxNodes = 1 << 20
+
+func (s *nodes) make(schema avro.Schema, path string, root bool) *node {
+	s.n++
+	if ref, ok := schema.(*avro.RefSchema); ok {
+		schema = ref.Schema()
+	}
+	if root && path == "" && schema.Type() != avro.Record && schema.Type() != avro.Error && schema.Type() != avro.Union {
+		path = "value"
+	}
+	n := &node{schema: schema, path: path, root: root, searched: true}
+	if l, ok := schema.(avro.LogicalTypeSchema); ok && l.Logical() != nil {
+		n.logical = l.Logical().Type()
+		if d, ok := l.Logical().(*avro.DecimalLogicalSchema); ok {
+			n.scale = d.Scale()
+		}
+	}
+	var text bool
+	switch schema.Type() {
+	case avro.String, avro.Bytes, avro.Fixed:
+		text = n.logical == "" || n.logical == avro.UUID
+	case avro.Boolean:
+		n.searched = false
+	case avro.Record, avro.Error:
+		n.below = make([]*node, len(schema.(*avro.RecordSchema).Fields()))
+		return n
+	case avro.Union:
+		n.below = make([]*node, len(schema.(*avro.UnionSchema).Types()))
+		return n
+	case avro.Map, avro.Array:
+		n.below = make([]*node, 2)
+		return n
+	}
+	switch n.logical {
+	case avro.Date, avro.TimeMillis, avro.TimeMicros, avro.TimestampMillis, avro.TimestampMicros,
+		avro.LocalTimestampMillis, avro.LocalTimestampMicros, avro.Duration:
+		n.searched = false
+	}
+	for k, field := range s.fields {
+		switch rest, at := strings.CutPrefix(field, path); {
+		case at && rest == "":
+			n.fields = append(n.fields, k)
+			n.inside = n.inside || text
+			n.searched = true
+		case at && text && strings.ContainsRune(".[{", rune(rest[0])):
+			n.inside = true
+		}
+	}
+	return n
+}
+
+// field, branch, item and value are what lies below n.
+func (s *nodes) field(n *node, i int) *node {
+	if n.below[i] == nil {
+		f := n.schema.(*avro.RecordSchema).Fields()[i]
+		path := f.Name()
+		if n.path != "" {
+			path = n.path + "." + path
+		}
+		b := s.make(f.Type(), path, false)
+		b.label = append(appendQuoted(nil, []byte(f.Name())), ':')
+		n.below[i] = b
+	}
+	return n.below[i]
+}
+
+func (s *nodes) branch(n *node, i int) *node {
+	if n.below[i] == nil {
+		n.below[i] = s.make(n.schema.(*avro.UnionSchema).Types()[i], n.path, n.root)
+	}
+	return n.below[i]
+}
+
+func (s *nodes) item(n *node) *node {
+	if n.below[0] == nil {
+		n.below[0] = s.make(n.schema.(*avro.ArraySchema).Items(), n.path+"[]", false)
+	}
+	return n.below[0]
+}
+
+func (s *nodes) entry(n *node) (key, value *node) {
+	if n.below[0] == nil {
+		n.below[0] = s.make(avro.NewPrimitiveSchema(avro.String, nil), n.path+"{}", false)
+		n.below[1] = s.make(n.schema.(*avro.MapSchema).Values(), n.path+"{}", false)
+	}
+	return n.below[0], n.below[1]
+}
