@@ -133,9 +133,10 @@ func (d *demo) truth() (erase, give found, err error) {
 		if slices.Contains(t.Rights, "delete") {
 			erase.add(p, string(t.Tier))
 		}
+		// All requests of this lake are verified to the level that specific pieces need.
 		if slices.Contains(t.Rights, "access") || slices.Contains(t.Rights, "know") {
 			if p.record < 0 {
-				p.object = sums[t.Object]
+		if slices.Contains(t.Rights, "access") || slices.Contains(t.Rights, "know") {
 			}
 			give.add(p, string(t.Tier))
 		}
@@ -207,6 +208,15 @@ func (d *demo) bundles() (found, error) {
 	if err != nil {
 		return nil, err
 	}
+	due := 0
+	for _, r := range d.lake.Requests() {
+		if slices.Contains(r.Rights, "access") || slices.Contains(r.Rights, "know") {
+			due++
+		}
+	}
+	if len(indexes) != due {
+		return nil, fmt.Errorf("%d bundles, but %d requests ask for one", len(indexes), due)
+	}
 	got := found{}
 	for _, index := range indexes {
 		if err := bundle(filepath.Dir(index), got); err != nil {
@@ -261,6 +271,9 @@ func bundle(dir string, got found) error {
 				}
 			}
 		}
+	}
+	if !listed["categories.parquet"] {
+		return errors.New("no categories.parquet")
 	}
 	return fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() && !listed[path] {

@@ -195,7 +195,7 @@ func (d *demo) job(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("status names %d runs, want the one that ran", len(status.Runs))
 	}
 	run := status.Runs[0].Run
-	if _, err := d.expunge(ctx, "What would be erased, and why? Nothing has been touched so far.", nil, "inspect", "runs/"+run+"/manifest/manifest.json"); err != nil {
+	if _, err := d.expunge(ctx, "What would be erased, and why? Nothing has been touched so far.", nil, "inspect", "runs/"+run+"/manifest/tombstones.parquet"); err != nil {
 		return "", err
 	}
 	_, err = d.expunge(ctx, "A person approves the sealed manifest, by its digest.", nil, "approve", run, "--by", "demo")
@@ -210,7 +210,7 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // maxLines of a command's output are shown.
-const maxLines = 40
+const maxLines = 20
 
 // expunge runs a command and shows it as a transcript.
 func (d *demo) expunge(ctx context.Context, why string, fine []int, args ...string) (int, error) {
