@@ -41,7 +41,7 @@ func (s *Seal) Finish(run string, files []File, settings map[string]string, tota
 			if r.Of > 0 {
 				r.Part = float64(r.Records) / float64(r.Of)
 			}
-			r.Limit = r.Records > limits.MinRecords && r.Part > limits.Fraction
+			r.Limit = r.Records > limits.MinRecords && (r.Of == 0 || r.Part > limits.Fraction) // of nobody knows how many: too many
 			m.Radius = append(m.Radius, r)
 		}
 	}
