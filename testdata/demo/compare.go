@@ -136,7 +136,7 @@ func (d *demo) truth() (erase, give found, err error) {
 		// All requests of this lake are verified to the level that specific pieces need.
 		if slices.Contains(t.Rights, "access") || slices.Contains(t.Rights, "know") {
 			if p.record < 0 {
-		if slices.Contains(t.Rights, "access") || slices.Contains(t.Rights, "know") {
+				p.object = sums[t.Object]
 			}
 			give.add(p, string(t.Tier))
 		}
