@@ -58,8 +58,9 @@ const (
 	// MaxDepth bounds the nesting of values.
 	MaxDepth = 128
 
-	batch   = 256 << 10 // bytes of text that are probed at once
-	maxIdle = 1 << 20   // records of a block that may take no byte at all
+	batch    = 256 << 10 // bytes of text that are probed at once
+	maxSpans = 64 << 10  // records that are probed at once
+	maxIdle  = 1 << 20   // records of a block that may take no byte at all
 )
 
 // Scanner searches object container files. The zero value is ready.
@@ -213,7 +214,7 @@ func (s *scan) block(count int64, data []byte) error {
 		}
 		sp.candidate = d.candidate
 		s.spans = append(s.spans, sp)
-		if len(d.text) >= batch {
+		if len(d.text) >= batch || len(s.spans) >= maxSpans {
 			if err := s.flush(); err != nil {
 				return err
 			}
