@@ -39,6 +39,7 @@ type job struct {
 	h       *header
 	claimed []claimed
 	workers int
+	target  int64 // bytes of a batch; 0: by the size of the lake
 	log     *slog.Logger
 
 	stores  map[string]connectors.Store
@@ -208,8 +209,12 @@ func (j *job) round(ctx context.Context, n int) error {
 	for _, needle := range needles {
 		accounts[needle.Account] = true
 	}
+	target := j.target
+	if target <= 0 {
+		target = plan.BatchTarget(j.summary.ScanBytes)
+	}
 	sel := &plan.Selection{
-		Round: n, Target: plan.BatchTarget(j.summary.ScanBytes), Basis: j.basis, Filters: j.filters,
+		Round: n, Target: target, Basis: j.basis, Filters: j.filters,
 		Tokens:   set.Tokens,
 		Accounts: func() []string { return sorted(accounts) },
 		Split: func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error) {

@@ -30,6 +30,7 @@ type runOptions struct {
 	resume   string
 	dryRun   bool
 	workers  int
+	batch    int64
 }
 
 func runCommand(f *flags) *cobra.Command {
@@ -51,6 +52,7 @@ func runCommand(f *flags) *cobra.Command {
 	c.Flags().StringVar(&o.resume, "resume", "", "go on with this run")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be read; write nothing")
 	c.Flags().IntVar(&o.workers, "workers", 4, "batches at a time")
+	c.Flags().Int64Var(&o.batch, "batch-bytes", 0, "about how many bytes a batch and a part of a large object have; 0: by the size of the lake")
 	return c
 }
 
@@ -59,7 +61,8 @@ type header struct {
 	Version  int                   `json:"version"`
 	Run      string                `json:"run"`
 	Started  time.Time             `json:"started"`
-	Config   string                `json:"config"` // digest
+	Config   string                `json:"config"`          // digest
+	Batch    int64                 `json:"batch,omitempty"` // bytes; 0: by the size of the lake
 	Requests []pipeline.RequestRef `json:"requests"`
 }
 
@@ -72,7 +75,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.dryRun {
 		return a.dryRun(ctx, picked)
 	}
-	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest}
+	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Batch: o.batch}
 	if o.resume == "" {
 		if len(picked) == 0 {
 			fmt.Println("nothing to do: no open request")
@@ -104,7 +107,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	log.Info("run begins", "run", h.Run, "requests", len(claimed))
 	ctx, stop := renew(ctx, lease)
 	defer stop()
-	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: log}
+	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: log, target: h.Batch}
 	complete, err := j.do(ctx)
 	if err != nil {
 		return fmt.Errorf("run %s: %w; expunge run --resume %s goes on with it", h.Run, err, h.Run)

@@ -94,6 +94,7 @@ func (s *Selection) units(ctx context.Context, j *catalog.Joined) ([]pipeline.Un
 		// An object that cannot be cut is scanned whole: its scan says what is wrong.
 		units := make([]pipeline.Unit, 0, len(parts))
 		for _, part := range parts {
+			part.Record = 0 // parts count from their own start; the merge makes ordinals absolute
 			units = append(units, pipeline.Unit{Object: o, Part: part, Catalog: true})
 		}
 		if len(units) > 1 && err == nil {
