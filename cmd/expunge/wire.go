@@ -22,6 +22,7 @@ import (
 	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
 	"expunge/scanners"
+	"expunge/scanners/avro"
 	"expunge/scanners/compress"
 	"expunge/scanners/csv"
 	"expunge/scanners/detect"
@@ -42,6 +43,7 @@ func formats() map[string]scanners.Scanner {
 		"parquet": parquet.New(),
 		"text":    text.Scanner{},
 		"media":   media.Scanner{},
+		"avro":    avro.Scanner{},
 	}
 }
 
