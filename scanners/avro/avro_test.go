@@ -100,9 +100,8 @@ var codecs = []ocf.CodecName{ocf.Null, ocf.Deflate, ocf.Snappy, ocf.ZStandard}
 func TestLaws(t *testing.T) {
 	var files []scantest.File
 	for _, c := range codecs {
-		for _, n := range []int{1, 2, 100} {
-			files = append(files, scantest.File{Name: string(c) + string(rune('0'+n%10)), Data: write(t, callSchema, c, n, calls()...), Records: truth(), Packed: true})
-		}
+		// Not Sealed: what ends after a block is whole.
+		files = append(files, scantest.File{Name: string(c), Data: write(t, callSchema, c, 2, calls()...), Records: truth(), Packed: true})
 	}
 	scantest.Run(t, Scanner{}, files)
 }

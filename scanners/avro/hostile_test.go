@@ -64,6 +64,7 @@ func TestHostile(t *testing.T) {
 		{"size that is not there", frame(texts, "null", block(1, 200<<20, "\x04ab")), scanners.Truncated},
 		{"size that is too much", frame(texts, "null", block(1, 1<<50, "\x04ab")), scanners.TooLarge},
 		{"snappy of a great length", frame(texts, "snappy", block(1, 9, "\xff\xff\xff\x7f\x00\x00\x00\x00\x00")), scanners.TooLarge},
+		{"snappy with a wrong checksum", frame(texts, "snappy", block(1, 9, "\x03\x08\x04ab\x00\x00\x00\x00")), scanners.Corrupt},
 		{"union", frame(`["null","string"]`, "null", block(1, 1, "\x06")), scanners.Corrupt},
 		{"enum", frame(`{"type":"enum","name":"e","symbols":["A"]}`, "null", block(1, 1, "\x02")), scanners.Corrupt},
 		{"boolean", frame(`"boolean"`, "null", block(1, 1, "\x02")), scanners.Corrupt},
@@ -94,6 +95,20 @@ func TestOdd(t *testing.T) {
 	docs, _, _, err = scanAll(frame(schema, "null", block(1, int64(len(sized)), sized)), &scantest.Finder{})
 	if err != nil || len(docs) != 1 || docs[0] != `{"value":{"a":"xy"}}` {
 		t.Errorf("%v: %q", err, docs)
+	}
+}
+
+// Codecs and habits of writers that hamba does not have: bzip2, and Python's
+// deflate, which leaves a part of zlib's checksum behind.
+func TestForeign(t *testing.T) {
+	for codec, data := range map[string]string{
+		"bzip2":   "\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x59\x22\x56\xac\x00\x00\x00\x41\x00\x04\x00\x30\x00\x20\x00\x21\x98\x19\x84\x61\x77\x24\x53\x85\x09\x05\x92\x25\x6a\xc0",
+		"deflate": "\x63\x49\x4c\x02\x00\x01\x33\x00",
+	} {
+		docs, _, stats, err := scanAll(frame(`"string"`, codec, block(1, int64(len(data)), data)), &scantest.Finder{})
+		if err != nil || stats.Records != 1 || len(docs) != 1 || docs[0] != `{"value":"ab"}` {
+			t.Errorf("%s: %v, %q", codec, err, docs)
+		}
 	}
 }
 
