@@ -218,6 +218,28 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
+// Declared paths may stand for any name: in a record, in a map, and in JSON.
+func TestAsked(t *testing.T) {
+	schema := `{"type":"record","name":"r","fields":[{"name":"p","type":{"type":"record","name":"q","fields":[{"name":"a","type":"string"}]}},
+		{"name":"m","type":{"type":"map","values":{"type":"array","items":"string"}}},{"name":"j","type":"string"}]}`
+	data := write(t, schema, ocf.Null, 1, map[string]any{"p": map[string]any{"a": "u-1"}, "m": map[string]any{"k": []any{"u-1"}}, "j": `{"x":{"y":["u-1"]},"z":"u-1"}`})
+	for path, want := range map[string]bool{
+		"p{}": true, "p.a": true, "p.b": false, "p": false, "m{}[]": true, "m[]": false, "j{}": true, "j.z": true, "j{}.y[]": true, "j.x.y[]": true, "j.x{}": true, "j.q": false,
+	} {
+		f := &scantest.Finder{Values: map[string]string{path: "u-1"}}
+		if _, _, _, err := scanAll(data, f); err != nil {
+			t.Fatal(err)
+		}
+		got := false
+		for _, v := range f.Asked {
+			got = got || string(v) == "u-1"
+		}
+		if got != want {
+			t.Errorf("%s: asked about its value: %v, want %v", path, got, want)
+		}
+	}
+}
+
 // A schema may refer to itself, and need not be a record.
 func TestShapes(t *testing.T) {
 	for _, c := range []struct {

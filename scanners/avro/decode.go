@@ -26,6 +26,7 @@ type decoder struct {
 	root   *node
 	finder scanners.Finder
 	walker walk.Walker
+	fields *walk.Fields // of JSON in strings
 
 	data   []byte
 	at     int
@@ -41,7 +42,8 @@ type decoder struct {
 }
 
 func newDecoder(schema avro.Schema, f scanners.Finder) *decoder {
-	d := &decoder{finder: f, nodes: nodes{fields: f.Fields()}, scratch: make([]byte, 0, 128)}
+	paths := f.Fields()
+	d := &decoder{finder: f, nodes: nodes{fields: paths}, fields: walk.NewFields(paths), scratch: make([]byte, 0, 128)}
 	d.root = d.nodes.make(schema, "", true)
 	return d
 }
@@ -374,13 +376,10 @@ func (d *decoder) scalar(n *node, text []byte, key bool) {
 		return
 	}
 	for _, l := range d.walker.Text(text, n.path) {
-		if l.Kind == walk.Null {
-			continue
-		}
-		for k, path := range d.nodes.fields {
-			if path == l.Path && d.finder.ProbeField(k, l.Value) {
+		d.fields.Leaf(l, func(k int, value []byte) {
+			if d.finder.ProbeField(k, value) {
 				d.candidate = true
 			}
-		}
+		})
 	}
 }
