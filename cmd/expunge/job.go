@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -53,7 +55,6 @@ type job struct {
 	key     identity.Key
 	index   int // of the catalog
 	rounds  []report.Round
-	scanned int64 // bytes
 }
 
 // do runs the steps and reports whether the run is COMPLETE.
@@ -82,9 +83,7 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	j.filters = &catalog.Filters{Work: j.work}
 	seal, unseal = j.box("results")
 	j.results = &results.Results{Work: j.work, Run: j.h.Run, Seal: seal, Open: unseal}
-	if j.index, err = j.catalog.Latest(ctx); err != nil {
-		return false, err
-	}
+	j.index = j.h.Catalog
 	if err := j.seed(); err != nil {
 		return false, err
 	}
@@ -256,26 +255,45 @@ func (j *job) round(ctx context.Context, n int) error {
 	return nil
 }
 
-// learn writes what round 1 taught into the catalog. A resumed run whose round 1
-// was learnt already finds nothing new, and writes nothing.
+// learnt is runs/<run>/catalog.json: the index that later rounds ask.
+type learnt struct {
+	Version int `json:"version"`
+	Index   int `json:"index"`
+}
+
+// learn writes what round 1 taught into the catalog, once per run: later rounds,
+// and the same rounds of a resumed run, ask the same index.
 func (j *job) learn(ctx context.Context) error {
+	key := "runs/" + j.h.Run + "/catalog.json"
+	var l learnt
+	err := readJSON(ctx, j.work, key, &l)
+	if err == nil {
+		j.index = l.Index
+		return nil
+	}
+	if !errors.Is(err, connectors.ErrNotFound) {
+		return err
+	}
 	bases, err := j.results.Bases(ctx)
 	if err != nil {
 		return err
 	}
-	fresh := false
 	for u, err := range j.results.Units(ctx, 1) {
 		if err != nil {
 			return err
 		}
 		if u.Cataloged {
-			fresh = true
+			j.index, err = j.catalog.Write(ctx, j.h.Run, catalog.Merge(j.joined(ctx), j.results.Units(ctx, 1), j.basis, bases.Of))
+			if err != nil {
+				return err
+			}
 			break
 		}
 	}
-	if !fresh {
-		return nil
+	b, err := json.Marshal(learnt{Version: 1, Index: j.index})
+	if err != nil {
+		return err
 	}
-	j.index, err = j.catalog.Write(ctx, j.h.Run, catalog.Merge(j.joined(ctx), j.results.Units(ctx, 1), j.basis, bases.Of))
+	_, err = j.work.Create(ctx, key, newReader(append(b, '\n')))
 	return err
 }

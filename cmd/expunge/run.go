@@ -17,6 +17,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/catalog"
 	"expunge/pipeline/claim"
 	"expunge/pipeline/intake"
 )
@@ -63,6 +64,7 @@ type header struct {
 	Started  time.Time             `json:"started"`
 	Config   string                `json:"config"`          // digest
 	Batch    int64                 `json:"batch,omitempty"` // bytes; 0: by the size of the lake
+	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
 }
 
@@ -82,6 +84,9 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 			return nil
 		}
 		h.Run = newRun(h.Started)
+		if h.Catalog, err = (&catalog.Catalog{Work: a.work}).Latest(ctx); err != nil {
+			return err
+		}
 	} else if err := a.readHeader(ctx, h); err != nil {
 		return err
 	}
@@ -110,6 +115,8 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: log, target: h.Batch}
 	complete, err := j.do(ctx)
 	if err != nil {
+		stop()
+		_ = lease.End(context.WithoutCancel(ctx)) // so that the run can be resumed at once; else its term ends it
 		return fmt.Errorf("run %s: %w; expunge run --resume %s goes on with it", h.Run, err, h.Run)
 	}
 	stop()
