@@ -22,9 +22,6 @@ import (
 	"expunge/pipeline/intake"
 )
 
-// leaseTerm is how long a dead run keeps its requests.
-const leaseTerm = 10 * time.Minute
-
 type runOptions struct {
 	requests []string
 	urgent   bool
@@ -32,6 +29,7 @@ type runOptions struct {
 	dryRun   bool
 	workers  int
 	batch    int64
+	lease    time.Duration // how long a dead run keeps its requests
 }
 
 func runCommand(f *flags) *cobra.Command {
@@ -54,6 +52,7 @@ func runCommand(f *flags) *cobra.Command {
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be read; write nothing")
 	c.Flags().IntVar(&o.workers, "workers", 4, "batches at a time")
 	c.Flags().Int64Var(&o.batch, "batch-bytes", 0, "about how many bytes a batch and a part of a large object have; 0: by the size of the lake")
+	c.Flags().DurationVar(&o.lease, "lease", 10*time.Minute, "how long a run that died keeps its requests from others")
 	return c
 }
 
@@ -94,7 +93,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if _, err := rand.Read(owner); err != nil {
 		return err
 	}
-	lease, err := a.claims().Lease(ctx, h.Run, hex.EncodeToString(owner), leaseTerm)
+	lease, err := a.claims().Lease(ctx, h.Run, hex.EncodeToString(owner), o.lease)
 	if errors.Is(err, claim.ErrLeased) {
 		return &coded{exitRefused, fmt.Errorf("run %s: %w", h.Run, err)}
 	}
@@ -110,7 +109,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		return lease.End(ctx)
 	}
 	log.Info("run begins", "run", h.Run, "requests", len(claimed))
-	ctx, stop := renew(ctx, lease)
+	ctx, stop := renew(ctx, lease, o.lease)
 	defer stop()
 	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: log, target: h.Batch}
 	complete, err := j.do(ctx)
@@ -141,12 +140,12 @@ func newRun(now time.Time) string {
 }
 
 // renew keeps a lease alive while a run works; when that fails, the run stops.
-func renew(ctx context.Context, lease *claim.Lease) (context.Context, func()) {
+func renew(ctx context.Context, lease *claim.Lease, term time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(leaseTerm / 4)
+		tick := time.NewTicker(term / 4)
 		defer tick.Stop()
 		for {
 			select {
