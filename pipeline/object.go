@@ -54,6 +54,7 @@ type UnitResult struct {
 	Hits          int64            `json:"hits"`
 	Segments      []Segment        `json:"segments,omitempty"` // only where the unit is cataloged
 	Cataloged     bool             `json:"cataloged,omitempty"`
+	Fresh         bool             `json:"fresh,omitempty"` // the object's first scan: a part counts records from its own start
 }
 
 // Segment is a run of records with a filter of the tokens in them.

@@ -430,6 +430,7 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 	for _, l := range j.closure.Limited {
 		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: %d link ids found, %d followed", l.Request, l.Round, l.Found, l.Kept))
 	}
+	var events []intake.Event
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		state, reason := j.standing(c.Request, g.spans[ref], totals)
@@ -446,13 +447,16 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 			q.Bundle = "bundles/" + ref.Account + "/" + ref.ID + "/index.html"
 		}
 		r.Requests = append(r.Requests, q)
-		if err := j.requests().Append(ctx, ref, intake.Event{State: state, Run: j.h.Run, Reason: reason}); err != nil {
-			return false, err
-		}
+		events = append(events, intake.Event{State: state, Run: j.h.Run, Reason: reason})
 	}
 	r.Judge()
 	if err := r.Write(ctx, j.work); err != nil {
 		return false, err
+	}
+	for i, c := range j.claimed { // last: a run that is killed before can be resumed
+		if err := j.requests().Append(ctx, c.Request.Ref(), events[i]); err != nil {
+			return false, err
+		}
 	}
 	if j.flags.json {
 		return r.State == report.Complete, printJSON(r)

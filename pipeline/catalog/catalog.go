@@ -8,7 +8,7 @@
 // the number of objects. Filters stay where the scan that made them put them.
 //
 //	catalog/<n>.json              the n-th index: its shards; create-only
-//	catalog/<n>/<shard>           entries, sealed
+//	catalog/<n>-<run>/<shard>     entries, sealed; the run that was first to write <n>.json made them
 //	catalog/filters/<run>-<batch> filters of the units of one batch
 package catalog
 
@@ -81,6 +81,10 @@ type header struct {
 	Entries int64  `json:"entries"`
 }
 
+func shardKey(n int, run string, shard int) string {
+	return fmt.Sprintf("catalog/%d-%s/%06d", n, run, shard)
+}
+
 // Latest returns the number of the newest whole index, 0 if there is none.
 func (c *Catalog) Latest(ctx context.Context) (int, error) {
 	latest := 0
@@ -108,7 +112,7 @@ func (c *Catalog) Entries(ctx context.Context, n int) iter.Seq2[*Entry, error] {
 			return
 		}
 		for shard := range h.Shards {
-			if !c.shard(ctx, fmt.Sprintf("catalog/%d/%06d", n, shard), yield) {
+			if !c.shard(ctx, shardKey(n, h.Run, shard), yield) {
 				return
 			}
 		}
@@ -168,14 +172,14 @@ func (c *Catalog) Write(ctx context.Context, run string, entries iter.Seq2[*Entr
 			}
 			h.Entries++
 			if w.n == shardEntries {
-				if err := w.store(ctx, c.Work, fmt.Sprintf("catalog/%d/%06d", n, h.Shards)); err != nil {
+				if err := w.store(ctx, c.Work, shardKey(n, run, h.Shards)); err != nil {
 					return 0, err
 				}
 				h.Shards, w = h.Shards+1, nil
 			}
 		}
 		if w != nil {
-			if err := w.store(ctx, c.Work, fmt.Sprintf("catalog/%d/%06d", n, h.Shards)); err != nil {
+			if err := w.store(ctx, c.Work, shardKey(n, run, h.Shards)); err != nil {
 				return 0, err
 			}
 			h.Shards++

@@ -3,8 +3,11 @@
 package naming
 
 import (
+	"cmp"
 	"encoding/base64"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"expunge/pipeline"
@@ -53,14 +56,20 @@ func (n *Names) redact(o *pipeline.Object) string {
 			}
 		}
 	}
+	// Longest values first, so that no short one is cut out of a long one.
+	values := slices.SortedFunc(maps.Keys(hide), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
+	})
+	var pairs []string
+	for _, v := range values {
+		pairs = append(pairs, v, hide[v])
+	}
+	masks := strings.NewReplacer(pairs...)
 	segments := strings.Split(o.Key, "/")
 	found := false
 	for i, s := range segments {
 		lower := strings.ToLower(s)
-		out := s
-		for v, mark := range hide {
-			out = strings.ReplaceAll(out, v, mark)
-		}
+		out := masks.Replace(s)
 		if out == s && (strings.Contains(s, "@") || strings.Contains(lower, "%40")) {
 			out = "{email}"
 		}

@@ -281,7 +281,10 @@ func (r *Results) hitsOf(ctx context.Context, round, batch int, bases Bases, yie
 			if len(f.Schema) == 0 {
 				f.Schema = nil
 			}
-			f.Record = bases.absolute(&f.Hit)
+			var known bool
+			if f.Record, known = bases.absolute(&f.Hit); !known {
+				continue
+			}
 			if !yield(f, nil) {
 				return false
 			}
@@ -289,6 +292,10 @@ func (r *Results) hitsOf(ctx context.Context, round, batch int, bases Bases, yie
 	}
 	return true
 }
+
+// lost marks parts that come after one that was refused: where they begin is not
+// known, so what was found in them names no record. Their object is refused.
+const lost = -1
 
 // Bases maps split objects to the first ordinals of their parts.
 type Bases map[int64][]base
@@ -308,14 +315,19 @@ func (r *Results) Bases(ctx context.Context) (Bases, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !u.Cataloged || u.Part.Whole() {
+		if !u.Fresh || u.Part.Whole() {
 			continue
 		}
 		if u.Object.N != last {
 			last, next = u.Object.N, 0
 		}
 		b[last] = append(b[last], base{catalog.Place(u.Part), next})
-		next += u.Records
+		switch {
+		case u.Outcome == pipeline.Refused:
+			next = lost // nobody knows how many records the part has
+		case next != lost:
+			next += u.Records
+		}
 	}
 	return b, nil
 }
@@ -331,9 +343,11 @@ func (b Bases) Of(n, place int64) int64 {
 	return 0
 }
 
-func (b Bases) absolute(h *pipeline.Hit) int64 {
-	if h.Record < 0 || h.Base == 0 {
-		return h.Record
+// absolute makes a hit's ordinal absolute, where it is known.
+func (b Bases) absolute(h *pipeline.Hit) (record int64, known bool) {
+	if b == nil || h.Record < 0 || h.Base == 0 {
+		return h.Record, true
 	}
-	return h.Record + b.Of(h.Object, h.Base-1)
+	first := b.Of(h.Object, h.Base-1)
+	return h.Record + first, first != lost
 }

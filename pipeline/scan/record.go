@@ -85,6 +85,9 @@ func (r *recorder) record(rec *scanners.Record) error {
 // account says whose record it is, or why that cannot be told.
 func (r *recorder) account(rec *scanners.Record) (account, code string) {
 	fromKey := r.u.Object.Account
+	if _, named := r.u.Object.Captures["account"]; named && fromKey == "" {
+		return "", Unattributed // the key names an account that nobody knows, whatever a field says
+	}
 	if r.d.Account == "" || rec.Index < 0 {
 		if fromKey == "" {
 			return "", Unattributed

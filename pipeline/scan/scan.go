@@ -82,7 +82,7 @@ func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitRes
 // alone becomes its outcome.
 func (s *Scan) unit(ctx context.Context, b pipeline.Batch, u *pipeline.Unit, w *results.Writer) (*pipeline.UnitResult, error) {
 	d := &s.Datasets[u.Object.Dataset]
-	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Rows: map[string]int64{}}
+	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Fresh: u.Catalog, Rows: map[string]int64{}}
 	refuse := func(err error) *pipeline.UnitResult {
 		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), err.Error()
 		res.Cataloged, res.Segments = false, nil
