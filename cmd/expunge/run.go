@@ -76,6 +76,11 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.dryRun {
 		return a.dryRun(ctx, picked)
 	}
+	for _, e := range picked {
+		if e.Request.WantsBundle() && a.cfg.Bundles.Encryption != "none" {
+			return usage("request %s asks for a bundle, and sealed bundles are not written yet: say bundles: {encryption: none} to have readable ones in the work store", e.Request.Ref())
+		}
+	}
 	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Batch: o.batch}
 	if o.resume == "" {
 		if len(picked) == 0 {

@@ -16,6 +16,7 @@ func (l *Lake) Config(lakeURL, workURL string, storeLines ...string) string {
 	}
 	// Small lakes hold few records a dataset: the limits only bite on large ones.
 	b.WriteString("policy: {approval: required, max_erase_fraction: 0.5, min_records: 1000, max_run_records: 10000000, noncurrent: delete, cutoff: run, default_region: US, timezone: UTC}\n")
+	b.WriteString("bundles: {encryption: none}\n")
 	b.WriteString("ignore: [{at: \"lake/tmp/**\", reason: \"scratch of the loader, emptied daily\"}]\naccounts:\n")
 	for _, a := range l.accounts {
 		fmt.Fprintf(&b, "  %s: {ids: [%q, %q], business_numbers: [", a.name, a.acc, a.com)
