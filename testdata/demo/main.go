@@ -137,7 +137,7 @@ func (d *demo) configure() error {
 	text := d.lake.Config("s3://"+lakeBucket, "s3://"+workBucket+"/"+strings.TrimSuffix(workPrefix, "/"), append(access, "versions: all")...)
 	// The work store is on the same server; and the bundles stay readable without
 	// their key, so that they can be looked at.
-	text = strings.Replace(text, "key_env: EXPUNGE_KEY}", strings.Join(access, ", ")+", key_env: EXPUNGE_KEY}\nbundles: {encryption: none}", 1)
+	text = strings.Replace(text, "key_env: EXPUNGE_KEY}", strings.Join(access, ", ")+", key_env: EXPUNGE_KEY}", 1)
 	if err := os.WriteFile(d.path("config.yaml"), []byte(text), 0o600); err != nil {
 		return err
 	}
