@@ -13,7 +13,7 @@ type Right string
 // Rights of the CCPA/CPRA.
 const (
 	Access  Right = "access"  // specific pieces, as a bundle
-	Know    Right = "know"    // categories, sources, purposes, recipients
+	Know    Right = "know"    // categories, sources, purposes and recipients, with the specific pieces where verification allows
 	Delete  Right = "delete"  // erasure
 	OptOut  Right = "opt_out" // of sale and sharing
 	Correct Right = "correct"
