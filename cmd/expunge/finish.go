@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -277,7 +278,11 @@ func (j *job) bundle(ctx context.Context, r *pipeline.Request, hits *hitSpool, t
 		Request: r, Datasets: j.cfg.Datasets, Now: j.h.Started,
 		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, error) {
 			o := objects[row.Found.Object]
-			return j.stores[o.Store].Open(ctx, o.Ref, connectors.All)
+			body, err := j.stores[o.Store].Open(ctx, o.Ref, connectors.All)
+			if err != nil {
+				return nil, fmt.Errorf("open %s: %w", row.Object.Shown, cause(err))
+			}
+			return body, nil
 		},
 		Rows: func() iter.Seq2[bundle.Row, error] {
 			return func(yield func(bundle.Row, error) bool) {
@@ -306,6 +311,20 @@ func (j *job) bundle(ctx context.Context, r *pipeline.Request, hits *hitSpool, t
 		in.Withheld = append(in.Withheld, bundle.Withheld{Code: "REVIEW", Reason: "records that a person has to decide on", Count: t.review})
 	}
 	return bundle.Write(ctx, j.work, in)
+}
+
+// cause is what went wrong with an object, without the store's own words: they
+// name the key, which may hold an identifier.
+func cause(err error) error {
+	for _, known := range []error{
+		context.Canceled, context.DeadlineExceeded, connectors.ErrNotFound, connectors.ErrChanged, connectors.ErrDenied,
+		connectors.ErrArchived, connectors.ErrTemporary, connectors.ErrNoStore,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New("the store does not give it")
 }
 
 // hitSpool keeps the hits of one request, for the passes that a bundle needs.
