@@ -1,0 +1,53 @@
+package journal
+
+import "context"
+
+// Past is what earlier tries did and meant to do.
+type Past struct {
+	final   map[Place]*Entry
+	intents map[Place][]*Entry
+	last    map[Place]*Entry // outcomes that are not final
+}
+
+// Past reads the whole journal. It takes a few hundred bytes of memory for each
+// object version that was touched.
+func (j *Journal) Past(ctx context.Context) (*Past, error) {
+	p := &Past{final: map[Place]*Entry{}, intents: map[Place][]*Entry{}, last: map[Place]*Entry{}}
+	for e, err := range j.Entries(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		at := e.Place()
+		switch {
+		case e.Kind == Intent:
+			p.intents[at] = append(p.intents[at], e)
+		case e.State.Final():
+			p.final[at] = e
+		default:
+			p.last[at] = e
+		}
+	}
+	return p, nil
+}
+
+// Final is the outcome after which nothing is left to do at a place, or nil.
+func (p *Past) Final(at Place) *Entry { return p.final[at] }
+
+// Intents are what was meant to be done at a place, oldest first within a writer.
+// Any of them may have been carried out by a worker that was killed before it could
+// say so.
+func (p *Past) Intents(at Place) []*Entry { return p.intents[at] }
+
+// Outcomes yields the last word on every place.
+func (p *Past) Outcomes(yield func(*Entry) bool) {
+	for _, e := range p.final {
+		if !yield(e) {
+			return
+		}
+	}
+	for at, e := range p.last {
+		if p.final[at] == nil && !yield(e) {
+			return
+		}
+	}
+}
