@@ -81,9 +81,10 @@ func idKind(k pipeline.Kind) bool {
 	return true
 }
 
-// pathSteps splits a path; "{}" becomes a step "*" of its own.
+// pathSteps splits a path; "{}" becomes a step "*" of its own, and "[]" is one.
 func pathSteps(path string) []string {
-	return strings.Split(strings.ReplaceAll(strings.ReplaceAll(path, ".{}", ".*"), "{}", ".*"), ".")
+	path = strings.ReplaceAll(strings.ReplaceAll(path, ".{}", ".*"), "{}", ".*")
+	return strings.Split(strings.ReplaceAll(path, "[]", ".[]"), ".")
 }
 
 // field resolves a path; nil if it is not declared.
@@ -100,7 +101,7 @@ func (f *Finder) field(path string) *pipeline.Field {
 	var hit *pipeline.Field
 	steps := pathSteps(path)
 	for _, w := range f.wild {
-		if slices.EqualFunc(w.steps, steps, func(want, got string) bool { return want == "*" || want == got }) {
+		if slices.EqualFunc(w.steps, steps, func(want, got string) bool { return want == "*" && got != "[]" || want == got }) {
 			hit = w.field
 			break
 		}

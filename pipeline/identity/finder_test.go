@@ -20,14 +20,16 @@ func TestShortIDs(t *testing.T) {
 	set := Compile(testKey, "US", wanted(t, pipeline.User, "42"))
 	f := set.Finder(FinderOptions{Search: true, Fields: []pipeline.Field{
 		{Path: "user.id", Kind: pipeline.User}, {Path: "call", Kind: pipeline.Call}, {Path: "traits{}", Kind: pipeline.User},
+		{Path: "lists{}[].id", Kind: pipeline.User},
 	}})
-	if got := f.Fields(); !slices.Equal(got, []string{"user.id", "traits{}"}) {
+	if got := f.Fields(); !slices.Equal(got, []string{"user.id", "traits{}", "lists{}[].id"}) {
 		t.Fatalf("fields %v", got)
 	}
 	if !f.ProbeField(0, []byte("42")) || f.ProbeField(0, []byte("43")) || f.ProbeField(0, nil) {
 		t.Error("ProbeField does not tell 42 from 43")
 	}
-	for path, want := range map[string]string{"user.id": "yes", "call": "no", "other": "no", "traits.plan": "yes", "traits{}": "yes", "traits.a.b": "no"} {
+	for path, want := range map[string]string{"user.id": "yes", "call": "no", "other": "no", "traits.plan": "yes", "traits{}": "yes", "traits.a.b": "no",
+		"traits[]": "no", "lists.a[].id": "yes", "lists{}[].id": "yes", "lists.a.id": "no", "lists[].id": "no"} {
 		if got := outcome(f.Find(nil, path, []byte("42"))); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
