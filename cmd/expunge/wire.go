@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"expunge/connectors"
+	"expunge/connectors/count"
 	"expunge/connectors/dir"
 	"expunge/connectors/retry"
 	"expunge/connectors/s3"
@@ -54,7 +55,13 @@ type app struct {
 	work  connectors.Store
 	now   func() time.Time
 	flags *flags
+
+	vendor func(ctx context.Context, c config.Store) (connectors.Store, error) // makes the stores of the lake
+	calls  map[string]*count.Calls                                             // what is asked of each store; the work store's name is workCalls
 }
+
+// workCalls is not the name of a store in a config: those are not empty.
+const workCalls = ""
 
 func open(ctx context.Context, f *flags) (*app, error) {
 	cfg, err := config.Load(f.config, os.Getenv)
@@ -65,34 +72,39 @@ func open(ctx context.Context, f *flags) (*app, error) {
 	if err != nil {
 		return nil, &coded{exitUsage, err}
 	}
-	a := &app{cfg: cfg, keys: keys, now: time.Now, flags: f}
+	a := &app{cfg: cfg, keys: keys, now: time.Now, flags: f, vendor: vendor, calls: map[string]*count.Calls{}}
 	if cfg.Work.Dir != "" {
 		if err := os.MkdirAll(cfg.Work.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("create work store: %w", err)
 		}
 	}
-	if a.work, err = openStore(ctx, cfg.Work.Store); err != nil {
+	if a.work, err = a.openStore(ctx, workCalls, vendor, cfg.Work.Store); err != nil {
 		return nil, fmt.Errorf("open work store: %w", err)
 	}
 	return a, nil
 }
 
-// openStore opens a store as the config describes it, under the retry policy.
-func openStore(ctx context.Context, c config.Store) (connectors.Store, error) {
-	var store connectors.Store
-	var err error
+// vendor makes a store as the config describes it.
+func vendor(ctx context.Context, c config.Store) (connectors.Store, error) {
 	if c.Dir != "" {
-		store, err = dir.New(c.Name, c.Dir)
-	} else {
-		store, err = s3.New(ctx, s3.Options{
-			Name: c.Name, Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint,
-			Region: c.Region, PathStyle: c.PathStyle, Versions: c.Versions,
-		})
+		return dir.New(c.Name, c.Dir)
 	}
+	return s3.New(ctx, s3.Options{
+		Name: c.Name, Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint,
+		Region: c.Region, PathStyle: c.PathStyle, Versions: c.Versions,
+	})
+}
+
+// openStore opens a store under the retry policy; each try is counted under name.
+func (a *app) openStore(ctx context.Context, name string, vendor func(context.Context, config.Store) (connectors.Store, error), c config.Store) (connectors.Store, error) {
+	store, err := vendor(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return retry.New(store, retry.Policy{Sleep: pause, Rand: mathrand.Float64}), nil
+	if a.calls[name] == nil {
+		a.calls[name] = new(count.Calls)
+	}
+	return retry.New(count.New(store, a.calls[name]), retry.Policy{Sleep: pause, Rand: mathrand.Float64}), nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -110,7 +122,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (a *app) stores(ctx context.Context) (map[string]connectors.Store, error) {
 	out := map[string]connectors.Store{}
 	for _, c := range a.cfg.Stores {
-		store, err := openStore(ctx, c)
+		store, err := a.openStore(ctx, c.Name, a.vendor, c)
 		if err != nil {
 			return nil, fmt.Errorf("open store %q: %w", c.Name, err)
 		}
