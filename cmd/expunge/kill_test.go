@@ -11,14 +11,6 @@ import (
 	"expunge/testdata/lake"
 )
 
-// TestMain lets the test binary be the program, so that it can be killed.
-func TestMain(m *testing.M) {
-	if os.Getenv("EXPUNGE_TEST_PROGRAM") != "" {
-		os.Exit(Main())
-	}
-	os.Exit(m.Run())
-}
-
 // TestKilledRunIsResumed kills a run (kill -9) after more and more of its results
 // are stored, goes on with it each time, and compares with an undisturbed run.
 func TestKilledRunIsResumed(t *testing.T) {

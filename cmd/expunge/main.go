@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,11 +44,14 @@ func usage(format string, args ...any) error { return &coded{exitUsage, fmt.Erro
 
 func main() { os.Exit(Main()) }
 
-// Main runs the command and returns its exit code; scripts in tests call it, too.
-func Main() int {
+// Main runs the command and returns its exit code.
+func Main() int { return mainAt(time.Now) }
+
+// mainAt is Main under a clock; scripts in tests have one that stands still.
+func mainAt(now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot()
+	root := newRootAt(now)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -80,6 +84,7 @@ type flags struct {
 	config  string
 	json    bool
 	verbose bool
+	now     func() time.Time
 }
 
 func (f *flags) log() *slog.Logger {
@@ -90,8 +95,10 @@ func (f *flags) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-func newRoot() *cobra.Command {
-	f := &flags{}
+func newRoot() *cobra.Command { return newRootAt(time.Now) }
+
+func newRootAt(now func() time.Time) *cobra.Command {
+	f := &flags{now: now}
 	root := &cobra.Command{
 		Use:           "expunge",
 		Short:         "Find, hand over and erase what a data lake holds on a consumer",

@@ -72,7 +72,7 @@ func open(ctx context.Context, f *flags) (*app, error) {
 	if err != nil {
 		return nil, &coded{exitUsage, err}
 	}
-	a := &app{cfg: cfg, keys: keys, now: time.Now, flags: f, vendor: vendor, calls: map[string]*count.Calls{}}
+	a := &app{cfg: cfg, keys: keys, now: f.now, flags: f, vendor: vendor, calls: map[string]*count.Calls{}}
 	if cfg.Work.Dir != "" {
 		if err := os.MkdirAll(cfg.Work.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("create work store: %w", err)
