@@ -457,7 +457,7 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 		if t == nil {
 			t = &tally{}
 		}
-		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.records, Review: t.review, Due: intake.Due(c.Request).Format("2006-01-02")}
+		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.records, Review: t.review, Due: c.Due().Format("2006-01-02")}
 		for _, right := range c.Request.Rights {
 			q.Rights = append(q.Rights, string(right))
 		}
@@ -473,7 +473,7 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 		return false, err
 	}
 	for i, c := range j.claimed { // last: a run that is killed before can be resumed
-		if err := j.requests().Append(ctx, c.Request.Ref(), events[i]); err != nil {
+		if err := j.requests().Append(ctx, c.Request.Ref(), events[i]); err != nil && !errors.Is(err, intake.ErrWithdrawn) { // withdrawn meanwhile: it stays so
 			return false, err
 		}
 	}

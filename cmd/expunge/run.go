@@ -231,7 +231,12 @@ func (a *app) claim(ctx context.Context, h *header, resumed bool, picked []*inta
 		out = append(out, claimed{e, c})
 		if !resumed {
 			h.Requests = append(h.Requests, ref)
-			if err := a.requests().Append(ctx, ref, intake.Event{State: pipeline.Claimed, Run: h.Run}); err != nil {
+			err := a.requests().Append(ctx, ref, intake.Event{State: pipeline.Claimed, Run: h.Run})
+			if errors.Is(err, intake.ErrWithdrawn) { // since it was picked
+				out, h.Requests = out[:len(out)-1], h.Requests[:len(h.Requests)-1]
+				continue
+			}
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -12,7 +12,6 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
-	"expunge/pipeline/intake"
 )
 
 type statusRequest struct {
@@ -23,6 +22,7 @@ type statusRequest struct {
 	Received time.Time        `json:"received"`
 	Due      string           `json:"due"`
 	DaysLeft int              `json:"days_left"`
+	Extended bool             `json:"extended,omitempty"`
 	Reason   string           `json:"reason,omitempty"`
 }
 
@@ -52,7 +52,7 @@ func statusCommand(f *flags) *cobra.Command {
 				}
 				r := e.Request
 				out.Requests = append(out.Requests, statusRequest{
-					r.Account, r.ID, e.State, r.Rights, r.Received, intake.Due(r).Format(time.DateOnly), intake.DaysLeft(r, a.now()), e.Last.Reason,
+					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.Last.Reason,
 				})
 			}
 			for o, err := range a.work.List(ctx, "runs/") {
@@ -79,7 +79,7 @@ func statusCommand(f *flags) *cobra.Command {
 			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "REQUEST\tSTATE\tRIGHTS\tDUE\tDAYS LEFT\tWHY")
 			for _, r := range out.Requests {
-				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%d\t%s\n", r.Account, r.ID, r.State, r.Rights, r.Due, r.DaysLeft, r.Reason)
+				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%d\t%s\n", r.Account, r.ID, r.State, r.Rights, due(r), r.DaysLeft, r.Reason)
 			}
 			fmt.Fprintln(w, "\nRUN\tSTATE")
 			for _, r := range out.Runs {
@@ -88,4 +88,12 @@ func statusCommand(f *flags) *cobra.Command {
 			return w.Flush()
 		},
 	}
+}
+
+// due is the day, with a mark where it is the one of an extension.
+func due(r statusRequest) string {
+	if r.Extended {
+		return r.Due + " (extended)"
+	}
+	return r.Due
 }

@@ -18,8 +18,15 @@ import (
 	"expunge/pipeline/seal"
 )
 
-// ErrDuplicate says that a request with this id was taken in before.
-var ErrDuplicate = errors.New("a request with this id exists already")
+// Errors that callers tell apart.
+var (
+	// ErrDuplicate says that a request with this id was taken in before.
+	ErrDuplicate = errors.New("a request with this id exists already")
+	// ErrUnknown says that there is no such request.
+	ErrUnknown = errors.New("there is no such request; submit it first")
+	// ErrWithdrawn says that a request was cancelled or denied: nothing follows that.
+	ErrWithdrawn = errors.New("the request was cancelled or denied")
+)
 
 // Requests are the requests in a work store.
 type Requests struct {
@@ -37,7 +44,9 @@ type Event struct {
 	At      time.Time      `json:"at"`
 	Run     string         `json:"run,omitempty"`
 	By      string         `json:"by,omitempty"`
-	Reason  string         `json:"reason,omitempty"`
+	Reason  string         `json:"reason,omitempty"` // of the state
+	Note    string         `json:"note,omitempty"`   // of what left the state as it was
+	Due     *pipeline.Date `json:"due,omitempty"`    // of an extension; later events carry it on
 }
 
 // Entry is a request and where it stands.
@@ -102,20 +111,42 @@ func (s *Requests) Submit(ctx context.Context, r *pipeline.Request) error {
 }
 
 // Append adds an event. Where another writer was faster, the event comes after
-// that one's.
+// that one's. It fails with ErrWithdrawn after a cancellation or denial, so that
+// no run brings back what was withdrawn while it worked.
 func (s *Requests) Append(ctx context.Context, ref pipeline.RequestRef, e Event) error {
+	return s.append(ctx, ref, func(Event) (Event, error) { return e, nil })
+}
+
+// append adds the event that next makes of the last one. next is asked again
+// where another writer was faster.
+func (s *Requests) append(ctx context.Context, ref pipeline.RequestRef, next func(last Event) (Event, error)) error {
 	n, err := s.last(ctx, ref)
 	if err != nil {
 		return err
 	}
-	e.Version, e.At = 1, s.Now().UTC()
-	for n++; ; n++ {
-		e.N = n
+	for ; ; n++ {
+		last := Event{State: pipeline.Received}
+		if n > 0 {
+			if err := s.json(ctx, eventKey(ref, n), &last); err != nil {
+				return err
+			}
+		}
+		if last.State == pipeline.Cancelled || last.State == pipeline.Denied {
+			return fmt.Errorf("request %s: %w", ref, ErrWithdrawn)
+		}
+		e, err := next(last)
+		if err != nil {
+			return err
+		}
+		e.Version, e.N, e.At = 1, n+1, s.Now().UTC()
+		if e.Due == nil {
+			e.Due = last.Due
+		}
 		b, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
-		_, err = s.Work.Create(ctx, eventKey(ref, n), bytes.NewReader(append(b, '\n')))
+		_, err = s.Work.Create(ctx, eventKey(ref, e.N), bytes.NewReader(append(b, '\n')))
 		if !errors.Is(err, connectors.ErrExists) {
 			if err != nil {
 				return fmt.Errorf("note event of request %s: %w", ref, err)
@@ -177,6 +208,22 @@ func (s *Requests) Load(ctx context.Context) iter.Seq2[*Entry, error] {
 	}
 }
 
+// Entry returns one request and where it stands, ErrUnknown if there is none.
+func (s *Requests) Entry(ctx context.Context, ref pipeline.RequestRef) (*Entry, error) {
+	known, err := s.Known(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return nil, fmt.Errorf("request %s: %w", ref, ErrUnknown)
+	}
+	n, err := s.last(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.read(ctx, ref, n)
+}
+
 func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*Entry, error) {
 	var st stored
 	if err := s.json(ctx, key(ref), &st); err != nil {
@@ -220,15 +267,4 @@ func (s *Requests) json(ctx context.Context, key string, v any) error {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	return nil
-}
-
-// answerDays is how long a request may take from its receipt (R09).
-const answerDays = 45
-
-// Due is when a request has to be answered.
-func Due(r *pipeline.Request) time.Time { return r.Received.AddDate(0, 0, answerDays) }
-
-// DaysLeft is how many whole days are left until then; negative when it is late.
-func DaysLeft(r *pipeline.Request, now time.Time) int {
-	return int(Due(r).Sub(now).Hours() / 24)
 }
