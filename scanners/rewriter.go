@@ -2,6 +2,7 @@ package scanners
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -16,23 +17,51 @@ type Rewriter interface {
 	// Bytes that stay are named in the result, bytes that are new are written to
 	// spool, which Rewrite only ever appends to. It calls check, in order, with
 	// each record it is about to edit, as Scan would emit it under Every; an error
-	// of check ends the rewrite and is returned as it is. An edit of a record that
-	// does not exist is an error. Errors about the object are *Refusal.
+	// of check ends the rewrite and is returned as it is, and so is one of spool. An
+	// edit of a record that does not exist is ErrNoRecord. Errors about the object
+	// are *Refusal, also where the format has no form for what an edit asks for.
 	//
 	// Records without an edit stay byte for byte (line formats, with line ends,
 	// byte order mark, header and a missing final line end) or value for value in
 	// the same schema and codec (columnar formats, whose untouched row groups or
-	// blocks stay byte for byte). The compression of the object stays what it is.
-	// An object whose records all go keeps a valid empty form.
+	// blocks stay byte for byte). The compression of the object stays what it is:
+	// gzip members and zstd frames without an edit are pieces of the source, too.
+	// An object whose records all go keeps a valid empty form. Nothing that goes is
+	// ever written to spool; what is there may be more than the pieces name.
 	Rewrite(ctx context.Context, in Input, edits []Edit, spool io.Writer, check func(*Record) error) (Rewritten, error)
 }
 
 // Edit says what becomes of one record.
+//
+// Redact empties every leaf that Keep does not name: JSON scalars become null, CSV
+// cells empty, a line of text becomes Redacted, Avro and Parquet values null where
+// the schema allows it, else their type's empty value. Objects, lists and maps stay
+// with all their members, and so do keys. JSON in a string is gone into, as far as
+// paths do. Bytes of the record beside the emptied values stay as they are.
 type Edit struct {
 	Record int64    // ordinal in the object
 	Redact bool     // empty it but for Keep; else the record goes
-	Keep   []string // paths of leaves that stay, and of objects or lists that stay whole
+	Keep   []string // paths of leaves that stay, and of objects or lists that stay whole; "{}" stands for any key
+
+	// Spans, if it is set, is asked about each text that Redact would empty, with
+	// its path as the record's leaves have it, and about each key outside of Keep
+	// (its path ends in "{}"). ok: Redacted takes the place of these spans, and all
+	// else in the text stays; not ok: the leaf is emptied, or the key stays, whole.
+	// Spans are ascending and disjoint; others are taken for one of the whole text.
+	Spans func(path string, text []byte) (spans []Span, ok bool)
 }
+
+// Span is the run text[Start:End] of a text.
+type Span struct{ Start, End int }
+
+// Redacted is what takes the place of text where nothing would say too little.
+const Redacted = "[redacted]"
+
+// Errors of Rewrite that are about its edits, and not about the object.
+var (
+	ErrNoRecord = errors.New("record does not exist")
+	ErrEdits    = errors.New("edits are not ascending, or name a record twice")
+)
 
 // Rewritten is the object's new content in terms of the old.
 type Rewritten struct {
