@@ -8,10 +8,12 @@
 //
 // # Paths
 //
-// "." goes into records, "[]" over arrays, "{}" over maps: the values of a map lie
-// at "m{}" whatever their key, and so do its keys, which are searched but are no
-// leaves. A union has no part in a path. JSON in a string goes on below the path of
-// the string. A record that is no Avro record lies at "value".
+// "." goes into records, "[]" over arrays and "{}" over maps, as in JSON: the value
+// of a map under the key "k" lies at "m.k", or at "m{}" where the key is empty, is
+// longer than 256 bytes or has dots or brackets and no field is declared by it.
+// Keys lie at "m{}"; they are searched but are no leaves. A union has no part in a
+// path. JSON in a string goes on below the path of the string. A record that is no
+// Avro record lies at "value".
 //
 // # Doc
 //

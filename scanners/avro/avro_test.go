@@ -68,7 +68,7 @@ func truth() []scantest.Record {
 	return []scantest.Record{
 		{Offset: -1, Length: -1, Leaves: []leaf{{Path: "id", Value: "2145550123"}, {Path: "phone", Value: "+14045550123"}, {Path: "email", Value: "jane@example.com"},
 			{Path: "state", Value: "answered"}, {Path: "visitor.ids[].value", Value: "ab12cd"}, {Path: "visitor.ids[].value", Value: "99887766"},
-			{Path: "params{}", Value: "EAIa.Qob"}, {Path: "score", Value: "4045550142"}, {Path: "blob", Value: "blob of 1"}, {Path: "key", Value: "abcd"},
+			{Path: "params.gclid", Value: "EAIa.Qob"}, {Path: "score", Value: "4045550142"}, {Path: "blob", Value: "blob of 1"}, {Path: "key", Value: "abcd"},
 			{Path: "properties.user.id", Value: "u-77"}, {Path: "properties.tags[]", Value: "vip one"}}},
 		tail("7", "(404) 555-0199", "not {json"),
 		tail("8", "+14045550177", ""),

@@ -39,11 +39,14 @@ type decoder struct {
 	doc       []byte
 	leaves    []leaf
 	scratch   []byte
+
+	named string // in full, inside a map's value: its path with the keys of the maps
+	under int    // how much of the paths of the nodes below it that stands for
 }
 
 func newDecoder(schema avro.Schema, f scanners.Finder) *decoder {
 	paths := f.Fields()
-	d := &decoder{finder: f, nodes: nodes{fields: paths}, fields: walk.NewFields(paths), scratch: make([]byte, 0, 128)}
+	d := &decoder{finder: f, nodes: nodes{fields: walk.NewPaths(paths)}, fields: walk.NewFields(paths), scratch: make([]byte, 0, 128)}
 	d.root = d.nodes.make(schema, "", true)
 	return d
 }
@@ -51,7 +54,15 @@ func newDecoder(schema avro.Schema, f scanners.Finder) *decoder {
 // begin prepares for a record.
 func (d *decoder) begin(full bool) {
 	d.full, d.candidate, d.values, d.depth = full, false, 0, 0
-	d.doc, d.leaves = d.doc[:0], d.leaves[:0]
+	d.doc, d.leaves, d.named, d.under = d.doc[:0], d.leaves[:0], "", 0
+}
+
+// place is the path of n in the record at hand.
+func (d *decoder) place(n *node) string {
+	if d.under == 0 {
+		return n.path
+	}
+	return d.named + n.path[d.under:]
 }
 
 func (d *decoder) short() error {
@@ -168,6 +179,11 @@ func (d *decoder) value(n *node) error {
 				d.doc = append(appendQuoted(d.doc, k), ':')
 			}
 			d.scalar(key, k, true)
+			if d.full {
+				defer func(named string, under int) { d.named, d.under = named, under }(d.named, d.under)
+				d.named = string(d.nodes.fields.AppendKey(nil, d.place(value), k))
+				d.under = len(value.path)
+			}
 			return d.value(value)
 		})
 		d.write("}")
@@ -214,7 +230,7 @@ func (d *decoder) plain(n *node) error {
 	case avro.Null:
 		d.write("null")
 		if d.full {
-			d.leaves = append(d.leaves, leaf{path: n.path})
+			d.leaves = append(d.leaves, leaf{path: d.place(n)})
 		}
 		return nil
 	case avro.Boolean:
@@ -352,10 +368,10 @@ func (d *decoder) scalar(n *node, text []byte, key bool) {
 			if text == nil {
 				text = []byte{}
 			}
-			d.leaves = append(d.leaves, leaf{n.path, text, n.searched, key})
+			d.leaves = append(d.leaves, leaf{d.place(n), text, n.searched, key})
 			return
 		}
-		for _, l := range d.walker.Text(text, n.path) {
+		for _, l := range d.walker.Text(text, d.place(n)) {
 			value := l.Value
 			if l.Kind != walk.Null {
 				value = append([]byte{}, value...) // the walker's memory serves the next text

@@ -1,10 +1,9 @@
 package avro
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/hamba/avro/v2"
+
+	"expunge/scanners/walk"
 )
 
 // node is a place in the schema with its path. The nodes below are made when they
@@ -26,7 +25,7 @@ type node struct {
 
 // nodes makes nodes.
 type nodes struct {
-	fields []string // paths that are declared
+	fields walk.Paths // that are declared
 	n      int
 }
 
@@ -69,33 +68,10 @@ func (s *nodes) make(schema avro.Schema, path string, root bool) *node {
 		avro.LocalTimestampMillis, avro.LocalTimestampMicros, avro.Duration:
 		n.searched = false
 	}
-	at := steps(path)
-	for k, field := range s.fields {
-		declared := steps(field)
-		if slices.EqualFunc(declared, at, step) {
-			n.fields = append(n.fields, k)
-			n.inside = n.inside || text
-			n.searched = true
-		}
-		n.inside = n.inside || text && below(declared, at)
-	}
+	n.fields = s.fields.At(path)
+	n.searched = n.searched || len(n.fields) > 0
+	n.inside = text && s.fields.Below(path)
 	return n
-}
-
-// steps splits a path; "{}" is a step of its own, that stands for any.
-func steps(path string) []string {
-	return strings.Split(strings.ReplaceAll(path, "{}", ".*"), ".")
-}
-
-func step(declared, at string) bool { return declared == "*" || declared == at }
-
-// below reports whether a declared path goes on below the place at.
-func below(declared, at []string) bool {
-	last := len(at) - 1
-	if len(declared) <= last || !slices.EqualFunc(declared[:last], at[:last], step) {
-		return false
-	}
-	return len(declared) > len(at) && step(declared[last], at[last]) || strings.HasPrefix(declared[last], at[last]+"[")
 }
 
 // field, branch, item and value are what lies below n.

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"expunge/scanners"
+	"expunge/scanners/walk"
 )
 
 // entry is one place of a row in a column.
@@ -124,29 +125,25 @@ func (s *scan) emitRow(g int, row int64) error {
 		}
 	}
 	rec := scanners.Record{Index: s.record + row, Group: g, Offset: -1, Length: -1, Doc: a.doc, Schema: s.file.schema}
-	s.walker.Reset()
 	for _, x := range a.leaves {
-		l := s.file.leaves[x.column]
-		switch {
-		case x.value == nil:
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.path})
-			continue
-		case !l.isText():
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.path, Value: x.value})
-			if col := &s.columns[x.column]; col.probe || len(col.fields) > 0 {
-				rec.Matches = s.finder.Find(rec.Matches, l.path, x.value)
+		l, col := s.file.leaves[x.column], &s.columns[x.column]
+		if x.value == nil || x.key || !l.isText() {
+			if !x.key {
+				rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: x.path, Value: x.value})
+			}
+			if x.value != nil && (col.probe || len(col.fields) > 0) {
+				rec.Matches = s.finder.Find(rec.Matches, x.path, x.value)
 			}
 			continue
 		}
-		s.walker.Reset()
-		for _, inner := range s.walker.More(x.value, l.path) {
+		for _, inner := range s.walker.Text(x.value, x.path) {
 			value := inner.Value
-			if value != nil {
-				value = append(make([]byte, 0, len(value)), value...)
-			}
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: inner.Path, Value: value})
-			if value != nil {
+			if inner.Kind != walk.Null {
+				value = append(make([]byte, 0, len(value)), value...) // the walker's memory serves the next text
 				rec.Matches = s.finder.Find(rec.Matches, inner.Path, value)
+			}
+			if inner.Kind != walk.Key {
+				rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: inner.Path, Value: value})
 			}
 		}
 	}
@@ -184,12 +181,27 @@ type assembler struct {
 	arena   []byte
 	doc     []byte
 	leaves  []found
+
+	columns []*leaf
+	paths   walk.Paths
+	named   string // inside a map's value: its path with the keys of the maps
+	under   int    // how much of the columns' paths that stands for
+}
+
+// place is the path of a column, or of the entry of a map, in the row at hand.
+func (a *assembler) place(path string) string {
+	if a.under == 0 {
+		return path
+	}
+	return a.named + path[a.under:]
 }
 
 // found is a leaf of the row as text; nil is null.
 type found struct {
 	column int
+	path   string
 	value  []byte
+	key    bool // of a map: no leaf of its own, but searched
 }
 
 func (a *assembler) reset(columns int) {
@@ -275,7 +287,7 @@ func (a *assembler) drop(n *node, null bool) error {
 		}
 		a.pos[i]++
 		if null {
-			a.leaves = append(a.leaves, found{column: i})
+			a.leaves = append(a.leaves, found{column: i, path: a.place(a.columns[i].path)})
 		}
 	}
 	return nil
@@ -293,7 +305,7 @@ func (a *assembler) value(n *node) error {
 		from := len(a.arena)
 		a.arena = n.leaf.appendText(a.arena, e.value)
 		text := a.arena[from:len(a.arena):len(a.arena)]
-		a.leaves = append(a.leaves, found{n.first, text})
+		a.leaves = append(a.leaves, found{column: n.first, path: a.place(n.leaf.path), value: text})
 		a.doc = n.leaf.appendJSON(a.doc, e.value)
 		return nil
 	case n.shape != group:
@@ -309,17 +321,45 @@ func (a *assembler) object(n *node) error {
 		if i > 0 {
 			a.doc = append(a.doc, ',')
 		}
-		name := c.name
 		if n.entry {
-			name = [...]string{"key", "value"}[i]
+			if err := a.part(n, i); err != nil {
+				return err
+			}
+			continue
 		}
-		a.doc = append(appendString(a.doc, []byte(name)), ':')
+		a.doc = append(appendString(a.doc, []byte(c.name)), ':')
 		if err := a.field(c); err != nil {
 			return err
 		}
 	}
 	a.doc = append(a.doc, '}')
 	return nil
+}
+
+// part appends key or value of a map's entry. What lies in the value is called by
+// its key.
+func (a *assembler) part(entry *node, i int) error {
+	c := entry.children[i]
+	if i == 0 {
+		a.doc = append(a.doc, `"key":`...)
+		from := len(a.leaves)
+		if err := a.field(c); err != nil {
+			return err
+		}
+		for k := range a.leaves[from:] {
+			a.leaves[from+k].key = true
+		}
+		return nil
+	}
+	a.doc = append(a.doc, `"value":`...)
+	named, under := a.named, a.under
+	if last := len(a.leaves) - 1; entry.children[0].leaf != nil && last >= 0 {
+		a.named = string(a.paths.AppendKey(nil, a.place(entry.path), a.leaves[last].value))
+		a.under = len(entry.path)
+	}
+	err := a.field(c)
+	a.named, a.under = named, under
+	return err
 }
 
 // appendJSON appends v as the package comment says.

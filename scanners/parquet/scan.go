@@ -1,10 +1,10 @@
 package parquet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sort"
-	"strings"
 
 	"github.com/parquet-go/parquet-go/format"
 
@@ -98,8 +98,9 @@ type scan struct {
 	record int64 // ordinal of the row group's first row
 	every  bool  // every row is a candidate, and emitted
 
-	fields  []string
-	columns []column // by leaf
+	paths   walk.Paths   // of declared fields
+	fields  *walk.Fields // the same, of JSON in texts
+	columns []column     // by leaf
 	walker  walk.Walker
 	rows    []uint64 // candidates of the row group, one bit per row
 	buf     []byte   // texts kept apart by NULs
@@ -118,25 +119,20 @@ type column struct {
 
 // declare finds the columns that declared fields lie in.
 func (s *scan) declare() {
-	s.fields = s.finder.Fields()
+	declared := s.finder.Fields()
+	s.paths, s.fields = walk.NewPaths(declared), walk.NewFields(declared)
+	s.asm.columns, s.asm.paths = s.file.leaves, s.paths
 	s.columns = make([]column, len(s.file.leaves))
 	for i, l := range s.file.leaves {
-		c := &s.columns[i]
-		c.probe = l.text.searched()
-		for k, path := range s.fields {
-			switch rest, below := strings.CutPrefix(path, l.path); {
-			case below && rest == "":
-				c.fields = append(c.fields, k)
-				c.inside = c.inside || l.isText()
-			case below && l.isText() && strings.ContainsRune(".[{", rune(rest[0])):
-				c.inside = true
-			}
-		}
+		s.columns[i] = column{probe: l.text.searched(), fields: s.paths.At(l.path), inside: l.isText() && s.paths.Below(l.path)}
 	}
 }
 
 // isText reports whether values may be JSON.
 func (l *leaf) isText() bool { return l.text.means == asString || l.text.means == asBytes }
+
+// mayBeJSON reports whether b can be more than the text that it is.
+func mayBeJSON(b []byte) bool { return bytes.IndexByte(b, '{') >= 0 || bytes.IndexByte(b, '[') >= 0 }
 
 // footer searches the key-value metadata. The Arrow schema that writers embed is
 // a binary copy of the columns' types and is left out.
@@ -342,15 +338,15 @@ func (s *scan) search(l *leaf, col *column, v *values) bool {
 				mark(i)
 			}
 		}
-		if !col.inside || len(b) < 2 {
+		if !col.inside || len(b) < 2 || !mayBeJSON(b) {
 			continue
 		}
 		for _, inner := range s.walker.Text(b, l.path) {
-			for k, path := range s.fields {
-				if path == inner.Path && s.finder.ProbeField(k, inner.Value) {
+			s.fields.Leaf(inner, func(k int, value []byte) {
+				if s.finder.ProbeField(k, value) {
 					mark(i)
 				}
-			}
+			})
 		}
 	}
 	return found

@@ -21,6 +21,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress"
 
 	"expunge/scanners"
+	"expunge/scanners/scantest"
 )
 
 // finder finds plain words; all makes every record a match.
@@ -59,8 +60,8 @@ func (f *finder) Find(dst []scanners.Match, path string, v []byte) []scanners.Ma
 	for _, w := range f.words {
 		hit = hit || bytes.Contains(v, []byte(w))
 	}
-	if want, ok := f.field[path]; ok && want == string(v) {
-		hit = true
+	for field, want := range f.field {
+		hit = hit || want == string(v) && scantest.Covers(field, path)
 	}
 	if hit {
 		dst = append(dst, scanners.Match{Path: path})
@@ -300,7 +301,9 @@ func TestMatches(t *testing.T) {
 		{"nested", finder{words: []string{"v5-"}}, "params[].value", 1},
 		{"field", finder{fields: []string{"u"}, field: map[string]string{"u": "42"}}, "u", 1},
 		{"field in JSON", finder{fields: []string{"json.user_id"}, field: map[string]string{"json.user_id": "42"}}, "json.user_id", 1},
-		{"map value", finder{fields: []string{"attrs{}"}, field: map[string]string{"attrs{}": "400"}}, "attrs{}", 1},
+		{"map value", finder{fields: []string{"attrs{}"}, field: map[string]string{"attrs{}": "400"}}, "attrs.a", 1},
+		{"map value by key", finder{fields: []string{"attrs.a"}, field: map[string]string{"attrs.a": "400"}}, "attrs.a", 1},
+		{"map value by another key", finder{fields: []string{"attrs.b"}, field: map[string]string{"attrs.b": "400"}}, "attrs.b", 0},
 		{"declared flag", finder{fields: []string{"flag"}, field: map[string]string{"flag": "true"}}, "flag", 234},
 		{"nothing", finder{words: []string{"nobody"}}, "", 0},
 	} {

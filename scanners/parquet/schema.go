@@ -18,6 +18,7 @@ const (
 type node struct {
 	elem     *format.SchemaElement
 	name     string
+	path     string // as in the config
 	shape    shape
 	rep      format.FieldRepetitionType
 	def, lvl int  // levels at which the node is there, and repeats
@@ -89,6 +90,7 @@ func (f *file) addNode(parent *node, next *int, depth int, path, name string) (*
 		name += e.Name
 		path = f.join(parent, n, path)
 	}
+	n.path = path
 	if n.def > 255 || n.lvl > 255 {
 		return nil, unsupported("column %q is nested too deeply", name)
 	}

@@ -2,7 +2,9 @@ package scantest
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
+	"strings"
 
 	"expunge/scanners"
 )
@@ -23,7 +25,7 @@ type Boundary struct {
 // record a candidate.
 type Finder struct {
 	Literals []string          // needles 0, 1, …
-	Values   map[string]string // by path of a field: needles from 1000, by path
+	Values   map[string]string // by path of a field, perhaps with {}: needles from 1000, by path
 
 	Probed     [][]byte // all input of Probe
 	Asked      [][]byte // all values given to ProbeField
@@ -79,11 +81,24 @@ func (f *Finder) Find(dst []scanners.Match, path string, value []byte) []scanner
 		}
 	}
 	for i, p := range f.Fields() {
-		if p == path && f.Values[p] == string(value) {
+		if f.Values[p] == string(value) && Covers(p, path) {
 			dst = append(dst, scanners.Match{Needle: uint32(firstValue + i), Path: path, Kind: "value", Rule: "value", Tier: "exact"})
 		}
 	}
 	return dst
+}
+
+// Covers reports whether a leaf's path is that of the declared field, whose "{}"
+// stand for any name.
+func Covers(declared, path string) bool {
+	if declared == path {
+		return true
+	}
+	if !strings.Contains(declared, "{}") {
+		return false
+	}
+	name := `(\{\}|\.[^.\[\]{}]+)`
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(declared), `\{\}`, name) + "$").MatchString(path)
 }
 
 // Boundary implements scanners.Finder.
