@@ -187,7 +187,8 @@ func (w *writer) finish() (*Result, error) {
 	for _, f := range w.index.Files {
 		w.result.Bytes += f.size
 	}
-	return &w.result, nil
+	result := w.result // a pointer into w would keep all of it
+	return &result, nil
 }
 
 // bytes stores a small file.

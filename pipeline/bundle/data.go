@@ -149,8 +149,10 @@ type table struct {
 // keepOpen hides Close: the Parquet writer closes what it is given.
 type keepOpen struct{ io.Writer }
 
+// parquetWriter compresses by Snappy: for Zstandard the library makes an encoder
+// with windows of 16 MB anew for every page, and a bundle has thousands of them.
 func parquetWriter(schema *arrow.Schema, f io.Writer) (*pqarrow.FileWriter, error) {
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithVersion(parquet.V2_6),
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Snappy), parquet.WithVersion(parquet.V2_6),
 		parquet.WithMaxRowGroupLength(batchRows), parquet.WithCreatedBy("expunge"), parquet.WithBatchSize(1024))
 	return pqarrow.NewFileWriter(schema, keepOpen{f}, props, pqarrow.DefaultWriterProps())
 }
