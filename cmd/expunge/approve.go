@@ -1,25 +1,37 @@
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline/seal"
 	"expunge/pipeline/tombstone"
 )
+
+// approverKey is the environment variable with the seed of an approver's key.
+const approverKey = "EXPUNGE_APPROVER_KEY"
 
 func approveCommand(f *flags) *cobra.Command {
 	var by, notBefore string
 	var accounts []string
+	var lost int64
 	c := &cobra.Command{
 		Use:   "approve RUN",
 		Short: "Approve a sealed manifest, or the parts of it that belong to accounts",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if by == "" {
+			if strings.TrimSpace(by) == "" {
 				return usage("--by NAME is missing: an approval records who gave it")
 			}
 			if notBefore != "" {
@@ -27,13 +39,17 @@ func approveCommand(f *flags) *cobra.Command {
 					return usage("--not-before must be a time like 2026-11-20T09:00:00Z")
 				}
 			}
+			if lost < 0 {
+				return usage("--versions-lost must be a number of records")
+			}
 			ctx := c.Context()
 			a, err := open(ctx, f)
 			if err != nil {
 				return err
 			}
-			if len(a.cfg.Approvers) > 0 {
-				return &coded{exitRefused, errors.New("the config names approvers, so approvals must be signed, which this version cannot do")}
+			signer, err := a.approver(by, os.Getenv)
+			if err != nil {
+				return err
 			}
 			m, err := tombstone.Read(ctx, a.work, a.keys, args[0])
 			if errors.Is(err, connectors.ErrNotFound) {
@@ -42,7 +58,13 @@ func approveCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			got, err := tombstone.Approve(ctx, a.work, a.keys, m, tombstone.Approval{By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore}, accounts)
+			if _, err := tombstone.Approvals(ctx, a.work, a.keys, a.approvers(), m); err != nil {
+				return err // a forged one: nobody should add to it
+			}
+			slices.Sort(accounts)
+			got, err := tombstone.Approve(ctx, a.work, a.keys, signer, m, tombstone.Approval{
+				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: lost,
+			}, slices.Compact(accounts))
 			if errors.Is(err, tombstone.ErrNoPart) {
 				return &coded{exitUsage, err}
 			}
@@ -52,16 +74,27 @@ func approveCommand(f *flags) *cobra.Command {
 			if f.json {
 				return printJSON(got)
 			}
-			fmt.Printf("approval %d of run %s by %s\n", got.N, m.Run, by)
+			how := ""
+			if got.Signature != "" {
+				how = ", signed"
+			}
+			fmt.Printf("approval %d of run %s by %s%s\n", got.N, m.Run, by, how)
+			if notBefore != "" {
+				fmt.Printf("  not before %s\n", notBefore)
+			}
 			for _, r := range m.Radius {
-				if _, named := got.Accounts[r.Account]; !named && got.Manifest == "" {
-					continue
+				if _, named := got.Accounts[r.Account]; named || got.Manifest != "" {
+					fmt.Printf("  %-20s %-24s %s\n", r.Account, r.Dataset, radius(&r))
 				}
-				note := ""
-				if r.Limit {
-					note = "  beyond max_erase_fraction: will be held back"
+			}
+			all, err := tombstone.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(m.Accounts)) {
+				if _, ok := all.Account(name); !ok {
+					fmt.Printf("  %-20s waits for approval\n", name)
 				}
-				fmt.Printf("  %-20s %-24s %8d of %d records (%.2f %%)%s\n", r.Account, r.Dataset, r.Records, r.Of, 100*r.Part, note)
 			}
 			return nil
 		},
@@ -69,5 +102,56 @@ func approveCommand(f *flags) *cobra.Command {
 	c.Flags().StringVar(&by, "by", "", "who approves")
 	c.Flags().StringVar(&notBefore, "not-before", "", "when erasing may begin")
 	c.Flags().StringArrayVar(&accounts, "account", nil, "only the part of this account (repeatable)")
+	c.Flags().Int64Var(&lost, "versions-lost", 0, "how many other records may go with old versions")
 	return c
+}
+
+// radius says what would go of a dataset: records one by one, and whole objects.
+func radius(r *tombstone.Radius) string {
+	var parts []string
+	if r.Records > 0 || r.Objects == 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s records (%.2f %%)", humanize.Comma(r.Records), humanize.Comma(r.Of), 100*r.Part))
+	}
+	if r.Objects == 1 {
+		parts = append(parts, "1 whole object")
+	} else if r.Objects > 1 {
+		parts = append(parts, humanize.Comma(r.Objects)+" whole objects")
+	}
+	if r.Limit {
+		parts = append(parts, "beyond max_erase_fraction: will be held back")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// approver returns the key that by signs with: nil where the config names no
+// approvers, and approvals are authenticated by the work key alone.
+func (a *app) approver(by string, env func(string) string) (ed25519.PrivateKey, error) {
+	if len(a.cfg.Approvers) == 0 {
+		return nil, nil
+	}
+	var names []string
+	for _, x := range a.cfg.Approvers {
+		names = append(names, x.Name)
+		if x.Name != by {
+			continue
+		}
+		key, err := seal.ParseSigner(approverKey, env(approverKey))
+		if err != nil {
+			return nil, &coded{exitUsage, fmt.Errorf("approvals must be signed: %w", err)}
+		}
+		if !bytes.Equal(key.Public().(ed25519.PublicKey), x.Key) {
+			return nil, &coded{exitRefused, fmt.Errorf("the key in %s is not that of approver %s", approverKey, by)}
+		}
+		return key, nil
+	}
+	return nil, &coded{exitRefused, fmt.Errorf("%q is no approver; the config names: %s", by, strings.Join(names, ", "))}
+}
+
+// approvers are the public keys of those whose approvals count.
+func (a *app) approvers() map[string]ed25519.PublicKey {
+	out := map[string]ed25519.PublicKey{}
+	for _, x := range a.cfg.Approvers {
+		out[x.Name] = x.Key
+	}
+	return out
 }

@@ -12,11 +12,15 @@ import (
 )
 
 func keysCommand(f *flags) *cobra.Command {
+	var approver bool
 	c := &cobra.Command{
 		Use:   "keys",
 		Short: "The public half of the signing key; keys new makes a key",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if approver { // who approves has no config, and no work key
+				return printPublic(approverKey)
+			}
 			a, err := open(c.Context(), f)
 			if err != nil {
 				return err
@@ -25,14 +29,10 @@ func keysCommand(f *flags) *cobra.Command {
 			if name == "" {
 				return usage("the config names no signing key: set signing: {key_env: …}")
 			}
-			key, err := seal.ParseSigner(name, os.Getenv(name))
-			if err != nil {
-				return &coded{exitUsage, err}
-			}
-			fmt.Println(seal.PublicLine(key.Public().(ed25519.PublicKey)))
-			return nil
+			return printPublic(name)
 		},
 	}
+	c.Flags().BoolVar(&approver, "approver", false, "the public half of the approver's key in "+approverKey+", for the config")
 	c.AddCommand(&cobra.Command{
 		Use:   "new",
 		Short: "Print a fresh key in base64: a work key, or the seed of a signing key",
@@ -47,4 +47,14 @@ func keysCommand(f *flags) *cobra.Command {
 		},
 	})
 	return c
+}
+
+// printPublic prints the public half of the Ed25519 key in an environment variable.
+func printPublic(variable string) error {
+	key, err := seal.ParseSigner(variable, os.Getenv(variable))
+	if err != nil {
+		return &coded{exitUsage, err}
+	}
+	fmt.Println(seal.PublicLine(key.Public().(ed25519.PublicKey)))
+	return nil
 }

@@ -119,9 +119,9 @@ code { overflow-wrap: anywhere }
 <h2>What erasure would take</h2>
 <p>{{n .Tombstones}} tombstones.</p>
 <div class="scroll"><table>
-<tr><th>account</th><th>dataset</th><th class="n">records</th><th class="n">of</th><th class="n">part</th><th></th></tr>
+<tr><th>account</th><th>dataset</th><th class="n">records</th><th class="n">of</th><th class="n">part</th><th class="n">whole objects</th><th></th></tr>
 {{- range .Radius}}
-<tr><td>{{.Account}}</td><td>{{.Dataset}}</td><td class="n">{{n .Records}}</td><td class="n">{{n .Of}}</td><td class="n">{{part .Part}}</td><td>{{if .Limit}}beyond the limit: held back{{end}}</td></tr>
+<tr><td>{{.Account}}</td><td>{{.Dataset}}</td><td class="n">{{n .Records}}</td><td class="n">{{n .Of}}</td><td class="n">{{part .Part}}</td><td class="n">{{n .Objects}}</td><td>{{if .Limit}}beyond the limit: held back{{end}}</td></tr>
 {{- end}}
 </table></div>
 {{- end}}

@@ -79,6 +79,7 @@ type Radius struct {
 	Account string  `json:"account"`
 	Dataset string  `json:"dataset"`
 	Records int64   `json:"records"`
+	Objects int64   `json:"objects"` // that go whole
 	Of      int64   `json:"of"`
 	Part    float64 `json:"fraction"`
 	Limit   bool    `json:"beyond_limit"`

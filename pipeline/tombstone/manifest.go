@@ -64,9 +64,10 @@ type Account struct {
 type Radius struct {
 	Account string  `json:"account"`
 	Dataset string  `json:"dataset"`
-	Records int64   `json:"records"` // to be erased or redacted
-	Of      int64   `json:"of"`      // records of the account in the dataset, as far as scanned
-	Part    float64 `json:"fraction"`
+	Records int64   `json:"records"`  // to be erased or redacted one by one
+	Objects int64   `json:"objects"`  // that go whole, old versions among them
+	Of      int64   `json:"of"`       // records of the account in the dataset, as far as scanned
+	Part    float64 `json:"fraction"` // of the records; those that were found in whole objects are in it
 	Limit   bool    `json:"beyond_limit"`
 }
 
@@ -232,7 +233,15 @@ type sealed struct {
 	rows     int64
 	sum      hash.Hash
 	requests map[string]bool
-	records  map[string]int64 // by dataset
+	records  map[string]*counted // by dataset
+}
+
+// counted is what the rows of a dataset come to.
+type counted struct {
+	records int64  // that go one by one
+	whole   int64  // rows of objects and versions that go whole
+	objects int64  // those objects and versions
+	last    string // of them, so that each counts once: rows come sorted by object
 }
 
 // NewSeal returns an empty Seal.
@@ -242,12 +251,32 @@ func NewSeal() *Seal { return &Seal{accounts: map[string]*sealed{}} }
 func (s *Seal) Row(r *Row) {
 	a := s.accounts[r.Account]
 	if a == nil {
-		a = &sealed{sum: sha256.New(), requests: map[string]bool{}, records: map[string]int64{}}
+		a = &sealed{sum: sha256.New(), requests: map[string]bool{}, records: map[string]*counted{}}
 		s.accounts[r.Account] = a
 	}
 	a.rows++
 	a.requests[r.Request] = true
-	a.records[r.Dataset]++
+	a.count(r)
 	b, _ := json.Marshal(r) // plain strings and numbers
 	a.sum.Write(append(b, '\n'))
+}
+
+func (a *sealed) count(r *Row) {
+	c := a.records[r.Dataset]
+	if c == nil {
+		c = &counted{}
+		a.records[r.Dataset] = c
+	}
+	if r.Action != string(pipeline.EraseObject) && r.Action != string(pipeline.DeleteVersion) {
+		c.records++
+		return
+	}
+	c.whole++
+	version := ""
+	if r.Version != nil {
+		version = *r.Version
+	}
+	if name := r.ObjectID + "\x00" + version; name != c.last {
+		c.objects, c.last = c.objects+1, name
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"expunge/connectors"
 	"expunge/pipeline/seal"
@@ -19,9 +18,6 @@ import (
 
 // ErrForged says that a manifest or an approval is not what was sealed.
 var ErrForged = errors.New("manifest or approval is not authentic")
-
-// ErrNoPart says that a manifest has nothing of an account.
-var ErrNoPart = errors.New("nothing of this account is in the manifest")
 
 // Limits are the blast radius that policy allows.
 type Limits struct {
@@ -37,11 +33,13 @@ func (s *Seal) Finish(run string, files []File, settings map[string]string, tota
 		m.Rows += a.rows
 		m.Accounts[account] = &Account{Rows: a.rows, SHA256: hex.EncodeToString(a.sum.Sum(nil)), Requests: slices.Sorted(maps.Keys(a.requests))}
 		for _, dataset := range slices.Sorted(maps.Keys(a.records)) {
-			r := Radius{Account: account, Dataset: dataset, Records: a.records[dataset], Of: total(account, dataset)}
+			c := a.records[dataset]
+			r := Radius{Account: account, Dataset: dataset, Records: c.records, Objects: c.objects, Of: total(account, dataset)}
+			gone := c.records + c.whole
 			if r.Of > 0 {
-				r.Part = float64(r.Records) / float64(r.Of)
+				r.Part = float64(gone) / float64(r.Of)
 			}
-			r.Limit = r.Records > limits.MinRecords && (r.Of == 0 || r.Part > limits.Fraction) // of nobody knows how many: too many
+			r.Limit = gone > limits.MinRecords && (r.Of == 0 || r.Part > limits.Fraction) // of nobody knows how many: too many
 			m.Radius = append(m.Radius, r)
 		}
 	}
@@ -116,61 +114,4 @@ func check(ctx context.Context, work connectors.Store, key, want string) error {
 		return fmt.Errorf("%s: %w", key, ErrForged)
 	}
 	return nil
-}
-
-// Approval is one approvals/<n>.json. It names digests, so that it approves what
-// was seen and nothing else.
-type Approval struct {
-	Version   int               `json:"version"`
-	N         int               `json:"n"`
-	Run       string            `json:"run"`
-	By        string            `json:"by"`
-	At        string            `json:"at"`
-	Manifest  string            `json:"manifest,omitempty"` // the whole
-	Accounts  map[string]string `json:"accounts,omitempty"` // or the parts of these
-	NotBefore string            `json:"not_before,omitempty"`
-	MAC       string            `json:"mac,omitempty"`
-}
-
-// Approve adds an approval and returns it.
-func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, m *Manifest, a Approval, accounts []string) (*Approval, error) {
-	a.Version, a.Run = 1, m.Run
-	if len(accounts) == 0 {
-		a.Manifest = m.Digest()
-	} else {
-		a.Accounts = map[string]string{}
-	}
-	for _, name := range accounts {
-		part := m.Accounts[name]
-		if part == nil {
-			return nil, fmt.Errorf("manifest of run %s, account %q: %w; it has: %s", m.Run, name, ErrNoPart, strings.Join(slices.Sorted(maps.Keys(m.Accounts)), ", "))
-		}
-		a.Accounts[name] = part.SHA256
-	}
-	n := 1
-	for _, err := range work.List(ctx, dir(m.Run)+"approvals/") {
-		if err != nil {
-			return nil, fmt.Errorf("list approvals: %w", err)
-		}
-		n++
-	}
-	for ; ; n++ {
-		a.N, a.MAC = n, ""
-		b, err := json.Marshal(&a)
-		if err != nil {
-			return nil, err
-		}
-		a.MAC = keys.Authenticate("approval", b)
-		if b, err = json.MarshalIndent(&a, "", "  "); err != nil {
-			return nil, err
-		}
-		_, err = work.Create(ctx, fmt.Sprintf("%sapprovals/%d.json", dir(m.Run), n), bytes.NewReader(append(b, '\n')))
-		if errors.Is(err, connectors.ErrExists) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write approval: %w", err)
-		}
-		return &a, nil
-	}
 }

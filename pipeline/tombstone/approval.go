@@ -1,0 +1,205 @@
+package tombstone
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline/seal"
+)
+
+// ErrNoPart says that a manifest has nothing of an account.
+var ErrNoPart = errors.New("nothing of this account is in the manifest")
+
+// Approval is one approvals/<n>.json. It names digests, so that it approves what
+// was seen and nothing else. Whoever can write to the work store cannot make one:
+// it is authenticated under the work key and, where approvers are configured,
+// signed by one of them.
+type Approval struct {
+	Version      int               `json:"version"`
+	N            int               `json:"n"`
+	Run          string            `json:"run"`
+	By           string            `json:"by"`
+	At           string            `json:"at"`
+	Manifest     string            `json:"manifest,omitempty"` // the whole
+	Accounts     map[string]string `json:"accounts,omitempty"` // or the parts of these
+	NotBefore    string            `json:"not_before,omitempty"`
+	VersionsLost int64             `json:"versions_lost,omitempty"` // survivors in old versions that may go
+	Signature    string            `json:"signature,omitempty"`     // Ed25519, base64
+	MAC          string            `json:"mac,omitempty"`
+}
+
+// signed is what a signature is over: all but itself and the MAC.
+func (a Approval) signed() []byte {
+	a.Signature, a.MAC = "", ""
+	b, _ := json.Marshal(&a) // plain strings and numbers
+	return append([]byte("expunge approval 1\n"), b...)
+}
+
+// authenticated is what the MAC is over: all but itself.
+func (a Approval) authenticated() []byte {
+	a.MAC = ""
+	b, _ := json.Marshal(&a)
+	return b
+}
+
+// Approve adds an approval of the parts of a manifest that belong to accounts, or
+// of the whole without any, and returns it. With a signer it is signed.
+func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, signer ed25519.PrivateKey, m *Manifest, a Approval, accounts []string) (*Approval, error) {
+	a.Version, a.Run = 1, m.Run
+	if len(accounts) == 0 {
+		a.Manifest = m.Digest()
+	} else {
+		a.Accounts = map[string]string{}
+	}
+	for _, name := range accounts {
+		part := m.Accounts[name]
+		if part == nil {
+			return nil, fmt.Errorf("manifest of run %s, account %q: %w; it has: %s", m.Run, name, ErrNoPart, strings.Join(slices.Sorted(maps.Keys(m.Accounts)), ", "))
+		}
+		a.Accounts[name] = part.SHA256
+	}
+	n := 1
+	for _, err := range work.List(ctx, approvalsDir(m.Run)) {
+		if err != nil {
+			return nil, fmt.Errorf("list approvals: %w", err)
+		}
+		n++
+	}
+	for ; ; n++ {
+		a.N = n
+		if signer != nil {
+			a.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(signer, a.signed()))
+		}
+		a.MAC = keys.Authenticate("approval", a.authenticated())
+		b, err := json.MarshalIndent(&a, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		_, err = work.Create(ctx, fmt.Sprintf("%s%d.json", approvalsDir(m.Run), n), bytes.NewReader(append(b, '\n')))
+		if errors.Is(err, connectors.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write approval: %w", err)
+		}
+		return &a, nil
+	}
+}
+
+func approvalsDir(run string) string { return dir(run) + "approvals/" }
+
+// Approved is what the approvals of a manifest add up to.
+type Approved struct {
+	Approvals    []Approval           // in order
+	VersionsLost int64                // the last number that was approved
+	accounts     map[string]bool      // that are approved, whole manifests spelt out
+	notBefore    map[string]time.Time // by account; absent: at once
+}
+
+// Account reports whether the part of an account is approved, and from when on.
+// The time is zero where it may begin at once.
+func (a *Approved) Account(name string) (from time.Time, ok bool) {
+	return a.notBefore[name], a.accounts[name]
+}
+
+// Approvals reads the approvals of a manifest and checks each: that it was made
+// with the work key, that it approves this manifest, and, where there are
+// approvers, that the one it names has signed it. One that fails is ErrForged:
+// somebody is at work in the store, and nothing is to be erased on its word.
+func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest) (*Approved, error) {
+	out := &Approved{accounts: map[string]bool{}, notBefore: map[string]time.Time{}}
+	for o, err := range work.List(ctx, approvalsDir(m.Run)) {
+		if err != nil {
+			return nil, fmt.Errorf("list approvals: %w", err)
+		}
+		a, err := readApproval(ctx, work, o.Key)
+		if err != nil {
+			return nil, err
+		}
+		if why := a.wrong(keys, approvers, m, o.Key); why != "" {
+			return nil, fmt.Errorf("%s: %s: %w", o.Key, why, ErrForged)
+		}
+		out.Approvals = append(out.Approvals, *a)
+	}
+	slices.SortFunc(out.Approvals, func(a, b Approval) int { return a.N - b.N }) // 10 comes before 2 in a listing
+	for _, a := range out.Approvals {
+		names := slices.Collect(maps.Keys(a.Accounts))
+		if a.Manifest != "" {
+			names = slices.Collect(maps.Keys(m.Accounts))
+		}
+		from, _ := time.Parse(time.RFC3339, a.NotBefore)
+		for _, name := range names {
+			out.accounts[name] = true
+			if a.NotBefore != "" {
+				out.notBefore[name] = from
+			}
+		}
+		if a.VersionsLost > 0 {
+			out.VersionsLost = a.VersionsLost
+		}
+	}
+	return out, nil
+}
+
+func readApproval(ctx context.Context, work connectors.Store, key string) (*Approval, error) {
+	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	a := new(Approval)
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(a); err != nil {
+		return nil, fmt.Errorf("read %s: %w: %w", key, ErrForged, err)
+	}
+	return a, nil
+}
+
+// wrong says what is wrong with an approval, "" if nothing is.
+func (a *Approval) wrong(keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest, key string) string {
+	if keys.Verify("approval", a.authenticated(), a.MAC) != nil {
+		return "it was not made with the work key"
+	}
+	if len(approvers) > 0 {
+		public, known := approvers[a.By]
+		if !known {
+			return fmt.Sprintf("%q is no approver of the config", a.By)
+		}
+		signature, err := base64.StdEncoding.DecodeString(a.Signature)
+		if err != nil || !ed25519.Verify(public, a.signed(), signature) {
+			return fmt.Sprintf("approver %s has not signed it", a.By)
+		}
+	}
+	if a.Run != m.Run || key != approvalsDir(m.Run)+strconv.Itoa(a.N)+".json" {
+		return "it is of another place"
+	}
+	if a.Manifest != "" && a.Manifest != m.Digest() {
+		return "it approves another manifest"
+	}
+	for name, digest := range a.Accounts {
+		if part := m.Accounts[name]; part == nil || part.SHA256 != digest {
+			return fmt.Sprintf("it approves another manifest's part of account %s", name)
+		}
+	}
+	if _, err := time.Parse(time.RFC3339, a.NotBefore); a.NotBefore != "" && err != nil {
+		return "its not_before is no time"
+	}
+	return ""
+}

@@ -1,0 +1,167 @@
+package tombstone
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"expunge/connectors"
+	"expunge/connectors/mem"
+	"expunge/pipeline/seal"
+)
+
+func testKeys(t *testing.T, first byte) *seal.Keys {
+	t.Helper()
+	keys, err := seal.Open(bytes.Repeat([]byte{first}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func testManifest() *Manifest {
+	return &Manifest{Version: 1, Run: "run-1", Rows: 3, Accounts: map[string]*Account{
+		"acme":   {Rows: 2, SHA256: "aa", Requests: []string{"acme/R-1"}},
+		"globex": {Rows: 1, SHA256: "bb", Requests: []string{"globex/R-1"}},
+	}}
+}
+
+// Approvals of parts add up, and the last time before which nothing may begin counts.
+func TestApprovalsAddUp(t *testing.T) {
+	work, keys, m := mem.New("work", mem.Options{}), testKeys(t, 1), testManifest()
+	approve := func(notBefore string, accounts ...string) {
+		t.Helper()
+		if _, err := Approve(t.Context(), work, keys, nil, m, Approval{By: "jo", At: "2026-11-25T12:00:00Z", NotBefore: notBefore}, accounts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() *Approved {
+		t.Helper()
+		got, err := Approvals(t.Context(), work, keys, nil, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if _, ok := read().Account("acme"); ok {
+		t.Error("approved by nobody")
+	}
+	for range 11 { // 10.json is listed before 2.json
+		approve("2026-12-01T00:00:00Z", "acme")
+	}
+	approve("2026-12-24T00:00:00Z", "acme")
+	got := read()
+	if from, ok := got.Account("acme"); !ok || !from.Equal(time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("acme: %v, %v", from, ok)
+	}
+	if _, ok := got.Account("globex"); ok {
+		t.Error("globex was approved with acme")
+	}
+	approve("")
+	got = read()
+	if from, ok := got.Account("globex"); !ok || !from.IsZero() {
+		t.Errorf("globex: %v, %v", from, ok)
+	}
+	if from, _ := got.Account("acme"); from.IsZero() {
+		t.Error("an approval without a time took back the time of an earlier one")
+	}
+	if _, err := Approve(t.Context(), work, keys, nil, m, Approval{By: "jo"}, []string{"initech"}); !errors.Is(err, ErrNoPart) {
+		t.Errorf("an account that is not in the manifest: %v", err)
+	}
+}
+
+// Whatever is changed in an approval, moved or made without the keys is forged.
+func TestForgedApprovals(t *testing.T) {
+	jo := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
+	eve := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, 32))
+	approvers := map[string]ed25519.PublicKey{"jo": jo.Public().(ed25519.PublicKey)}
+	for _, c := range []struct {
+		name   string
+		keys   *seal.Keys         // that it is made with; nil: the right ones
+		signer ed25519.PrivateKey // that signs it
+		by     string
+		change func(a *Approval)
+		key    string // where it stands
+		other  bool   // it is checked against another manifest
+		fine   bool
+	}{
+		{name: "untouched", signer: jo, by: "jo", fine: true},
+		{name: "another work key", keys: testKeys(t, 2), signer: jo, by: "jo"},
+		{name: "not signed", by: "jo"},
+		{name: "signed by another", signer: eve, by: "jo"},
+		{name: "signed by nobody the config names", signer: eve, by: "eve"},
+		{name: "another name", signer: jo, by: "jo", change: func(a *Approval) { a.By = "mo" }},
+		{name: "one more account", signer: jo, by: "jo", change: func(a *Approval) { a.Accounts["globex"] = "bb" }},
+		{name: "the whole", signer: jo, by: "jo", change: func(a *Approval) { a.Manifest = testManifest().Digest() }},
+		{name: "earlier", signer: jo, by: "jo", change: func(a *Approval) { a.NotBefore = "" }},
+		{name: "more versions", signer: jo, by: "jo", change: func(a *Approval) { a.VersionsLost = 9 }},
+		{name: "another run", signer: jo, by: "jo", change: func(a *Approval) { a.Run = "run-2" }},
+		{name: "without a MAC", signer: jo, by: "jo", change: func(a *Approval) { a.MAC = "" }},
+		{name: "copied to another number", signer: jo, by: "jo", key: "runs/run-1/manifest/approvals/2.json"},
+		{name: "another manifest", signer: jo, by: "jo", other: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			made, keys, m := mem.New("work", mem.Options{}), testKeys(t, 1), testManifest()
+			if c.keys == nil {
+				c.keys = keys
+			}
+			if c.key == "" {
+				c.key = "runs/run-1/manifest/approvals/1.json"
+			}
+			_, err := Approve(t.Context(), made, c.keys, c.signer, m, Approval{By: c.by, At: "2026-11-25T12:00:00Z", NotBefore: "2026-12-01T00:00:00Z"}, []string{"acme"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var a Approval
+			if err := json.Unmarshal(get(t, made, "runs/run-1/manifest/approvals/1.json"), &a); err != nil {
+				t.Fatal(err)
+			}
+			if c.change != nil {
+				c.change(&a)
+			}
+			b, err := json.Marshal(&a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := mem.New("work", mem.Options{})
+			if _, err := store.Create(context.Background(), c.key, bytes.NewReader(b)); err != nil {
+				t.Fatal(err)
+			}
+			if c.other {
+				m.Accounts["acme"].SHA256 = "cc"
+			}
+			got, err := Approvals(t.Context(), store, keys, approvers, m)
+			if c.fine {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, ok := got.Account("acme"); !ok {
+					t.Error("not approved")
+				}
+				return
+			}
+			if !errors.Is(err, ErrForged) {
+				t.Errorf("taken: %v", err)
+			}
+		})
+	}
+}
+
+func get(t *testing.T, s connectors.Store, key string) []byte {
+	t.Helper()
+	body, err := s.Open(t.Context(), connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
