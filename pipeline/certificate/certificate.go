@@ -1,0 +1,157 @@
+// Package certificate makes and checks the proof that a request was carried out:
+// what was erased, excepted or deferred, what could not be examined, and the state of
+// every object before and after. It holds keyed ids, counts and digests, no value.
+//
+// A certificate is signed with Ed25519 as a note (golang.org/x/mod/sumdb/note), and
+// its digest stands in a log of all certificates (sumdb/tlog, the Merkle tree of
+// RFC 6962), with a proof of that inside. So a third party that has the public key
+// checks it offline, and one changed byte fails.
+//
+//	certificates/<account>/<request>.json   {"certificate": …, "signature": …, "log": …}
+//	certificate-log/<n>.json                leaf n of the log, create-only
+package certificate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+)
+
+// ErrInvalid says that a certificate is not what was signed or logged.
+var ErrInvalid = errors.New("certificate is not valid")
+
+// Body is what is signed.
+type Body struct {
+	Version      int              `json:"version"`
+	Request      string           `json:"request"` // ACCOUNT/ID
+	Account      string           `json:"account"`
+	Instruction  string           `json:"instruction,omitempty"`
+	Run          string           `json:"run"`
+	Manifest     string           `json:"manifest"`  // digest of the account's part of the manifest
+	Approvals    []int            `json:"approvals"` // that cover it, by number
+	Received     string           `json:"received"`
+	Cutoff       string           `json:"cutoff"` // records dated later were not touched
+	Issued       string           `json:"issued"`
+	Complete     bool             `json:"complete"` // every object that could hold something was examined, and nothing is open
+	Dispositions map[string]int64 `json:"dispositions"`
+	Objects      []Object         `json:"objects"`
+	Exceptions   []Exception      `json:"exceptions"`
+	Open         []Open           `json:"open"`         // asked for and not done: conflicts, holds, versions that are blocked
+	NotExamined  []NotExamined    `json:"not_examined"` // refused objects that may hold more
+	NotCovered   []string         `json:"not_covered"`  // in words: replicas, versions that policy keeps
+	Verified     Verified         `json:"verified"`
+}
+
+// Object is one object version that was erased from.
+type Object struct {
+	Dataset       string               `json:"dataset"`
+	Object        string               `json:"object"`
+	ObjectID      string               `json:"object_id"`
+	Act           string               `json:"act"`
+	VersionBefore string               `json:"version_before,omitempty"`
+	ETagBefore    string               `json:"etag_before"`
+	VersionAfter  string               `json:"version_after,omitempty"`
+	ETagAfter     string               `json:"etag_after,omitempty"`
+	SHA256After   string               `json:"sha256_after,omitempty"`
+	RecordsBefore int64                `json:"records_before"`
+	RecordsAfter  int64                `json:"records_after"`
+	Survivors     string               `json:"survivors,omitempty"` // digest over the records that stayed
+	Tombstones    int64                `json:"tombstones"`          // of this request
+	Disposition   pipeline.Disposition `json:"disposition"`
+	Reason        string               `json:"reason,omitempty"`
+}
+
+// Exception is what an exception kept.
+type Exception struct {
+	Dataset     string   `json:"dataset"`
+	Code        string   `json:"code"`
+	Instruction string   `json:"instruction,omitempty"`
+	Fields      []string `json:"fields"`
+	ReviewBy    string   `json:"review_by,omitempty"`
+	Records     int64    `json:"records"`
+}
+
+// Open is what was asked for and is not done.
+type Open struct {
+	Object   string `json:"object"`
+	ObjectID string `json:"object_id"`
+	Version  string `json:"version,omitempty"`
+	State    string `json:"state"`
+	Reason   string `json:"reason"`
+}
+
+// NotExamined is an object that could not be read.
+type NotExamined struct {
+	Object   string `json:"object"`
+	ObjectID string `json:"object_id"`
+	Code     string `json:"code"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Verified is what reading back and scanning again came to.
+type Verified struct {
+	At       string `json:"at"`
+	Objects  int64  `json:"objects"`  // object versions read
+	Records  int64  `json:"records"`  // in them
+	Residue  int64  `json:"residue"`  // traces that nothing explains
+	Expected int64  `json:"expected"` // traces that stay on purpose: excepted, held, deferred, open for review
+}
+
+// Certificate is a whole certificate.
+type Certificate struct {
+	Body      json.RawMessage `json:"certificate"` // a Body, as it was signed
+	Signature string          `json:"signature"`   // the signature lines of a note whose text is the body and a newline
+	Log       Proof           `json:"log"`
+}
+
+func key(ref pipeline.RequestRef) string {
+	return "certificates/" + ref.Account + "/" + ref.ID + ".json"
+}
+
+// Read reads the certificate of a request, connectors.ErrNotFound if there is none.
+func Read(ctx context.Context, work connectors.Store, ref pipeline.RequestRef) ([]byte, error) {
+	return read(ctx, work, key(ref))
+}
+
+// Parse reads a certificate. Any byte that Issue would not have written is an error.
+func Parse(raw []byte) (*Certificate, *Body, error) {
+	c, b := new(Certificate), new(Body)
+	if err := json.Unmarshal(raw, c); err != nil {
+		return nil, nil, fmt.Errorf("read certificate: %w: it is not JSON", ErrInvalid)
+	}
+	again, err := c.bytes()
+	if err != nil || !bytes.Equal(again, raw) {
+		return nil, nil, fmt.Errorf("read certificate: %w: it was written in another form", ErrInvalid)
+	}
+	if err := json.Unmarshal(c.Body, b); err != nil {
+		return nil, nil, fmt.Errorf("read certificate: %w: its body is none", ErrInvalid)
+	}
+	return c, b, nil
+}
+
+func (c *Certificate) bytes() ([]byte, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	err := e.Encode(c)
+	return buf.Bytes(), err
+}
+
+func read(ctx context.Context, work connectors.Store, key string) ([]byte, error) {
+	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,210 @@
+package certificate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"expunge/connectors"
+)
+
+const logDir = "certificate-log/"
+
+// origin is the first line of the log's heads.
+const origin = "expunge certificate log"
+
+// Log is the log of certificates in a work store: a Merkle tree whose leaves are
+// files that are only ever created, so that two writers cannot take one place.
+type Log struct{ Work connectors.Store }
+
+// leaf is certificate-log/<n>.json.
+type leaf struct {
+	Version     int         `json:"version"`
+	N           int64       `json:"n"`
+	Certificate string      `json:"certificate"`
+	Record      tlog.Hash   `json:"record"` // RFC 6962 hash of the certificate's body
+	Hashes      []tlog.Hash `json:"hashes"` // that this leaf adds to the tree
+}
+
+// Proof says that a body is in the log.
+type Proof struct {
+	N     int64            `json:"n"`     // of the leaf, from 0
+	Size  int64            `json:"size"`  // leaves of the tree that head signs
+	Root  tlog.Hash        `json:"root"`  // of that tree
+	Proof tlog.RecordProof `json:"proof"` // RFC 6962 audit path
+	Head  string           `json:"head"`  // signature lines of a note: origin, size, root
+}
+
+func head(size int64, root tlog.Hash) string {
+	return fmt.Sprintf("%s\n%d\n%s\n", origin, size, root)
+}
+
+// Append adds a body and returns the proof that it is there. A body that an earlier,
+// killed try has added is not added twice.
+func (l *Log) Append(ctx context.Context, certificate string, body []byte, s *Signer) (Proof, error) {
+	record := tlog.RecordHash(body)
+	n, err := l.size(ctx)
+	if err != nil {
+		return Proof{}, err
+	}
+	for i := n - 1; i >= 0 && i >= n-recent; i-- {
+		old, err := l.leaf(ctx, i)
+		if err != nil {
+			return Proof{}, err
+		}
+		if old.Record == record && old.Certificate == certificate {
+			return l.prove(ctx, i, s)
+		}
+	}
+	for ; ; n++ {
+		hashes, err := tlog.StoredHashesForRecordHash(n, record, l.reader(ctx))
+		if err != nil {
+			return Proof{}, fmt.Errorf("extend log: %w", err)
+		}
+		b, err := json.Marshal(leaf{Version: 1, N: n, Certificate: certificate, Record: record, Hashes: hashes})
+		if err != nil {
+			return Proof{}, err
+		}
+		_, err = l.Work.Create(ctx, leafKey(n), bytes.NewReader(append(b, '\n')))
+		if errors.Is(err, connectors.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return Proof{}, fmt.Errorf("extend log: %w", err)
+		}
+		return l.prove(ctx, n, s)
+	}
+}
+
+// recent is how many leaves are looked through for one that a killed try has added.
+const recent = 1000
+
+// prove gives the proof of leaf n in the tree that ends with it: so the same leaf
+// has the same proof whenever it is asked for.
+func (l *Log) prove(ctx context.Context, n int64, s *Signer) (Proof, error) {
+	p := Proof{N: n, Size: n + 1}
+	var err error
+	if p.Root, err = tlog.TreeHash(p.Size, l.reader(ctx)); err != nil {
+		return p, fmt.Errorf("prove log: %w", err)
+	}
+	if p.Proof, err = tlog.ProveRecord(p.Size, n, l.reader(ctx)); err != nil {
+		return p, fmt.Errorf("prove log: %w", err)
+	}
+	p.Head, err = s.sign(head(p.Size, p.Root))
+	return p, err
+}
+
+// check checks a proof, offline.
+func (p *Proof) check(body []byte, v *Verifier) error {
+	if err := v.verify(head(p.Size, p.Root), p.Head); err != nil {
+		return fmt.Errorf("head of the log: %w", err)
+	}
+	if err := tlog.CheckRecord(p.Proof, p.Size, p.Root, p.N, tlog.RecordHash(body)); err != nil {
+		return fmt.Errorf("%w: it is not in the log", ErrInvalid)
+	}
+	return nil
+}
+
+// Check reads the whole log and reports whether a proof still fits it: whether
+// nothing was taken out of it or changed since.
+func (l *Log) Check(ctx context.Context, p Proof) error {
+	size, err := l.size(ctx)
+	if err != nil {
+		return err
+	}
+	if size < p.Size {
+		return fmt.Errorf("%w: the log has %d leaves and had %d", ErrInvalid, size, p.Size)
+	}
+	var hashes []tlog.Hash
+	known := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		for i, x := range indexes {
+			out[i] = hashes[x]
+		}
+		return out, nil
+	})
+	for n := range p.Size {
+		f, err := l.leaf(ctx, n)
+		if err != nil {
+			return err
+		}
+		add, err := tlog.StoredHashesForRecordHash(n, f.Record, known)
+		if err != nil {
+			return err
+		}
+		hashes = append(hashes, add...)
+	}
+	root, err := tlog.TreeHash(p.Size, known)
+	if err != nil {
+		return err
+	}
+	if root != p.Root {
+		return fmt.Errorf("%w: the log is not the one that it was added to", ErrInvalid)
+	}
+	return nil
+}
+
+func leafKey(n int64) string { return fmt.Sprintf("%s%d.json", logDir, n) }
+
+// size is how many leaves there are. Places are taken in order, so the highest
+// number tells.
+func (l *Log) size(ctx context.Context) (int64, error) {
+	var size int64
+	for o, err := range l.Work.List(ctx, logDir) {
+		if err != nil {
+			return 0, fmt.Errorf("list log: %w", err)
+		}
+		name, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, logDir), ".json")
+		if n, err := strconv.ParseInt(name, 10, 64); ok && err == nil {
+			size = max(size, n+1)
+		}
+	}
+	return size, nil
+}
+
+func (l *Log) leaf(ctx context.Context, n int64) (leaf, error) {
+	var f leaf
+	b, err := read(ctx, l.Work, leafKey(n))
+	if errors.Is(err, connectors.ErrNotFound) {
+		return f, fmt.Errorf("%w: leaf %d of the log is missing", ErrInvalid, n)
+	}
+	if err != nil {
+		return f, err
+	}
+	if json.Unmarshal(b, &f) != nil || f.N != n {
+		return f, fmt.Errorf("%w: leaf %d of the log cannot be read", ErrInvalid, n)
+	}
+	return f, nil
+}
+
+// reader reads hashes of the tree from the leaves that added them.
+func (l *Log) reader(ctx context.Context) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		leaves := map[int64]leaf{}
+		out := make([]tlog.Hash, len(indexes))
+		for i, x := range indexes {
+			n := int64(sort.Search(int(x)+1, func(n int) bool { return tlog.StoredHashCount(int64(n)+1) > x }))
+			f, ok := leaves[n]
+			if !ok {
+				var err error
+				if f, err = l.leaf(ctx, n); err != nil {
+					return nil, err
+				}
+				leaves[n] = f
+			}
+			at := x - tlog.StoredHashCount(n)
+			if at >= int64(len(f.Hashes)) {
+				return nil, fmt.Errorf("%w: leaf %d of the log lacks a hash", ErrInvalid, n)
+			}
+			out[i] = f.Hashes[at]
+		}
+		return out, nil
+	})
+}

@@ -1,0 +1,78 @@
+package certificate
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// algEd25519 is the note package's identifier of the only algorithm it has.
+const algEd25519 = 1
+
+// Signer signs certificates and the heads of their log.
+type Signer struct{ note.Signer }
+
+// NewSigner returns a signer that goes by name, which is the config's.
+func NewSigner(name string, key ed25519.PrivateKey) (*Signer, error) {
+	v, err := NewVerifier(name, key.Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	seed := base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, key.Seed()...))
+	s, err := note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", v.Name(), v.KeyHash(), seed))
+	if err != nil {
+		return nil, fmt.Errorf("open signing key: %w", err)
+	}
+	return &Signer{s}, nil
+}
+
+// Verifier checks what a Signer of the same name and key signed.
+type Verifier struct{ note.Verifier }
+
+// NewVerifier returns the verifier of a public key.
+func NewVerifier(name string, key ed25519.PublicKey) (*Verifier, error) {
+	line, err := note.NewEd25519VerifierKey("expunge/"+noteName(name), key)
+	if err != nil {
+		return nil, fmt.Errorf("open public key: %w", err)
+	}
+	v, err := note.NewVerifier(line)
+	if err != nil {
+		return nil, fmt.Errorf("open public key: %w", err)
+	}
+	return &Verifier{v}, nil
+}
+
+// noteName makes a name that notes allow: no spaces, no plus.
+func noteName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || r == '\uFFFD' || strings.ContainsRune(" \t\n\r\v\f\u0085\u00a0", r) {
+			return '_'
+		}
+		return r
+	}, s)
+}
+
+// sign returns the signature lines of a note of text.
+func (s *Signer) sign(text string) (string, error) {
+	signed, err := note.Sign(&note.Note{Text: text}, s.Signer)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return strings.TrimPrefix(string(signed), text+"\n"), nil
+}
+
+// verify checks signature lines against text.
+func (v *Verifier) verify(text, lines string) error {
+	n, err := note.Open([]byte(text+"\n"+lines), note.VerifierList(v.Verifier))
+	if unknown := (*note.UnverifiedNoteError)(nil); errors.As(err, &unknown) {
+		return fmt.Errorf("%w: it is not signed by %s", ErrInvalid, v.Name())
+	}
+	if err != nil || n.Text != text || len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
+		return fmt.Errorf("%w: its signature does not fit", ErrInvalid)
+	}
+	return nil
+}
