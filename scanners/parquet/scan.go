@@ -48,6 +48,9 @@ func (*Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, 
 		s.record += rows
 		f.Boundary(0, g+1, s.record)
 	}
+	if first == last {
+		f.Boundary(0, last, s.record)
+	}
 	return stats, nil
 }
 

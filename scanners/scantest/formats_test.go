@@ -13,10 +13,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 	"github.com/hamba/avro/v2/ocf"
 
 	"expunge/scanners"
@@ -212,13 +209,12 @@ type format struct {
 
 func formats(t *testing.T, records []object) []format {
 	t.Helper()
-	var lines, binary, pages bytes.Buffer
+	var lines, binary bytes.Buffer
 	enc, err := ocf.NewEncoder(avroSchema, &binary, ocf.WithBlockLength(16), ocf.WithCodec(ocf.Deflate))
 	if err != nil {
 		t.Fatal(err)
 	}
-	builder := array.NewRecordBuilder(memory.DefaultAllocator, parquetSchema())
-	defer builder.Release()
+	var docs []string
 	for _, r := range records {
 		asJSON(&lines, r, false)
 		lines.WriteByte('\n')
@@ -227,27 +223,13 @@ func formats(t *testing.T, records []object) []format {
 		}
 		var doc bytes.Buffer
 		asJSON(&doc, r, true)
-		if err := builder.UnmarshalJSON(doc.Bytes()); err != nil {
-			t.Fatalf("%v in %s", err, doc.Bytes())
-		}
+		docs = append(docs, doc.String())
 	}
 	if err := enc.Close(); err != nil {
 		t.Fatal(err)
 	}
-	rec := builder.NewRecord()
-	defer rec.Release()
-	props := parquet.NewWriterProperties(parquet.WithMaxRowGroupLength(64), parquet.WithDataPageSize(1<<10), parquet.WithDictionaryDefault(false), parquet.WithDictionaryFor("user.user_id", true))
-	w, err := pqarrow.NewFileWriter(rec.Schema(), &pages, props, pqarrow.DefaultWriterProps())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return []format{{"jsonl", jsonl.Scanner{}, lines.Bytes()}, {"avro", avro.Scanner{}, binary.Bytes()}, {"parquet", columns.New(), pages.Bytes()}}
+	pages := scantest.Columns(t, parquetSchema(), docs, parquet.WithMaxRowGroupLength(64), parquet.WithDataPageSize(1<<10), parquet.WithDictionaryDefault(false), parquet.WithDictionaryFor("user.user_id", true))
+	return []format{{"jsonl", jsonl.Scanner{}, lines.Bytes()}, {"avro", avro.Scanner{}, binary.Bytes()}, {"parquet", columns.New(), pages}}
 }
 
 // found lists "record path needle" of each match.

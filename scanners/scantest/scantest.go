@@ -43,6 +43,7 @@ type File struct {
 type Record struct {
 	Offset, Length int64  // -1 where the format has none
 	Leaves         []Leaf // all of them, in order
+	Keys           []Leaf // what is searched besides: the keys of maps
 	Malformed      bool   // then there are no leaves
 }
 
@@ -260,6 +261,9 @@ func (l *law) want(f *Finder, every bool) []hit {
 		for _, leaf := range r.Leaves {
 			found = f.Find(found, leaf.Path, []byte(leaf.Value))
 			leaves = append(leaves, fmt.Sprintf("%s=%q", leaf.Path, leaf.Value))
+		}
+		for _, key := range r.Keys {
+			found = f.Find(found, key.Path, []byte(key.Value))
 		}
 		if len(found) > 0 || every {
 			h.Matches, h.Leaves = matches(found), strings.Join(leaves, " ")
