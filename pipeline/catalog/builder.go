@@ -146,7 +146,7 @@ func (s *tokenSet) add(t uint64) {
 
 func (s *tokenSet) grow() {
 	old := s.slots
-	s.slots = make([]uint64, max(1<<12, 2*len(old)))
+	s.slots = make([]uint64, max(1<<8, 2*len(old))) // many objects are small
 	mask := uint64(len(s.slots) - 1)
 	for _, t := range old {
 		if t != 0 {

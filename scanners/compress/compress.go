@@ -254,15 +254,25 @@ func (s *stream) Close() error {
 	return nil
 }
 
+// firstChunk is what newPlain begins with: many objects of a lake are small, and a
+// full chunk for each of millions would keep the garbage collector busy.
+const firstChunk = 16 << 10
+
 // newPlain hands out the source as it is.
 func newPlain(src io.Reader) func() ([]byte, error) {
-	buf := make([]byte, ChunkSize)
+	buf := make([]byte, firstChunk)
 	return func() ([]byte, error) {
 		// Full chunks: scanners search faster in few large blocks than in many small ones.
-		n, err := io.ReadFull(src, buf)
-		if err == io.ErrUnexpectedEOF {
-			err = io.EOF // io.ReadFull's word for a last chunk that is not full; a source's own stays in src
+		for n := 0; ; {
+			m, err := io.ReadFull(src, buf[n:])
+			n += m
+			if err == io.ErrUnexpectedEOF {
+				err = io.EOF // io.ReadFull's word for a last chunk that is not full; a source's own stays in src
+			}
+			if err != nil || len(buf) == ChunkSize {
+				return buf[:n], err
+			}
+			buf = append(make([]byte, 0, ChunkSize), buf...)[:ChunkSize]
 		}
-		return buf[:n], err
 	}
 }
