@@ -29,9 +29,10 @@ type Unit struct {
 
 // Batch is a run of units, in plan order, whose result is stored as one.
 type Batch struct {
-	Round int
-	N     int // its place in the round
-	Units []Unit
+	Round  int
+	N      int // its place in the round
+	Units  []Unit
+	Digest string // of the units, and of what they are searched for: a stored result of another digest is of other work
 }
 
 // UnitResult is what became of a unit.

@@ -78,11 +78,9 @@ func (j *job) do(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	j.log.Info("planned", "objects", j.summary.Objects, "to_scan", j.summary.Scan, "bytes", humanize.IBytes(uint64(j.summary.ScanBytes)))
-	seal, unseal := j.box("catalog")
-	j.catalog = &catalog.Catalog{Work: j.work, Seal: seal, Open: unseal}
+	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
 	j.filters = &catalog.Filters{Work: j.work}
-	seal, unseal = j.box("results")
-	j.results = &results.Results{Work: j.work, Run: j.h.Run, Seal: seal, Open: unseal}
+	j.results = &results.Results{Work: j.work, Run: j.h.Run, Keys: j.keys}
 	j.index = j.h.Catalog
 	if err := j.seed(); err != nil {
 		return false, err
@@ -109,22 +107,15 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	return j.finish(ctx)
 }
 
-// box seals and opens the files of one purpose.
-func (a *app) box(purpose string) (func([]byte) ([]byte, error), func([]byte) ([]byte, error)) {
-	return func(plain []byte) ([]byte, error) { return a.keys.Seal(purpose, "", plain), nil },
-		func(box []byte) ([]byte, error) { return a.keys.Unseal(purpose, "", box) }
-}
-
 // planner makes the plan step from the config and the picked requests.
 func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry, run string) (*plan.Plan, error) {
 	matcher, err := a.cfg.Matcher()
 	if err != nil {
 		return nil, &coded{exitUsage, err}
 	}
-	seal, unseal := a.box("plan")
 	p := &plan.Plan{
 		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked),
-		Work: a.work, Run: run, Seal: seal, Open: unseal,
+		Work: a.work, Run: run, Keys: a.keys,
 		Claim: func(store, key string) (plan.Claim, error) {
 			dataset, captures, err := matcher.Find(store, key)
 			if err != nil {
@@ -213,6 +204,7 @@ func (j *job) round(ctx context.Context, n int) error {
 		target = plan.BatchTarget(j.summary.ScanBytes)
 	}
 	sel := &plan.Selection{
+		Asked: j.asked(needles, asks),
 		Round: n, Target: target, Basis: j.basis, Filters: j.filters,
 		Tokens:   set.Tokens,
 		Accounts: func() []string { return sorted(accounts) },
@@ -224,12 +216,19 @@ func (j *job) round(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	batches := 0
 	open := func(yield func(pipeline.Batch, error) bool) {
 		for b, err := range sel.Batches(ctx, j.joined(ctx)) {
-			if err == nil && done[b.N] {
-				continue // an earlier try of this run has done it
+			if err == nil {
+				batches++
+				digest, stored := done[b.N]
+				if stored && digest != b.Digest {
+					err = fmt.Errorf("round %d, batch %d: %w: the program or the work store is not what it was when the run began", n, b.N, results.ErrOther)
+				} else if stored {
+					continue // an earlier try of this run has done it
+				}
 			}
-			if !yield(b, err) {
+			if !yield(b, err) || err != nil {
 				return
 			}
 		}
@@ -249,10 +248,23 @@ func (j *job) round(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	j.results.Expect(n, batches)
 	r.Skipped, r.Seconds = sel.Skipped, j.now().Sub(began).Seconds()
 	j.rounds = append(j.rounds, r)
 	j.log.Info("scanned", "round", n, "needles", len(needles), "units", r.Units, "bytes", humanize.IBytes(uint64(r.Bytes)), "skipped", r.Skipped)
 	return nil
+}
+
+// asked is a digest of all that a round searches for: the results of a batch hang
+// on it as on the batch's units.
+func (j *job) asked(needles []identity.Needle, asks [][]pipeline.Ask) string {
+	sum := j.keys.Derive("asked", "").Hasher()
+	e := json.NewEncoder(sum)
+	_ = e.Encode([]string{identity.TokenizerVersion, j.cfg.Digest, j.cfg.Policy.DefaultRegion})
+	for i, n := range needles {
+		_ = e.Encode([]any{n.Account, n.Canon.Kind, n.Canon.Value.Reveal(), n.Canon.Ext.Reveal(), n.Canon.Doubt, n.Tier, n.Agent, asks[i]}) // plain data into a hash
+	}
+	return sum.Digest()
 }
 
 // learnt is runs/<run>/catalog.json: the index that later rounds ask.

@@ -7,12 +7,13 @@
 // two ordered sequences, the plan's and the index's, so memory does not grow with
 // the number of objects. Filters stay where the scan that made them put them.
 //
-//	catalog/<n>.json              the n-th index: its shards; create-only
+//	catalog/<n>.json              the n-th index: its shards; authenticated, create-only
 //	catalog/<n>-<run>/<shard>     entries, sealed; the run that was first to write <n>.json made them
 //	catalog/filters/<run>-<batch> filters of the units of one batch
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 )
 
@@ -70,8 +72,7 @@ func compare(store, key, store2, key2 string) int {
 // Catalog is the catalog in a work store.
 type Catalog struct {
 	Work connectors.Store
-	Seal spool.Seal
-	Open spool.Open
+	Keys *seal.Keys
 }
 
 type header struct {
@@ -79,6 +80,14 @@ type header struct {
 	Run     string `json:"run"`
 	Shards  int    `json:"shards"`
 	Entries int64  `json:"entries"`
+}
+
+func document(n int) seal.Document {
+	return seal.Document{Purpose: "catalog", File: fmt.Sprintf("catalog/%d.json", n)}
+}
+
+func (c *Catalog) file(key string) *spool.File {
+	return (&spool.Box{Keys: c.Keys, Purpose: "catalog"}).File(key)
 }
 
 func shardKey(n int, run string, shard int) string {
@@ -107,7 +116,7 @@ func (c *Catalog) Entries(ctx context.Context, n int) iter.Seq2[*Entry, error] {
 			return
 		}
 		var h header
-		if err := readJSON(ctx, c.Work, fmt.Sprintf("catalog/%d.json", n), &h); err != nil {
+		if err := c.read(ctx, n, &h); err != nil {
 			yield(nil, err)
 			return
 		}
@@ -125,7 +134,7 @@ func (c *Catalog) shard(ctx context.Context, key string, yield func(*Entry, erro
 		return yield(nil, fmt.Errorf("open catalog: %w", err))
 	}
 	defer body.Close()
-	r, err := spool.NewReader(body, c.Open)
+	r, err := spool.NewReader(body, c.file(key))
 	if err != nil {
 		return yield(nil, err)
 	}
@@ -163,7 +172,7 @@ func (c *Catalog) Write(ctx context.Context, run string, entries iter.Seq2[*Entr
 				return 0, err
 			}
 			if w == nil {
-				if w, err = newShard(c.Seal); err != nil {
+				if w, err = newShard(c.file(shardKey(n, run, h.Shards))); err != nil {
 					return 0, err
 				}
 			}
@@ -184,12 +193,35 @@ func (c *Catalog) Write(ctx context.Context, run string, entries iter.Seq2[*Entr
 			}
 			h.Shards++
 		}
-		err := writeJSON(ctx, c.Work, fmt.Sprintf("catalog/%d.json", n), h)
+		err := c.write(ctx, n, h)
 		if errors.Is(err, connectors.ErrExists) {
 			continue // another run was faster; the number after it is free
 		}
 		return n, err
 	}
+}
+
+func (c *Catalog) read(ctx context.Context, n int, h *header) error {
+	d := document(n)
+	body, err := c.Work.Open(ctx, connectors.Ref{Key: d.File}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", d.File, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", d.File, err)
+	}
+	return c.Keys.Read(d, b, h)
+}
+
+func (c *Catalog) write(ctx context.Context, n int, h header) error {
+	b, err := c.Keys.Write(document(n), h)
+	if err != nil {
+		return err
+	}
+	_, err = c.Work.Create(ctx, document(n).File, bytes.NewReader(b))
+	return err
 }
 
 type shardWriter struct {
@@ -198,12 +230,12 @@ type shardWriter struct {
 	n int
 }
 
-func newShard(seal spool.Seal) (*shardWriter, error) {
+func newShard(file *spool.File) (*shardWriter, error) {
 	f, err := spool.Temp()
 	if err != nil {
 		return nil, err
 	}
-	w, err := spool.NewWriter(f, seal)
+	w, err := spool.NewWriter(f, file)
 	if err != nil {
 		f.Close()
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
@@ -98,25 +97,4 @@ func (f *Filters) load(ctx context.Context, ref pipeline.FilterRef) (*xorfilter.
 		f.size += ref.Len
 	}
 	return fuse, nil
-}
-
-func readJSON(ctx context.Context, store connectors.Store, key string, v any) error {
-	body, err := store.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	return nil
-}
-
-func writeJSON(ctx context.Context, store connectors.Store, key string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	_, err = store.Create(ctx, key, bytes.NewReader(append(b, '\n')))
-	return err
 }

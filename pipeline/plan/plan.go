@@ -5,7 +5,7 @@
 // and memory does not grow with the number of objects.
 //
 //	runs/<run>/plan/<shard>     objects, sealed: keys may hold identifiers
-//	runs/<run>/plan/plan.json   summary; written last
+//	runs/<run>/plan/plan.json   summary, authenticated; written last
 package plan
 
 import (
@@ -23,6 +23,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 )
 
@@ -68,8 +69,7 @@ type Plan struct {
 
 	Work connectors.Store
 	Run  string
-	Seal spool.Seal
-	Open spool.Open
+	Keys *seal.Keys
 }
 
 // Summary is what a plan comes to.
@@ -98,7 +98,7 @@ func (p *Plan) Make(ctx context.Context) (*Summary, error) {
 			return nil, err
 		}
 		if shard == nil {
-			if shard, err = newShard(p.Seal); err != nil {
+			if shard, err = newShard(p.file(s.Shards)); err != nil {
 				return nil, err
 			}
 		}
@@ -118,11 +118,11 @@ func (p *Plan) Make(ctx context.Context) (*Summary, error) {
 		}
 		s.Shards++
 	}
-	b, err := json.MarshalIndent(s, "", "  ")
+	b, err := p.Keys.Write(p.document(), s)
 	if err != nil {
 		return nil, fmt.Errorf("write plan: %w", err)
 	}
-	if _, err := p.Work.Create(ctx, p.dir()+"plan.json", bytes.NewReader(append(b, '\n'))); err != nil {
+	if _, err := p.Work.Create(ctx, p.document().File, bytes.NewReader(b)); err != nil {
 		return nil, fmt.Errorf("write plan: %w", err)
 	}
 	return s, nil
@@ -135,16 +135,28 @@ func newSummary() *Summary {
 func (p *Plan) dir() string          { return "runs/" + p.Run + "/plan/" }
 func (p *Plan) key(shard int) string { return fmt.Sprintf("%s%06d", p.dir(), shard) }
 
+func (p *Plan) file(shard int) *spool.File {
+	return (&spool.Box{Keys: p.Keys, Purpose: "plan"}).File(p.key(shard))
+}
+
+func (p *Plan) document() seal.Document {
+	return seal.Document{Purpose: "plan", File: p.dir() + "plan.json"}
+}
+
 // Summary reads the summary of a plan that is whole, else ErrNotFound.
 func (p *Plan) Summary(ctx context.Context) (*Summary, error) {
-	body, err := p.Work.Open(ctx, connectors.Ref{Key: p.dir() + "plan.json"}, connectors.All)
+	body, err := p.Work.Open(ctx, connectors.Ref{Key: p.document().File}, connectors.All)
 	if err != nil {
 		return nil, fmt.Errorf("open plan: %w", err)
 	}
 	defer body.Close()
-	s := new(Summary)
-	if err := json.NewDecoder(body).Decode(s); err != nil {
+	b, err := io.ReadAll(body)
+	if err != nil {
 		return nil, fmt.Errorf("read plan of run %s: %w", p.Run, err)
+	}
+	s := new(Summary)
+	if err := p.Keys.Read(p.document(), b, s); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -291,14 +303,14 @@ func (p *Plan) count(s *Summary, o *pipeline.Object) {
 func (p *Plan) Objects(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		for shard := range s.Shards {
-			if !p.shard(ctx, p.key(shard), yield) {
+			if !p.shard(ctx, p.file(shard), p.key(shard), yield) {
 				return
 			}
 		}
 	}
 }
 
-func (p *Plan) shard(ctx context.Context, key string, yield func(pipeline.Object, error) bool) bool {
+func (p *Plan) shard(ctx context.Context, file *spool.File, key string, yield func(pipeline.Object, error) bool) bool {
 	fail := func(err error) bool {
 		yield(pipeline.Object{}, fmt.Errorf("read plan %s: %w", key, err))
 		return false
@@ -308,7 +320,7 @@ func (p *Plan) shard(ctx context.Context, key string, yield func(pipeline.Object
 		return fail(err)
 	}
 	defer body.Close()
-	r, err := spool.NewReader(body, p.Open)
+	r, err := spool.NewReader(body, file)
 	if err != nil {
 		return fail(err)
 	}
@@ -337,12 +349,12 @@ type shard struct {
 	n int
 }
 
-func newShard(seal spool.Seal) (*shard, error) {
+func newShard(file *spool.File) (*shard, error) {
 	f, err := spool.Temp()
 	if err != nil {
 		return nil, err
 	}
-	w, err := spool.NewWriter(f, seal)
+	w, err := spool.NewWriter(f, file)
 	if err != nil {
 		f.Close()
 		return nil, err

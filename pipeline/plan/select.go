@@ -2,6 +2,9 @@ package plan
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"iter"
 
@@ -27,6 +30,7 @@ type Selection struct {
 	Basis    func(dataset int) string      // what an entry's validity hangs on
 	Tokens   func(account string) []uint64 // what this round asks of an account
 	Accounts func() []string               // accounts it asks anything of
+	Asked    string                        // digest of all that this round asks
 	Filters  *catalog.Filters              // asked what segments may hold
 	Split    func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error)
 
@@ -58,6 +62,7 @@ func (s *Selection) Batches(ctx context.Context, joined iter.Seq2[catalog.Joined
 				b.Units = append(b.Units, u)
 				s.Opened++
 				if size += unitSize(&u); size >= s.Target || len(b.Units) == batchUnits {
+					b.Digest = digest(s.Asked, b.Units)
 					if !yield(b, nil) {
 						return
 					}
@@ -66,9 +71,21 @@ func (s *Selection) Batches(ctx context.Context, joined iter.Seq2[catalog.Joined
 			}
 		}
 		if len(b.Units) > 0 {
+			b.Digest = digest(s.Asked, b.Units)
 			yield(b, nil)
 		}
 	}
+}
+
+// digest says what a batch is: its units, and what they are searched for.
+func digest(asked string, units []pipeline.Unit) string {
+	sum := sha256.New()
+	e := json.NewEncoder(sum)
+	_ = e.Encode(asked)
+	for i := range units {
+		_ = e.Encode(&units[i]) // plain data into a hash
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 func unitSize(u *pipeline.Unit) int64 {

@@ -1,13 +1,24 @@
 package results
 
 import (
+	"bytes"
 	"testing"
 
 	"expunge/connectors"
 	"expunge/connectors/mem"
 	"expunge/pipeline"
+	"expunge/pipeline/seal"
 	"expunge/scanners"
 )
+
+func keys(t *testing.T) *seal.Keys {
+	t.Helper()
+	k, err := seal.Open(bytes.Repeat([]byte{1}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
 
 // TestOrdinalsOfPartsAreAbsolute stores the result of an object that was scanned
 // in three parts: hits come back with ordinals of the object. Where the middle
@@ -22,8 +33,8 @@ func TestOrdinalsOfPartsAreAbsolute(t *testing.T) {
 		{"whole", pipeline.Scanned, []int64{3, 12, 31}},
 		{"middle refused", pipeline.Refused, []int64{3, 12}},
 	} {
-		r := &Results{Work: mem.New("work", mem.Options{}), Run: "run"}
-		w, err := r.NewWriter(1, 0)
+		r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
+		w, err := r.NewWriter(1, 0, "d")
 		if err != nil {
 			t.Fatal(err)
 		}

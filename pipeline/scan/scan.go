@@ -51,7 +51,7 @@ type Scan struct {
 
 // Batch scans the units of b and stores the result. It can be run again.
 func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitResult, error) {
-	w, err := s.Results.NewWriter(b.Round, b.N)
+	w, err := s.Results.NewWriter(b.Round, b.N, b.Digest)
 	if err != nil {
 		return nil, err
 	}

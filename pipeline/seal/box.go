@@ -17,9 +17,11 @@ import (
 //
 // The nonce is synthetic, in the manner of SIV (RFC 5297, RFC 8452): the first 96
 // bits of HMAC-SHA-256, under a key of its own, over the associated data and the
-// plaintext. The associated data are version, key id, purpose and account.
+// plaintext. The associated data are version, key id, purpose, account and place:
+// the words (a request's id; a file and the number of a frame in it) that say
+// where the box belongs, so that who can write there cannot move it elsewhere.
 //
-// Equal plaintexts of one purpose and account give equal boxes. That is wanted,
+// Equal plaintexts of one purpose, account and place give equal boxes. That is wanted,
 // so that equal runs give equal bytes; it also means that whoever sees boxes can
 // tell which of them hold the same, and how long it is. Nothing else leaks.
 //
@@ -39,17 +41,17 @@ const (
 	Overhead = headerSize + tagSize
 )
 
-// Seal returns a box of plain that only Unseal with the same purpose and account
-// opens. Equal input gives equal boxes.
-func (k *Keys) Seal(purpose, account string, plain []byte) []byte {
+// Seal returns a box of plain that only Unseal with the same purpose, account and
+// place opens. Equal input gives equal boxes.
+func (k *Keys) Seal(purpose, account string, plain []byte, place ...string) []byte {
 	n := name{useSeal, purpose, account}
-	return k.all(n.use, purpose, account)[0].seal(n, plain)
+	return k.all(n.use, purpose, account)[0].seal(n, plain, place...)
 }
 
 // Unseal opens a box with the key that it names, current or old. A box that was
 // changed, moved or made with another key is ErrForged.
-func (k *Keys) Unseal(purpose, account string, box []byte) ([]byte, error) {
-	return k.unseal(name{useSeal, purpose, account}, box)
+func (k *Keys) Unseal(purpose, account string, box []byte, place ...string) ([]byte, error) {
+	return k.unseal(name{useSeal, purpose, account}, box, place...)
 }
 
 // WrapKey seals a random key (the catalog's, say) under the work key, so that it
@@ -90,9 +92,9 @@ func (k *Key) aead() cipher.AEAD {
 }
 
 // associated is what a box is bound to: its version and key id, and its place.
-func associated(n name, header []byte) []byte {
+func associated(n name, header []byte, place []string) []byte {
 	ad := append([]byte(nil), header[:1+idSize]...)
-	for _, s := range []string{string(n.use), n.purpose, n.account} {
+	for _, s := range append([]string{string(n.use), n.purpose, n.account}, place...) {
 		ad = binary.BigEndian.AppendUint32(ad, uint32(len(s)))
 		ad = append(ad, s...)
 	}
@@ -109,18 +111,18 @@ func (k *Key) synthetic(ad, plain []byte) []byte {
 	return mac.Sum(nil)[:nonceSize]
 }
 
-func (k *Key) seal(n name, plain []byte) []byte {
+func (k *Key) seal(n name, plain []byte, place ...string) []byte {
 	box := make([]byte, 0, len(plain)+Overhead)
 	box = append(box, boxVersion)
 	box = append(box, k.id[:]...)
-	ad := associated(n, box)
+	ad := associated(n, box, place)
 	nonce := k.synthetic(ad, plain)
 	box = append(box, nonce...)
 	return k.aead().Seal(box, nonce, plain, ad)
 }
 
-func (k *Keys) unseal(n name, box []byte) ([]byte, error) {
-	what := place(n)
+func (k *Keys) unseal(n name, box []byte, place ...string) ([]byte, error) {
+	what := describe(n)
 	if len(box) < Overhead {
 		return nil, fmt.Errorf("unseal %s: a box of %d bytes is too short: %w", what, len(box), ErrForged)
 	}
@@ -132,10 +134,10 @@ func (k *Keys) unseal(n name, box []byte) ([]byte, error) {
 		if string(key.id[:]) != string(id) {
 			continue
 		}
-		ad, nonce := associated(n, box), box[1+idSize:headerSize]
+		ad, nonce := associated(n, box, place), box[1+idSize:headerSize]
 		plain, err := key.aead().Open(nil, nonce, box[headerSize:], ad)
 		if err != nil || !hmac.Equal(nonce, key.synthetic(ad, plain)) {
-			return nil, fmt.Errorf("unseal %s: the box was changed: %w", what, ErrForged)
+			return nil, fmt.Errorf("unseal %s: the box was changed, or belongs elsewhere: %w", what, ErrForged)
 		}
 		return plain, nil
 	}
@@ -143,7 +145,7 @@ func (k *Keys) unseal(n name, box []byte) ([]byte, error) {
 		"(after a rotation name the old one in work.old_key_envs): %w", what, hex.EncodeToString(id), ErrForged)
 }
 
-func place(n name) string {
+func describe(n name) string {
 	if n.account == "" {
 		return fmt.Sprintf("%q", n.purpose)
 	}
@@ -153,19 +155,27 @@ func place(n name) string {
 // Authenticate returns a MAC of data for one purpose: "KEYID:64 hex digits". Who
 // can write to the work store but has no work key cannot make one.
 func (k *Keys) Authenticate(purpose string, data []byte) string {
-	key := k.all(useMAC, purpose, "")[0]
+	return k.authenticate(purpose, "", data)
+}
+
+func (k *Keys) authenticate(purpose, account string, data []byte) string {
+	key := k.all(useMAC, purpose, account)[0]
 	return key.ID() + ":" + hex.EncodeToString(key.mac(data))
 }
 
 // Verify checks a MAC that Authenticate made, with the key that it names, current
 // or old. Any other is ErrForged.
 func (k *Keys) Verify(purpose string, data []byte, mac string) error {
+	return k.verify(purpose, "", data, mac)
+}
+
+func (k *Keys) verify(purpose, account string, data []byte, mac string) error {
 	id, sum, ok := strings.Cut(mac, ":")
 	want, err := hex.DecodeString(sum)
 	if !ok || err != nil || len(want) != sha256.Size || hex.EncodeToString(want) != sum {
 		return fmt.Errorf("verify %q: its MAC is not KEYID:HEX: %w", purpose, ErrForged)
 	}
-	for _, key := range k.all(useMAC, purpose, "") {
+	for _, key := range k.all(useMAC, purpose, account) {
 		if key.ID() != id {
 			continue
 		}

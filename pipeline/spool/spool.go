@@ -40,29 +40,26 @@ func Temp() (*os.File, error) {
 	return f, nil
 }
 
-// Seal turns a frame into what is stored; Open is its inverse.
-type (
-	Seal func(plain []byte) ([]byte, error)
-	Open func(box []byte) ([]byte, error)
-)
-
 // Writer writes records in compressed frames: uvarint length, then the box; a
 // frame of length 0 ends the file, so that a cut file is told from a whole one.
+// In a sealed file one more box, of nothing, follows it: who has no key cannot end
+// the file anywhere else.
 type Writer struct {
 	w     *bufio.Writer
-	seal  Seal
+	file  *File
+	n     int // frames written
 	zip   *zstd.Encoder
 	frame []byte
 	box   []byte
 }
 
-// NewWriter writes frames to w through seal (nil: as they are).
-func NewWriter(w io.Writer, seal Seal) (*Writer, error) {
+// NewWriter writes the frames of file to w (nil: in clear).
+func NewWriter(w io.Writer, file *File) (*Writer, error) {
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	return &Writer{w: bufio.NewWriterSize(w, 64<<10), seal: seal, zip: zip}, nil
+	return &Writer{w: bufio.NewWriterSize(w, 64<<10), file: file, zip: zip}, nil
 }
 
 // Write adds one record.
@@ -81,12 +78,10 @@ func (w *Writer) flush() error {
 	}
 	w.box = w.zip.EncodeAll(w.frame, w.box[:0])
 	box := w.box
-	if w.seal != nil {
-		var err error
-		if box, err = w.seal(box); err != nil {
-			return fmt.Errorf("seal frame: %w", err)
-		}
+	if w.file != nil {
+		box = w.file.seal(w.n, false, box)
 	}
+	w.n++
 	w.frame = w.frame[:0]
 	return w.put(box)
 }
@@ -109,13 +104,19 @@ func (w *Writer) Close() error {
 	if err := w.put(nil); err != nil {
 		return err
 	}
+	if w.file != nil {
+		if err := w.put(w.file.seal(w.n, true, nil)); err != nil {
+			return err
+		}
+	}
 	return w.w.Flush()
 }
 
 // Reader reads what a Writer wrote.
 type Reader struct {
 	r     *bufio.Reader
-	open  Open
+	file  *File
+	n     int // frames read
 	zip   *zstd.Decoder
 	frame []byte
 	rest  []byte
@@ -123,13 +124,13 @@ type Reader struct {
 	done  bool
 }
 
-// NewReader reads frames from r through open (nil: as they are).
-func NewReader(r io.Reader, open Open) (*Reader, error) {
+// NewReader reads the frames of file from r (nil: they lie in clear).
+func NewReader(r io.Reader, file *File) (*Reader, error) {
 	zip, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxFrame))
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	return &Reader{r: bufio.NewReaderSize(r, 64<<10), open: open, zip: zip}, nil
+	return &Reader{r: bufio.NewReaderSize(r, 64<<10), file: file, zip: zip}, nil
 }
 
 // Next returns the next record, valid until the next call, and io.EOF after the last.
@@ -152,16 +153,40 @@ func (r *Reader) next() error {
 	if r.done {
 		return io.EOF
 	}
-	n, err := binary.ReadUvarint(r.r)
-	if err != nil {
+	if err := r.read(); err != nil {
+		return err
+	}
+	if len(r.box) == 0 {
+		r.done = true
+		return r.end()
+	}
+	plain := r.box
+	if r.file != nil {
+		var err error
+		if plain, err = r.file.open(r.n, false, r.box); err != nil {
+			return err
+		}
+	}
+	r.n++
+	var err error
+	if r.frame, err = r.zip.DecodeAll(plain, r.frame[:0]); err != nil {
+		return fmt.Errorf("read spool: %w", err)
+	}
+	r.rest = r.frame
+	return nil
+}
+
+// read reads the next box.
+func (r *Reader) read() error {
+	cut := func(err error) error {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return ErrTruncated
 		}
 		return fmt.Errorf("read spool: %w", err)
 	}
-	if n == 0 {
-		r.done = true
-		return io.EOF
+	n, err := binary.ReadUvarint(r.r)
+	if err != nil {
+		return cut(err)
 	}
 	if n > maxFrame {
 		return fmt.Errorf("read spool: frame of %d bytes is beyond the bound of %d", n, maxFrame)
@@ -171,22 +196,23 @@ func (r *Reader) next() error {
 	}
 	r.box = r.box[:n]
 	if _, err := io.ReadFull(r.r, r.box); err != nil {
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return ErrTruncated
-		}
-		return fmt.Errorf("read spool: %w", err)
+		return cut(err)
 	}
-	plain := r.box
-	if r.open != nil {
-		if plain, err = r.open(r.box); err != nil {
-			return fmt.Errorf("open frame: %w", err)
-		}
-	}
-	if r.frame, err = r.zip.DecodeAll(plain, r.frame[:0]); err != nil {
-		return fmt.Errorf("read spool: %w", err)
-	}
-	r.rest = r.frame
 	return nil
+}
+
+// end checks that a sealed file ends where its writer ended it. It returns io.EOF
+// where it does.
+func (r *Reader) end() error {
+	if r.file != nil {
+		if err := r.read(); err != nil {
+			return err
+		}
+		if _, err := r.file.open(r.n, true, r.box); err != nil {
+			return err
+		}
+	}
+	return io.EOF
 }
 
 // Close releases the decoder.
