@@ -156,10 +156,14 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	waived, err := j.waived(ctx, j.now())
+	if err != nil {
+		return false, err
+	}
 	totals, err := report.Objects(ctx, j.work, j.h.Run, report.Source{
 		Joined: func() iter.Seq2[catalog.Joined, error] { return j.joined(ctx) },
 		Units:  func(round int) iter.Seq2[*pipeline.UnitResult, error] { return j.results.Units(ctx, round) },
-		Rounds: len(j.rounds), Names: j.names, Datasets: j.cfg.Datasets,
+		Rounds: len(j.rounds), Names: j.names, Datasets: j.cfg.Datasets, Waived: waived,
 	})
 	if err != nil {
 		return false, err

@@ -93,6 +93,17 @@ code { overflow-wrap: anywhere }
 </table></div>
 {{- end}}
 
+{{- if .Waived}}
+<h2>Waived</h2>
+<p>{{n .Waivers}} refused objects that a person has decided need not be examined. They keep no request open.</p>
+<div class="scroll"><table>
+<tr><th>object</th><th>dataset</th><th>account</th><th>code</th><th>waived by</th><th>until</th><th>reason</th></tr>
+{{- range .Waived}}
+<tr><td><code>{{.Object}}</code></td><td>{{.Dataset}}</td><td>{{if .Account}}{{.Account}}{{else}}any{{end}}</td><td>{{.Code}}</td><td>{{.Waiver.By}}</td><td>{{.Waiver.Until}}</td><td>{{.Waiver.Reason}}</td></tr>
+{{- end}}
+</table></div>
+{{- end}}
+
 {{- if .Undeclared}}
 <h2>Undeclared</h2>
 <p>No dataset claims these objects. Declare them, or ignore them with a reason.</p>

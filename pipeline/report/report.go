@@ -37,6 +37,8 @@ type Report struct {
 	Datasets   []DatasetTotals            `json:"datasets"`
 	Refused    int64                      `json:"refused"`  // without what is undeclared
 	Refusals   []Refusal                  `json:"refusals"` // the first of them
+	Waivers    int64                      `json:"waived_count"`
+	Waived     []Waived                   `json:"waived"` // the first of the objects that a person has waived
 	Undeclared map[string]int64           `json:"undeclared"`
 	Pruned     map[string]int64           `json:"pruned"`            // by code
 	Strayed    map[string]int64           `json:"strayed,omitempty"` // objects by request: its identifiers stand in records of nobody
@@ -99,7 +101,7 @@ func New(run string, started, finished time.Time, t *Totals) *Report {
 	r := &Report{
 		Version: Version, Run: run, Started: started, Finished: finished, Seconds: finished.Sub(started).Seconds(),
 		Objects: t.Objects, Pruned: t.Pruned, Undeclared: t.Undeclared,
-		Datasets: t.Datasets, Refused: t.RefusedCount, Refusals: t.Refusals, Strayed: map[string]int64{},
+		Datasets: t.Datasets, Refused: t.RefusedCount, Refusals: t.Refusals, Waivers: t.WaivedCount, Waived: t.Waived, Strayed: map[string]int64{},
 		Bytes: Bytes{Listed: t.ListedBytes, Read: t.OpenedBytes, WithoutHit: t.OpenedWithoutHit},
 		Files: int64(t.Files),
 	}
@@ -144,7 +146,7 @@ func (r *Report) Judge() {
 		why = append(why, "a limit was reached: "+limit)
 	}
 	// What nobody counted above must not pass for complete.
-	if n := r.Objects[pipeline.Refused]; len(why) == 0 && n > 0 {
+	if n := r.Objects[pipeline.Refused] - r.Waivers; len(why) == 0 && n > 0 {
 		why = append(why, plural(n, "object was", "objects were")+" refused")
 	}
 	if len(why) == 0 && len(r.Strayed) > 0 {
@@ -181,6 +183,9 @@ func (r *Report) Print(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
+	if r.Waivers > 0 {
+		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))
+	}
 	for _, why := range r.Why {
 		fmt.Fprintf(w, "missing  %s\n", why)
 	}
@@ -198,6 +203,7 @@ func (r *Report) Write(ctx context.Context, work connectors.Store) error {
 	full.Requests = append([]Request{}, r.Requests...)
 	full.Datasets = append([]DatasetTotals{}, r.Datasets...)
 	full.Refusals = append([]Refusal{}, r.Refusals...)
+	full.Waived = append([]Waived{}, r.Waived...)
 	full.Rounds = append([]Round{}, r.Rounds...)
 	full.Limits = append([]string{}, r.Limits...)
 	full.Radius = append([]Radius{}, r.Radius...)

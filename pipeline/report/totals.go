@@ -5,6 +5,7 @@
 package report
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -37,6 +38,17 @@ type Source struct {
 	Rounds   int
 	Names    *naming.Names
 	Datasets []pipeline.Dataset
+	// Waived returns the waiver that stands for an object, as outputs show it, that
+	// was refused with a code; nil for none. It may be nil.
+	Waived func(object, code string) *Waiver
+}
+
+// Waiver is a person's word that an object need not be examined for a while.
+type Waiver struct {
+	N      int    `json:"n"`
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+	Until  string `json:"until"` // the last day
 }
 
 // Totals is what the objects of a run come to. Its size hangs on accounts and
@@ -54,6 +66,10 @@ type Totals struct {
 	// Refusals names the first of them; undeclared objects are not among them.
 	Refusals     []Refusal
 	RefusedCount int64
+	// Waived names the first of the refused objects that a person has waived; they
+	// are none of Refusals, and keep no request open.
+	Waived      []Waived
+	WaivedCount int64
 	// RefusedAccounts counts refused objects by the account whose records they may
 	// hold; "" is any account. Undeclared objects are not counted.
 	RefusedAccounts map[string]int64
@@ -84,6 +100,12 @@ type Refusal struct {
 	Account string `json:"account,omitempty"` // whose key it is; "" where only a field tells
 	Code    string `json:"code"`
 	Reason  string `json:"reason,omitempty"`
+}
+
+// Waived is a refusal that a person has waived.
+type Waived struct {
+	Refusal
+	Waiver Waiver `json:"waiver"`
 }
 
 func newTotals() *Totals {
@@ -160,16 +182,25 @@ func (s *summer) add(e *ended) *Row {
 }
 
 func (s *summer) refused(e *ended, row *Row, reason string) {
-	s.t.RefusedCount++
-	s.t.RefusedAccounts[e.object.Account]++
-	if len(s.t.Refusals) == listedRefusals {
-		return
-	}
 	r := Refusal{Object: row.Object, Account: e.object.Account, Code: e.code, Reason: reason}
 	if row.Dataset != nil {
 		r.Dataset = *row.Dataset
 	}
-	s.t.Refusals = append(s.t.Refusals, r)
+	var w *Waiver
+	if s.s.Waived != nil {
+		w = s.s.Waived(row.Object, e.code)
+	}
+	if w != nil {
+		row.Reason += fmt.Sprintf(" (waived by %s until %s: %s)", w.By, w.Until, w.Reason)
+		if s.t.WaivedCount++; len(s.t.Waived) < listedRefusals {
+			s.t.Waived = append(s.t.Waived, Waived{r, *w})
+		}
+		return
+	}
+	s.t.RefusedAccounts[e.object.Account]++
+	if s.t.RefusedCount++; len(s.t.Refusals) < listedRefusals {
+		s.t.Refusals = append(s.t.Refusals, r)
+	}
 }
 
 // undeclared counts by the first segment below the store, which is shown as an
