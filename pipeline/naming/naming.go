@@ -44,9 +44,10 @@ func (n *Names) Ref(o *pipeline.Object) pipeline.ObjectRef {
 // Shown is how errors and logs call an object.
 func (n *Names) Shown(o *pipeline.Object) string { return n.Ref(o).Shown }
 
-// redact puts {kind} in the place of each captured identifier of a person, and of
-// each segment that looks like an address. The rest is percent-encoded; a key
-// with nothing to hide comes back as it was.
+// redact puts {kind} in the place of each captured identifier of a person, of each
+// segment that looks like an address, and in keys that no dataset declares of what
+// looks like a phone number. The rest is percent-encoded; a key with nothing to hide
+// comes back as it was.
 func (n *Names) redact(o *pipeline.Object) string {
 	hide := map[string]string{}
 	if o.Dataset >= 0 {
@@ -71,13 +72,19 @@ func (n *Names) redact(o *pipeline.Object) string {
 		lower := strings.ToLower(s)
 		out := masks.Replace(s)
 		if out == s && (strings.Contains(s, "@") || strings.Contains(lower, "%40")) {
-			out = "{email}"
+			out = maskEmail
 		}
 		if out != s {
 			found = true
 			segments[i] = out
-		} else {
-			segments[i] = url.PathEscape(s)
+			continue
+		}
+		segments[i] = url.PathEscape(s)
+		if o.Dataset < 0 { // nobody has said what its digits are
+			if out := maskSegment(s); out != segments[i] {
+				found = true
+				segments[i] = out
+			}
 		}
 	}
 	if !found {

@@ -1,0 +1,141 @@
+package naming
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"expunge/pipeline"
+)
+
+// What stands in the place of what is hidden.
+const (
+	maskEmail = "{email}"
+	maskPhone = "{phone}"
+)
+
+var (
+	// address errs towards yes: around an @ everything up to a slash, space or quote.
+	address = regexp.MustCompile("[^\\s/\"'`<>]*(?:@|%40)[^\\s/\"'`<>]*")
+	// number is runs of digits with what people put between them, also percent-encoded.
+	number = regexp.MustCompile(`(?i)(?:(?:\+|%2b)[ (]*)?\(?[0-9]+(?:(?:[ ().\-_]|%20|%28|%29){1,3}[0-9]+)*`)
+	digits = regexp.MustCompile(`[0-9]+`)
+	hexes  = regexp.MustCompile(`^[0-9A-Fa-f-]{16,}$`)
+)
+
+// Mask hides what looks like an e-mail address or a phone number in a text of
+// which nothing is known, such as a key that no dataset declares or an error of a
+// store. It errs towards hiding: ids of ten to fifteen digits are taken for numbers.
+// Names of people it cannot know.
+func Mask(text string) string { return maskPhones(address.ReplaceAllString(text, maskEmail)) }
+
+// maskSegment is Mask for a segment of a key; a mask comes back unescaped, the rest
+// as in URLs.
+func maskSegment(segment string) string {
+	plain := segment
+	if u, err := url.PathUnescape(segment); err == nil {
+		plain = u // what is encoded in the key itself hides no number from us
+	}
+	masked := Mask(plain)
+	if masked == plain {
+		return url.PathEscape(segment)
+	}
+	return strings.NewReplacer("%7Bemail%7D", maskEmail, "%7Bphone%7D", maskPhone).Replace(url.PathEscape(masked))
+}
+
+func maskPhones(text string) string {
+	var out strings.Builder
+	done := 0
+	for _, at := range number.FindAllStringIndex(text, -1) {
+		run := text[at[0]:at[1]]
+		if inHex(text, at[0], at[1]) {
+			continue
+		}
+		if masked := maskRun(run); masked != run {
+			out.WriteString(text[done:at[0]])
+			out.WriteString(masked)
+			done = at[1]
+		}
+	}
+	if done == 0 {
+		return text
+	}
+	out.WriteString(text[done:])
+	return out.String()
+}
+
+// maskRun masks the numbers in one run of digits and separators.
+func maskRun(run string) string {
+	plus := strings.HasPrefix(run, "+") || strings.HasPrefix(strings.ToLower(run), "%2b")
+	groups := digits.FindAllStringIndex(run, -1)
+	if len(groups) > 0 && strings.HasPrefix(strings.ToLower(run), "%2b") && groups[0][0] == 1 {
+		groups[0][0] = 3 // the 2 of %2B is no digit
+	}
+	from := 0
+	if !plus {
+		from = dateGroups(run, groups)
+	}
+	groups = groups[from:]
+	total, single := 0, false
+	for _, g := range groups {
+		n := g[1] - g[0]
+		total += n
+		single = single || n >= 10 && n <= 15 && !stamp(run[g[0]:g[1]])
+	}
+	switch {
+	case plus && total >= 7:
+		return maskPhone
+	case len(groups) == 0 || !single && (len(groups) == 1 || total < 10):
+		return run
+	case from == 0:
+		return maskPhone
+	}
+	return run[:groups[0][0]] + maskPhone
+}
+
+// dateGroups is how many groups at the beginning are a date: 2026-01-02 or 20260102.
+func dateGroups(run string, groups [][]int) int {
+	group := func(i int) string { return run[groups[i][0]:groups[i][1]] }
+	if len(groups) > 0 && stamp(group(0)) {
+		return 1
+	}
+	if len(groups) >= 3 && len(group(0)) == 4 && stamp(group(0)+group(1)+group(2)) {
+		return 3
+	}
+	return 0
+}
+
+// stamp reports whether digits are a day or a second of the years that lakes are of.
+func stamp(digits string) bool {
+	for _, layout := range []string{"20060102", "20060102150405"} {
+		if len(digits) == len(layout) && (digits[:2] == "19" || digits[:2] == "20") {
+			_, err := time.Parse(layout, digits)
+			return err == nil
+		}
+	}
+	return false
+}
+
+// inHex reports whether the word around text[from:to] is a hash or a UUID.
+func inHex(text string, from, to int) bool {
+	word := func(c byte) bool {
+		return c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	}
+	lo, hi := from, to
+	for lo > 0 && word(text[lo-1]) {
+		lo--
+	}
+	for hi < len(text) && word(text[hi]) {
+		hi++
+	}
+	w := text[lo:hi]
+	return hexes.MatchString(w) && strings.ContainsAny(strings.ToLower(w), "abcdef")
+}
+
+// First is the first segment of an object's key below its store, as outputs show
+// it: "store/segment".
+func (n *Names) First(o *pipeline.Object) string {
+	first, _, _ := strings.Cut(o.Key, "/")
+	return o.Store + "/" + maskSegment(first)
+}
