@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
-	"expunge/pipeline/tombstone"
 )
 
 // approverKey is the environment variable with the seed of an approver's key.
@@ -51,21 +51,21 @@ func approveCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := tombstone.Read(ctx, a.work, a.keys, args[0])
+			m, err := manifest.Read(ctx, a.work, a.keys, args[0])
 			if errors.Is(err, connectors.ErrNotFound) {
 				return usage("run %s has no sealed manifest", args[0])
 			}
 			if err != nil {
 				return err
 			}
-			if _, err := tombstone.Approvals(ctx, a.work, a.keys, a.approvers(), m); err != nil {
+			if _, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m); err != nil {
 				return err // a forged one: nobody should add to it
 			}
 			slices.Sort(accounts)
-			got, err := tombstone.Approve(ctx, a.work, a.keys, signer, m, tombstone.Approval{
+			got, err := manifest.Approve(ctx, a.work, a.keys, signer, m, manifest.Approval{
 				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: lost,
 			}, slices.Compact(accounts))
-			if errors.Is(err, tombstone.ErrNoPart) {
+			if errors.Is(err, manifest.ErrNoPart) {
 				return &coded{exitUsage, err}
 			}
 			if err != nil {
@@ -87,7 +87,7 @@ func approveCommand(f *flags) *cobra.Command {
 					fmt.Printf("  %-20s %-24s %s\n", r.Account, r.Dataset, radius(&r))
 				}
 			}
-			all, err := tombstone.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+			all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func approveCommand(f *flags) *cobra.Command {
 }
 
 // radius says what would go of a dataset: records one by one, and whole objects.
-func radius(r *tombstone.Radius) string {
+func radius(r *manifest.Radius) string {
 	var parts []string
 	if r.Records > 0 || r.Objects == 0 {
 		parts = append(parts, fmt.Sprintf("%s of %s records (%.2f %%)", humanize.Comma(r.Records), humanize.Comma(r.Of), 100*r.Part))

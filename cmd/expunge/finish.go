@@ -17,6 +17,7 @@ import (
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/intake"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/report"
 	"expunge/pipeline/results"
 	"expunge/pipeline/spool"
@@ -389,7 +390,7 @@ func (s *hitSpool) all() iter.Seq2[*results.Found, error] {
 }
 
 // manifest writes the tombstones of deletion requests and the review list.
-func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipeline.Object, totals *report.Totals) (*tombstone.Manifest, error) {
+func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipeline.Object, totals *report.Totals) (*manifest.Manifest, error) {
 	maker := &tombstone.Maker{Names: j.names, Datasets: j.cfg.Datasets, Keys: j.keys, Exceptions: map[string][]pipeline.Exception{}}
 	for _, a := range j.cfg.Accounts {
 		maker.Exceptions[a.Name] = a.Exceptions
@@ -424,7 +425,7 @@ func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipel
 	if _, err := review.Write(ctx, j.work, dir, "review", nil); err != nil {
 		return nil, err
 	}
-	seal := tombstone.NewSeal()
+	seal := manifest.NewSeal()
 	files, err := rows.Write(ctx, j.work, dir+"manifest/", "tombstones", seal.Row)
 	if err != nil {
 		return nil, err
@@ -435,7 +436,7 @@ func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipel
 	}
 	m, err := seal.Finish(j.h.Run, files, settings,
 		func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
-		tombstone.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords}, j.keys)
+		manifest.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords}, j.keys)
 	if err != nil {
 		return nil, err
 	}
@@ -443,7 +444,7 @@ func (j *job) manifest(ctx context.Context, g *gathered, objects map[int64]pipel
 }
 
 // report says what was done and where each request stands.
-func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bundles map[pipeline.RequestRef]*bundle.Result, m *tombstone.Manifest) (bool, error) {
+func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bundles map[pipeline.RequestRef]*bundle.Result, m *manifest.Manifest) (bool, error) {
 	r := report.New(j.h.Run, j.h.Started, j.now().UTC(), totals)
 	r.Rounds, r.Tombstones = j.rounds, m.Rows
 	r.Bytes.Filters = j.filters.Bytes()

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/spool"
-	"expunge/pipeline/tombstone"
 )
 
 func inspectCommand(f *flags) *cobra.Command {
@@ -49,7 +49,7 @@ func inspectCommand(f *flags) *cobra.Command {
 				if err != nil || !why || !strings.HasSuffix(key, "manifest.json") {
 					return err
 				}
-				m, err := tombstone.Read(ctx, a.work, a.keys, strings.Split(key, "/")[1])
+				m, err := manifest.Read(ctx, a.work, a.keys, strings.Split(key, "/")[1])
 				if err != nil {
 					return err
 				}
@@ -97,9 +97,9 @@ func printTombstones(r io.Reader, why bool) error {
 	if err != nil {
 		return fmt.Errorf("read table: %w", err)
 	}
-	rows := parquet.NewGenericReader[tombstone.Row](file)
+	rows := parquet.NewGenericReader[manifest.Row](file)
 	defer rows.Close()
-	buf := make([]tombstone.Row, 100)
+	buf := make([]manifest.Row, 100)
 	for {
 		n, err := rows.Read(buf)
 		for _, t := range buf[:n] {

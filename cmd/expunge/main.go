@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/pipeline/config"
-	"expunge/pipeline/tombstone"
+	"expunge/pipeline/manifest"
 )
 
 // Exit codes, as the contract has them.
@@ -73,7 +73,7 @@ func exitCode(ctx context.Context, err error) int {
 		return c.code
 	case errors.As(err, &problems):
 		return exitUsage
-	case errors.Is(err, tombstone.ErrForged):
+	case errors.Is(err, manifest.ErrForged):
 		return exitRefused
 	}
 	return exitFailed

@@ -52,6 +52,7 @@ const (
 	Replace       Act = "replace"        // the current object by one without the records
 	Delete        Act = "delete"         // the current object
 	DeleteVersion Act = "delete_version" // a noncurrent version, by its id
+	DeleteMarkers Act = "delete_markers" // of a key that identifies, once no version is left
 )
 
 // State is what became of an act.
@@ -66,6 +67,7 @@ const (
 	Held     State = "HELD"     // a lock of the store or a legal hold
 	Archived State = "ARCHIVED" // has to be restored first
 	Refused  State = "REFUSED"  // the object cannot be rewritten
+	Kept     State = "KEPT"     // a noncurrent version that policy keeps
 )
 
 // Final reports whether nothing is left to do.
@@ -79,6 +81,7 @@ type Entry struct {
 	ETag    string `json:"etag"`              // of the source
 	Act     Act    `json:"act"`
 
+	Base      string `json:"base,omitempty"`   // replace, delete: the version that goes; the sealed one, or what took its place
 	SHA256    string `json:"sha256,omitempty"` // replace: of the new content, hex
 	Size      int64  `json:"size,omitempty"`
 	Rows      string `json:"rows,omitempty"` // digest of the tombstones that are applied

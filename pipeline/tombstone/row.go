@@ -6,72 +6,27 @@
 package tombstone
 
 import (
-	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"expunge/pipeline"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
+	"expunge/pipeline/seal"
 )
 
-// Row is a line of tombstones.parquet and of review.parquet.
-type Row struct {
-	Tombstone     string   `parquet:"tombstone" json:"tombstone"`
-	Request       string   `parquet:"request" json:"request"`
-	Account       string   `parquet:"account" json:"account"`
-	Dataset       string   `parquet:"dataset" json:"dataset"`
-	Object        string   `parquet:"object" json:"object"`
-	ObjectSealed  *string  `parquet:"object_sealed,optional" json:"object_sealed"`
-	ObjectID      string   `parquet:"object_id" json:"object_id"`
-	Version       *string  `parquet:"version,optional" json:"version"`
-	ETag          string   `parquet:"etag" json:"etag"`
-	Size          int64    `parquet:"size" json:"size"`
-	Record        *int64   `parquet:"record,optional" json:"record"`
-	RowGroup      *int32   `parquet:"row_group,optional" json:"row_group"`
-	Offset        *int64   `parquet:"offset,optional" json:"offset"`
-	Length        *int64   `parquet:"length,optional" json:"length"`
-	Digest        *string  `parquet:"digest,optional" json:"digest"`
-	KeyID         string   `parquet:"key_id" json:"key_id"`
-	Action        string   `parquet:"action" json:"action"`
-	Fields        []string `parquet:"fields,list" json:"fields"`
-	Kinds         []string `parquet:"kinds,list" json:"kinds"`
-	MatchedFields []string `parquet:"matched_fields,list" json:"matched_fields"`
-	Tier          string   `parquet:"tier" json:"tier"`
-	Disposition   string   `parquet:"disposition" json:"disposition"`
-	Exception     *string  `parquet:"exception,optional" json:"exception"`
-	Instruction   *string  `parquet:"instruction,optional" json:"instruction"`
-	KeptFields    []string `parquet:"kept_fields,list" json:"kept_fields"`
-	ReviewBy      *string  `parquet:"review_by,optional" json:"review_by"`
-	Why           string   `parquet:"why" json:"why"` // the chain of evidence, JSON
-}
-
-// sortKey orders rows by object, version, record (null first) and request.
-func (r *Row) sortKey() []byte {
-	key := append([]byte(r.Object), 0)
-	if r.Version != nil {
-		key = append(key, 1)
-		key = append(key, *r.Version...)
-	}
-	key = append(key, 0)
-	record := uint64(0)
-	if r.Record != nil {
-		record = uint64(*r.Record) + 1
-	}
-	key = binary.BigEndian.AppendUint64(key, record)
-	key = append(append(key, r.ObjectID...), 0)
-	return append(key, r.Request...)
-}
-
-// place is what several requests may ask for at once: one record, object or version.
-func (r *Row) place() []byte {
-	key := r.sortKey()
-	return key[:bytes.LastIndexByte(key, 0)]
+// Maker makes rows.
+type Maker struct {
+	Names      *naming.Names
+	Datasets   []pipeline.Dataset
+	Keys       *seal.Keys
+	Exceptions map[string][]pipeline.Exception // by account
 }
 
 // Make makes the row of a hit.
-func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*Row, error) {
+func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error) {
 	ref := m.Names.Ref(o)
 	d := &m.Datasets[o.Dataset]
 	key := m.Keys.Derive("record", h.Request.Account)
@@ -79,7 +34,7 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write evidence: %w", err)
 	}
-	r := &Row{
+	r := &manifest.Row{
 		Request: h.Request.String(), Account: h.Request.Account, Dataset: d.Name,
 		Object: ref.Shown, ObjectSealed: text(m.Names.Sealed(&ref)), ObjectID: ref.ID, Version: text(ref.Version), ETag: ref.ETag, Size: ref.Size,
 		KeyID: key.ID(), Tier: string(h.Tier), Disposition: string(pipeline.Planned), Why: string(why),
@@ -119,7 +74,7 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*Row, error) {
 }
 
 // except keeps what an exception of the account keeps.
-func (m *Maker) except(r *Row, account string, d *pipeline.Dataset) {
+func (m *Maker) except(r *manifest.Row, account string, d *pipeline.Dataset) {
 	for _, x := range slices.Concat(m.Exceptions[account], d.Exceptions) {
 		if x.Dataset != d.Name {
 			continue
@@ -142,11 +97,11 @@ func text(s string) *string {
 
 // careful applies the most careful action to all rows of one place: EXCEPTED
 // before redact before erase; what one redaction keeps, all keep.
-func careful(rows []*Row) {
+func careful(rows []*manifest.Row) {
 	if len(rows) < 2 {
 		return
 	}
-	var excepted, redact *Row
+	var excepted, redact *manifest.Row
 	for _, r := range rows {
 		if r.Disposition == string(pipeline.Excepted) && excepted == nil {
 			excepted = r

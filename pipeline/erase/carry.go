@@ -1,0 +1,272 @@
+package erase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"expunge/connectors"
+	"expunge/pipeline/journal"
+)
+
+type readCloser = io.ReadCloser
+
+// carry carries out the ops of a key, in order. Versions go only after what is
+// current was replaced and read back, or had nothing to be done to it.
+func (e *Erase) carry(ctx context.Context, k *task) error {
+	clear := true // whether the current object is as it should be
+	for i := range k.ops {
+		o := &k.ops[i]
+		if o.settled {
+			if o.entry.Act != journal.DeleteVersion {
+				clear = clear && o.entry.State.Final()
+			}
+			continue
+		}
+		if err := e.held(ctx, k.t, o); err != nil {
+			return err
+		}
+		if o.settled {
+			clear = false
+			continue
+		}
+		var err error
+		switch o.entry.Act {
+		case journal.Replace:
+			err = e.replace(ctx, k, o)
+			clear = clear && o.entry.State.Final()
+		case journal.Delete:
+			err = e.remove(ctx, k, o)
+			clear = clear && o.entry.State.Final()
+		case journal.DeleteVersion:
+			if !clear {
+				o.settle(journal.Blocked, "the current object has to be erased first")
+				continue
+			}
+			err = e.version(ctx, k, o)
+		case journal.DeleteMarkers:
+			err = e.markers(ctx, k, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held asks for holds, as late as can be.
+func (e *Erase) held(ctx context.Context, t *Target, o *op) error {
+	if e.Held == nil {
+		return nil
+	}
+	err := e.Held(ctx, t)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, connectors.ErrHeld):
+		o.settle(journal.Held, err.Error())
+		return nil
+	}
+	return err
+}
+
+// replace swaps the object for its patch and reads it back.
+func (e *Erase) replace(ctx context.Context, k *task, o *op) error {
+	got, err := k.store.Replace(ctx, o.ref, o.patch)
+	if errors.Is(err, connectors.ErrChanged) || errors.Is(err, connectors.ErrTemporary) {
+		// The reply may have been lost: what is there now tells.
+		if now, there, lookErr := e.current(ctx, k.store, k.t.Key); lookErr == nil && there && now.Size == o.entry.Size && now.ETag != o.ref.ETag {
+			got, err = now, nil
+		}
+	}
+	if err != nil {
+		return o.refusal(ctx, err)
+	}
+	digest, _, err := sum(ctx, func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+		return k.store.Open(ctx, got.Ref, connectors.Range{Off: off, Len: n})
+	})
+	if err != nil {
+		return o.refusal(ctx, err)
+	}
+	if digest != o.entry.SHA256 {
+		o.settle(journal.Conflict, "what reads back is not what was written: another writer came in between; run erase again")
+		return nil
+	}
+	o.entry.NewVersion, o.entry.NewETag = got.Version, got.ETag
+	o.settle(journal.Done, "")
+	return nil
+}
+
+// remove deletes the current object.
+func (e *Erase) remove(ctx context.Context, k *task, o *op) error {
+	// Without a version the condition is on what is current, which is what goes: a
+	// store that keeps versions puts a marker on top, and the version goes by its id.
+	ref := o.ref
+	ref.Version = ""
+	err := k.store.Delete(ctx, ref)
+	if errors.Is(err, connectors.ErrNotFound) {
+		err = nil // a lost reply, or another hand: it is gone from its key
+	}
+	if err != nil {
+		return o.refusal(ctx, err)
+	}
+	if _, there, err := e.current(ctx, k.store, k.t.Key); err != nil {
+		return o.refusal(ctx, err)
+	} else if there {
+		o.settle(journal.Conflict, "another writer has put an object in its place; run erase again")
+		return nil
+	}
+	o.settle(journal.Done, "")
+	return nil
+}
+
+// condemn plans the deletion of the versions that hold the records: those that the
+// manifest names, and the one that is about to be replaced.
+func (e *Erase) condemn(k *task) {
+	if _, keeps := k.store.(connectors.Versioner); !keeps {
+		return
+	}
+	planned := map[string]bool{}
+	add := func(ref connectors.Ref, rows *Version) {
+		if ref.Version == "" || planned[ref.Version] {
+			return
+		}
+		planned[ref.Version] = true
+		o := op{ref: ref, rows: rows, entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, Version: ref.Version, ETag: ref.ETag, Act: journal.DeleteVersion}}
+		if rows != nil {
+			o.entry.Rows = digestRows(rows.Rows)
+		}
+		if done := e.Past.Final(o.entry.Place()); done != nil {
+			o.entry, o.settled, o.known = *done, true, true
+		} else if e.KeepOld {
+			o.settle(journal.Kept, "policy keeps noncurrent versions: it is not covered")
+		}
+		k.ops = append(k.ops, o)
+	}
+	whole := false
+	if len(k.ops) > 0 {
+		first, sealed := &k.ops[0], &k.t.Versions[0]
+		whole = first.entry.Act == journal.Delete
+		if !first.settled || first.entry.State.Final() {
+			rows := sealed
+			if whole {
+				rows = nil
+			}
+			add(connectors.Ref{Store: k.t.Store, Key: k.t.Key, Version: first.entry.Base}, rows)
+			add(sealed.Ref, rows)
+		}
+	}
+	for i := range k.t.Versions {
+		if v := &k.t.Versions[i]; v.Noncurrent {
+			add(v.Ref, v)
+		}
+	}
+	if whole && k.t.Identifying {
+		o := op{entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, ETag: "markers", Act: journal.DeleteMarkers}}
+		if done := e.Past.Final(o.entry.Place()); done != nil {
+			o.entry, o.settled, o.known = *done, true, true
+		}
+		k.ops = append(k.ops, o)
+	}
+}
+
+// version deletes a noncurrent version by its id, if everything else in it also
+// stands in what is current.
+func (e *Erase) version(ctx context.Context, k *task, o *op) error {
+	v, now, err := e.look(ctx, k, o.ref.Version)
+	switch {
+	case errors.Is(err, connectors.ErrNotFound):
+		o.settle(journal.Gone, "the version is gone")
+		return nil
+	case err != nil:
+		return o.refusal(ctx, err)
+	case v.Current:
+		o.settle(journal.Conflict, "the version is the current one; run erase again")
+		return nil
+	case o.ref.Version == "null":
+		o.settle(journal.Refused, "a noncurrent version without an id of its own cannot be deleted safely: it may be another one by now")
+		return nil
+	}
+	if o.rows != nil && !k.proves(o.ref.Version, now) {
+		lost, err := e.lost(ctx, k, &v, o.rows)
+		if err != nil {
+			return o.refusal(ctx, err)
+		}
+		if o.entry.Lost = lost; lost > e.Lost {
+			o.settle(journal.Blocked, fmt.Sprintf("%d records of other people stand in this version and nowhere else; approve their loss with --versions-lost", lost))
+			return nil
+		}
+	}
+	err = k.store.Delete(ctx, v.Ref)
+	if errors.Is(err, connectors.ErrNotFound) {
+		err = nil
+	}
+	if err != nil {
+		return o.refusal(ctx, err)
+	}
+	if _, _, err := e.look(ctx, k, o.ref.Version); !errors.Is(err, connectors.ErrNotFound) {
+		if err == nil {
+			err = connectors.ErrTemporary
+		}
+		return o.refusal(ctx, err)
+	}
+	o.settle(journal.Done, "")
+	return nil
+}
+
+// proves reports whether all that stays of a version is known to stand in what is
+// current: it was replaced by its own survivors, and that is what is there now.
+func (k *task) proves(version string, now connectors.Ref) bool {
+	if len(k.ops) == 0 {
+		return false
+	}
+	done := &k.ops[0].entry
+	return done.Act == journal.Replace && done.State == journal.Done && done.Base == version && done.NewVersion == now.Version && done.NewETag == now.ETag
+}
+
+// look finds one version of the key, and what is current.
+func (e *Erase) look(ctx context.Context, k *task, id string) (found connectors.Version, now connectors.Ref, err error) {
+	err = connectors.ErrNotFound
+	for v, listErr := range k.store.(connectors.Versioner).Versions(ctx, k.t.Key) {
+		if listErr != nil {
+			return v, now, listErr
+		}
+		if v.Key != k.t.Key {
+			break
+		}
+		if v.Current && !v.Deleted {
+			now = v.Ref
+		}
+		if v.Version == id && !v.Deleted {
+			found, err = v, nil
+		}
+	}
+	return found, now, err
+}
+
+// markers deletes the delete markers of a key that identifies, once no version of
+// it is left.
+func (e *Erase) markers(ctx context.Context, k *task, o *op) error {
+	var marks []connectors.Version
+	for v, err := range k.store.(connectors.Versioner).Versions(ctx, k.t.Key) {
+		if err != nil {
+			return o.refusal(ctx, err)
+		}
+		if v.Key != k.t.Key {
+			break
+		}
+		if !v.Deleted {
+			o.settle(journal.Blocked, "versions of the key are left")
+			return nil
+		}
+		marks = append(marks, v)
+	}
+	for i := len(marks) - 1; i >= 0; i-- { // the newest last: until then a plain read sees nothing
+		if err := k.store.Delete(ctx, marks[i].Ref); err != nil && !errors.Is(err, connectors.ErrNotFound) {
+			return o.refusal(ctx, err)
+		}
+	}
+	o.settle(journal.Done, "")
+	return nil
+}

@@ -1,0 +1,115 @@
+package erase
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"iter"
+
+	"expunge/connectors"
+	"expunge/pipeline/spool"
+)
+
+// lost counts the records of a noncurrent version that would be lost with it: those
+// that no tombstone names and that do not also stand in the current object, as
+// multisets. Digests are sorted externally, so memory does not grow with objects.
+func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *Version) (int64, error) {
+	for _, r := range rows.Rows {
+		if r.Digest == nil {
+			return 0, nil // the object as a whole is the consumer's
+		}
+	}
+	w, err := e.wanted(rows.Rows)
+	if err != nil {
+		return 0, err
+	}
+	old := spool.NewSorter()
+	defer old.Close()
+	taken := map[string]int{}
+	err = e.digests(ctx, k, v.Object, func(raw []byte) error {
+		if d := w.find(raw); d != "" && taken[d] < len(w.rows[d]) {
+			taken[d]++
+			return nil
+		}
+		sum := sha256.Sum256(raw)
+		return old.Add(sum[:], nil)
+	})
+	if err != nil {
+		return 0, err
+	}
+	now := spool.NewSorter()
+	defer now.Close()
+	base, there, err := e.current(ctx, k.store, k.t.Key)
+	if err != nil {
+		return 0, err
+	}
+	if there {
+		err := e.digests(ctx, k, base, func(raw []byte) error {
+			sum := sha256.Sum256(raw)
+			return now.Add(sum[:], nil)
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return missing(old, now)
+}
+
+// digests hands over the bytes of every record of an object.
+func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do func(raw []byte) error) error {
+	open := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+		return k.store.Open(ctx, o.Ref, connectors.Range{Off: off, Len: n})
+	}
+	in := e.input(k.t, o.Size, open)
+	s, err := e.scanner(ctx, k.t, in)
+	if err != nil {
+		return err
+	}
+	stats, err := each(ctx, s, in, func(r seen) error { return do(r.raw) })
+	if err == nil && stats.Malformed > 0 {
+		// Malformed records are in no digest: each counts as one that stands nowhere else.
+		for range stats.Malformed {
+			if err := do([]byte("malformed")); err != nil {
+				return err
+			}
+		}
+	}
+	return err
+}
+
+// missing counts what is in a and not in b, as multisets.
+func missing(a, b *spool.Sorter) (int64, error) {
+	var n int64
+	next, stop := pull(b)
+	defer stop()
+	have, more, err := next()
+	if err != nil {
+		return 0, err
+	}
+	for p, err := range a.Sorted() {
+		if err != nil {
+			return 0, err
+		}
+		for more && have < string(p.Key) {
+			if have, more, err = next(); err != nil {
+				return 0, err
+			}
+		}
+		if !more || have != string(p.Key) {
+			n++
+			continue
+		}
+		if have, more, err = next(); err != nil { // each of b answers for one of a
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func pull(s *spool.Sorter) (next func() (string, bool, error), stop func()) {
+	n, stop := iter.Pull2(s.Sorted())
+	return func() (string, bool, error) {
+		p, err, ok := n()
+		return string(p.Key), ok && err == nil, err
+	}, stop
+}

@@ -1,0 +1,93 @@
+package erase
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"expunge/pipeline/manifest"
+)
+
+// Hold-backs of parts of a manifest, for machines.
+const (
+	NotApproved = "NOT_APPROVED"
+	NotYet      = "NOT_BEFORE"       // approved from a later time on
+	Settings    = "SETTINGS_CHANGED" // the dataset is declared in another way than when the manifest was sealed
+	Fraction    = "BLAST_RADIUS"     // more of an account's records in a dataset than policy allows
+	RunLimit    = "RUN_LIMIT"        // more records than policy allows a run
+)
+
+// HeldBack is a part of a manifest that is not applied now.
+type HeldBack struct {
+	Account string `json:"account"`
+	Dataset string `json:"dataset,omitempty"` // "": all of the account
+	Code    string `json:"code"`
+	Reason  string `json:"reason"`
+}
+
+// Policy is what bounds an erasure.
+type Policy struct {
+	MaxRecords int64             // of the whole run
+	Settings   map[string]string // digest of each dataset's settings now
+}
+
+// Permit is what may be applied of a manifest.
+type Permit struct {
+	Held     []HeldBack // by account and dataset
+	accounts map[string]bool
+	held     map[[2]string]bool
+}
+
+// Allows reports whether tombstones of an account in a dataset may be applied.
+func (p *Permit) Allows(account, dataset string) bool {
+	return p.accounts[account] && !p.held[[2]string{account, dataset}]
+}
+
+// Any reports whether anything may be applied.
+func (p *Permit) Any() bool { return len(p.accounts) > 0 }
+
+// Decide says what of a manifest may be applied at now, of accounts or, without
+// any, of all. Nothing is written to the lake before it has decided on everything.
+func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, now time.Time, accounts []string) *Permit {
+	p := &Permit{accounts: map[string]bool{}, held: map[[2]string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(m.Accounts)) {
+		if len(accounts) > 0 && !slices.Contains(accounts, name) {
+			continue
+		}
+		from, ok := approved.Account(name)
+		switch {
+		case !ok:
+			p.Held = append(p.Held, HeldBack{Account: name, Code: NotApproved, Reason: fmt.Sprintf("its %d tombstones wait for approval: expunge approve %s --by NAME --account %s", m.Accounts[name].Rows, m.Run, name)})
+		case now.Before(from):
+			p.Held = append(p.Held, HeldBack{Account: name, Code: NotYet, Reason: "approved from " + from.UTC().Format(time.RFC3339) + " on"})
+		default:
+			p.accounts[name] = true
+		}
+	}
+	var records int64
+	for _, r := range m.Radius {
+		if !p.accounts[r.Account] {
+			continue
+		}
+		hold := func(code, reason string) {
+			p.held[[2]string{r.Account, r.Dataset}] = true
+			p.Held = append(p.Held, HeldBack{Account: r.Account, Dataset: r.Dataset, Code: code, Reason: reason})
+		}
+		switch digest, known := policy.Settings[r.Dataset]; {
+		case !known:
+			hold(Settings, "the config does not declare this dataset any more")
+		case digest != m.Settings[r.Dataset]:
+			hold(Settings, "the dataset's settings are not those the manifest was sealed under; run the requests again")
+		case r.Limit:
+			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction", r.Records, r.Of, 100*r.Part))
+		default:
+			records += r.Records
+		}
+	}
+	if policy.MaxRecords > 0 && records > policy.MaxRecords {
+		p.accounts = map[string]bool{}
+		p.Held = append(p.Held, HeldBack{Code: RunLimit, Reason: fmt.Sprintf("%d records would go, and max_run_records is %d", records, policy.MaxRecords)})
+	}
+	return p
+}

@@ -1,0 +1,262 @@
+package erase
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+
+	"expunge/connectors"
+	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/seal"
+	"expunge/scanners"
+)
+
+// prepare decides what is done to a key: what earlier tries did is settled, the
+// current object gets a proven patch, versions that hold the records are condemned.
+func (e *Erase) prepare(ctx context.Context, t *Target, f *os.File) (*task, error) {
+	k := &task{t: t, store: e.Stores[t.Store]}
+	now, there, err := e.current(ctx, k.store, t.Key)
+	if err != nil {
+		k.ops = append(k.ops, op{entry: journal.Entry{Object: t.ID}})
+		return k, k.ops[0].refusal(ctx, err)
+	}
+	k.base = now
+	if sealed := &t.Versions[0]; !sealed.Noncurrent {
+		o, err := e.primary(ctx, k, sealed, there, f)
+		if err != nil {
+			return nil, err
+		}
+		if o != nil {
+			k.ops = append(k.ops, *o)
+		}
+	}
+	e.condemn(k)
+	return k, nil
+}
+
+// current is what a plain read of the key sees.
+func (e *Erase) current(ctx context.Context, store connectors.Store, key string) (connectors.Object, bool, error) {
+	for o, err := range store.List(ctx, key) {
+		if err != nil {
+			return o, false, err
+		}
+		return o, o.Key == key, nil // a key is listed before all that it is a prefix of
+	}
+	return connectors.Object{}, false, nil
+}
+
+// primary is the op on the current object; nil where an exception keeps all of it.
+func (e *Erase) primary(ctx context.Context, k *task, sealed *Version, there bool, f *os.File) (*op, error) {
+	t := k.t
+	v := sealed.judge(t)
+	if !v.whole && len(v.edits) == 0 {
+		return nil, nil
+	}
+	o := &op{ref: sealed.Ref, entry: journal.Entry{
+		Kind: journal.Intent, Object: t.ID, Version: sealed.Version, ETag: sealed.ETag, Act: journal.Replace, Rows: digestRows(sealed.Rows),
+	}}
+	if v.whole {
+		o.entry.Act = journal.Delete
+	}
+	if done := e.Past.Final(o.entry.Place()); done != nil {
+		o.entry, o.settled, o.known = *done, true, true
+		return o, nil
+	}
+	ours, err := e.earlier(ctx, k, o, there)
+	if err != nil {
+		return o, o.refusal(ctx, err)
+	}
+	if ours {
+		return o, nil
+	}
+	switch {
+	case v.whole && v.kept > 0, v.whole && len(v.edits) > 0 && hasRedaction(v.edits):
+		o.settle(journal.Refused, "the whole object would go, and an exception keeps records of it")
+		return o, nil
+	case v.whole && v.shared:
+		o.settle(journal.Refused, "the whole object would go, and its key does not say whose it is: other accounts may have records in it")
+		return o, nil
+	case !there:
+		o.settle(journal.Gone, "the object is gone from its key")
+		return o, nil
+	case k.base.ETag == sealed.ETag && (sealed.Version == "" || k.base.Version == sealed.Version):
+	case v.whole:
+		o.settle(journal.Conflict, "the object is not the one that was sealed")
+		return o, nil
+	}
+	o.ref, o.entry.Base = k.base.Ref, k.base.Version
+	if v.whole {
+		return o, nil
+	}
+	src, err := e.source(ctx, k.store, k.base.Ref, k.base.Size)
+	if err != nil {
+		return o, o.refusal(ctx, err)
+	}
+	if k.base.ETag != sealed.ETag {
+		found, err := e.relocate(ctx, t, sealed, src)
+		if err != nil {
+			return o, o.refusal(ctx, err)
+		}
+		if len(found.edits) == 0 {
+			o.settle(journal.Gone, "the object changed, and the records are not in it any more")
+			return o, nil
+		}
+		v = found
+	}
+	o.patch, err = e.rewrite(ctx, t, src, v, f, &o.entry)
+	if err != nil {
+		return o, o.refusal(ctx, err)
+	}
+	return o, nil
+}
+
+// earlier settles an op that a killed try carried out without saying so.
+func (e *Erase) earlier(ctx context.Context, k *task, o *op, there bool) (bool, error) {
+	for _, intent := range e.Past.Intents(o.entry.Place()) {
+		switch {
+		case intent.Act == journal.Delete && !there:
+			o.entry = *intent
+			o.settle(journal.Done, "")
+			return true, nil
+		case intent.Act == journal.Replace && there && k.base.Size == intent.Size:
+			body := func(ctx context.Context, off, n int64) (readCloser, error) {
+				return k.store.Open(ctx, k.base.Ref, connectors.Range{Off: off, Len: n})
+			}
+			digest, _, err := sum(ctx, body)
+			if err != nil {
+				return false, err
+			}
+			if digest == intent.SHA256 {
+				o.entry = *intent
+				o.entry.NewVersion, o.entry.NewETag = k.base.Version, k.base.ETag
+				o.settle(journal.Done, "")
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func hasRedaction(edits []scanners.Edit) bool {
+	for _, e := range edits {
+		if e.Redact {
+			return true
+		}
+	}
+	return false
+}
+
+// digestRows names the tombstones that are applied.
+func digestRows(rows []*manifest.Row) string {
+	h := sha256.New()
+	for _, r := range rows {
+		h.Write([]byte(r.Tombstone + "\n"))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// key is the key that a row's digest was made with.
+func (e *Erase) key(r *manifest.Row) (*seal.Key, error) {
+	key, ok := e.Keys.ByID("record", r.Account, r.KeyID)
+	if !ok {
+		return nil, fmt.Errorf("tombstone %s: its key %s is none of the work keys (after a rotation name the old one in work.old_key_envs)", r.Tombstone, r.KeyID)
+	}
+	return key, nil
+}
+
+// same checks that a record about to be edited is the one that was sealed.
+func (e *Erase) same(r *manifest.Row, rec *scanners.Record) error {
+	if r == nil || r.Digest == nil {
+		return fmt.Errorf("record %d: %w: its tombstone has no digest", rec.Index, errDigest)
+	}
+	key, err := e.key(r)
+	if err != nil {
+		return err
+	}
+	if key.Digest(rec.Raw) != *r.Digest {
+		return fmt.Errorf("record %d: %w", rec.Index, errDigest)
+	}
+	return nil
+}
+
+// wanted are the records that rows name, by digest, as a multiset.
+type wanted struct {
+	keys []*seal.Key
+	rows map[string][]*manifest.Row // one for each record, by digest
+}
+
+func (e *Erase) wanted(rows []*manifest.Row) (*wanted, error) {
+	w := &wanted{rows: map[string][]*manifest.Row{}}
+	keys, places := map[string]bool{}, map[int64]bool{}
+	for _, r := range rows {
+		if r.Digest == nil {
+			continue
+		}
+		key, err := e.key(r)
+		if err != nil {
+			return nil, err
+		}
+		if !keys[r.Account+r.KeyID] {
+			keys[r.Account+r.KeyID] = true
+			w.keys = append(w.keys, key)
+		}
+		if r.Record != nil {
+			if places[*r.Record] {
+				continue
+			}
+			places[*r.Record] = true
+		}
+		w.rows[*r.Digest] = append(w.rows[*r.Digest], r)
+	}
+	return w, nil
+}
+
+// find is the digest by which a record is wanted, "" if it is not.
+func (w *wanted) find(raw []byte) string {
+	for _, key := range w.keys {
+		if d := key.Digest(raw); w.rows[d] != nil {
+			return d
+		}
+	}
+	return ""
+}
+
+var errSurplus = errors.New("more copies of a record are in it than were sealed")
+
+// relocate finds the records again in an object that is not the sealed one.
+func (e *Erase) relocate(ctx context.Context, t *Target, sealed *Version, src *source) (verdict, error) {
+	v := verdict{digest: map[int64]*manifest.Row{}}
+	w, err := e.wanted(sealed.Rows)
+	if err != nil {
+		return v, err
+	}
+	in := e.input(t, src.size, src.open)
+	s, err := e.scanner(ctx, t, in)
+	if err != nil {
+		return v, err
+	}
+	found := map[string]int{}
+	moved := Version{Ref: src.ref}
+	_, err = each(ctx, s, in, func(r seen) error {
+		d := w.find(r.raw)
+		if d == "" {
+			return nil
+		}
+		if found[d]++; found[d] > len(w.rows[d]) {
+			return fmt.Errorf("record %d: %w: %w", r.index, errDigest, errSurplus)
+		}
+		row := *w.rows[d][found[d]-1]
+		index := r.index
+		row.Record = &index
+		moved.Rows = append(moved.Rows, &row)
+		return nil
+	})
+	if err != nil {
+		return v, err
+	}
+	return moved.judge(t), nil
+}
