@@ -9,7 +9,7 @@ PACKAGES = ./... $(TESTDATA)
 FOLDERS  = cmd connectors pipeline scanners testdata
 
 .DEFAULT_GOAL := build
-.PHONY: build test race lint fuzz bench demo integration clean
+.PHONY: build test race lint fuzz benchmarks bench bench-memory demo integration clean
 
 # The program: bin/expunge. Paths of this machine are kept out of it.
 build:
@@ -43,8 +43,20 @@ fuzz:
 
 # Benchmarks on fixed corpora; compare two commits by ratio, on one machine.
 BENCH ?= .
-bench:
+benchmarks:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+
+# The scan against DuckDB on equal files, 10,000 consumers, 2 threads. Needs a C
+# compiler and fetches DuckDB, which lives in a module of its own.
+BENCH_SIZE ?= 300MB
+bench:
+	cd testdata/bench && CGO_ENABLED=1 $(GO) run . -size $(BENCH_SIZE)
+
+# The built program on JSONL.gz of this raw size, within 512 MiB of memory. Needs
+# a fifth of it as free space for temporary files.
+MEMORY_SIZE ?= 10GB
+bench-memory: build
+	cd testdata/bench && CGO_ENABLED=1 $(GO) run . -memory ../../bin/expunge -size $(MEMORY_SIZE) -every 2000
 
 # The whole job on a small lake in an S3 server inside the demo's process; what it
 # hands over is compared with the truth about the lake. All is in demo/ afterwards.
