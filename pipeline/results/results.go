@@ -57,6 +57,8 @@ type Found struct {
 	pipeline.Hit
 	Doc    []byte // the row as JSON; nil for whole objects and malformed records
 	Schema []byte // the source's types as an Arrow IPC schema; nil where it has none
+
+	At *pipeline.Object // where it is; only in Merged hits, and equal pointers for neighbours in one object
 }
 
 func (r *Results) dir(round int) string { return fmt.Sprintf("runs/%s/rounds/%d/", r.Run, round) }

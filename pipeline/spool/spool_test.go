@@ -143,7 +143,7 @@ func TestFramesKeepTheirPlace(t *testing.T) {
 func TestSortIsStableAcrossRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	s := NewSorter()
-	s.memory = 4 << 10 // many runs, and merges of runs
+	s.memory = 2 << 10 // many runs, and merges of merged runs
 	defer s.Close()
 	type rec struct{ key, value string }
 	var want []rec
