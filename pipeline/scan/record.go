@@ -11,6 +11,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/record"
 	"expunge/pipeline/results"
 	"expunge/scanners"
 )
@@ -49,9 +50,9 @@ func (r *recorder) record(rec *scanners.Record) error {
 	account, code := r.account(rec)
 	if r.everyRecord() && rec.Index >= 0 {
 		switch code {
-		case Unattributed:
+		case record.Unattributed:
 			r.res.Unattributed++
-		case Misattributed:
+		case record.Misattributed:
 			r.res.Misattributed++
 		default:
 			r.res.Rows[account]++
@@ -84,37 +85,7 @@ func (r *recorder) record(rec *scanners.Record) error {
 
 // account says whose record it is, or why that cannot be told.
 func (r *recorder) account(rec *scanners.Record) (account, code string) {
-	fromKey := r.u.Object.Account
-	if _, named := r.u.Object.Captures["account"]; named && fromKey == "" {
-		return "", Unattributed // the key names an account that nobody knows, whatever a field says
-	}
-	if r.d.Account == "" || rec.Index < 0 {
-		if fromKey == "" {
-			return "", Unattributed
-		}
-		return fromKey, ""
-	}
-	var fromField string
-	for _, leaf := range rec.Leaves {
-		if leaf.Path != r.d.Account || len(leaf.Value) == 0 {
-			continue
-		}
-		name, known := r.s.Accounts[string(leaf.Value)]
-		if !known {
-			return "", Unattributed
-		}
-		if fromField != "" && fromField != name {
-			return "", Misattributed // one record, two accounts
-		}
-		fromField = name
-	}
-	switch {
-	case fromField == "":
-		return "", Unattributed
-	case fromKey != "" && fromKey != fromField:
-		return "", Misattributed
-	}
-	return fromField, ""
+	return record.Account(rec, r.d, &r.u.Object, r.s.Accounts)
 }
 
 // strayed notes the requests whose identifiers stand in a record that belongs to
@@ -134,7 +105,7 @@ func (r *recorder) strayed(rec *scanners.Record) error {
 func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	var order []pipeline.RequestRef
 	evidence := map[pipeline.RequestRef][]pipeline.Evidence{}
-	when := r.time(rec)
+	when := record.Time(rec, r.d)
 	for _, m := range rec.Matches {
 		for _, ask := range r.s.Asks[m.Needle] {
 			if ask.Request.Account != account {
@@ -207,21 +178,6 @@ func (r *recorder) links(rec *scanners.Record) []pipeline.Link {
 		}
 	}
 	return out
-}
-
-// time is when the record says it happened, in Unix milliseconds.
-func (r *recorder) time(rec *scanners.Record) int64 {
-	if r.d.Time == "" {
-		return pipeline.NoTime
-	}
-	for _, leaf := range rec.Leaves {
-		if leaf.Path == r.d.Time {
-			if t, ok := ParseTime(string(leaf.Value)); ok {
-				return t
-			}
-		}
-	}
-	return pipeline.NoTime
 }
 
 // schema serialises an Arrow schema, once per file.

@@ -22,14 +22,12 @@ import (
 	"expunge/scanners"
 )
 
-// Codes of refusals and of records that belong nowhere.
+// Codes of refusals.
 const (
-	Vanished      = "VANISHED"      // listed, but gone when it was opened
-	Changed       = "CHANGED"       // another version took its place
-	Denied        = "DENIED"        // the store refuses to give it
-	Archived      = "ARCHIVED"      // has to be restored first
-	Unattributed  = "UNATTRIBUTED"  // no account, or an unknown one
-	Misattributed = "MISATTRIBUTED" // key and field name different accounts
+	Vanished = "VANISHED" // listed, but gone when it was opened
+	Changed  = "CHANGED"  // another version took its place
+	Denied   = "DENIED"   // the store refuses to give it
+	Archived = "ARCHIVED" // has to be restored first
 )
 
 // Scan searches batches. All fields are read only while it runs.
