@@ -87,6 +87,9 @@ func pathSteps(path string) []string {
 	return strings.Split(strings.ReplaceAll(path, "[]", ".[]"), ".")
 }
 
+// Declared is the field of the config that a leaf's path falls under, nil if none does.
+func (f *Finder) Declared(path string) *pipeline.Field { return f.field(path) }
+
 // field resolves a path; nil if it is not declared.
 func (f *Finder) field(path string) *pipeline.Field {
 	if d, ok := f.exact[path]; ok {
