@@ -2,27 +2,27 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
+	"math/bits"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
 	"expunge/pipeline"
-	"expunge/pipeline/identity"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/plan"
-	"expunge/scanners"
 )
-
-// sampleRecords is how many records of one object per dataset check looks at.
-const sampleRecords = 200
 
 func checkCommand(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Read the config strictly, reach every store, sample every dataset; say what does not fit",
+		Long:  "Reads only: nothing is written to a store of the lake or to the work store.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			a, err := open(c.Context(), f)
@@ -39,66 +39,171 @@ type finding struct {
 	What  string `json:"what"`
 }
 
+// unclaimed are objects that no dataset claims, by their first segment below the
+// store, with some of their names as outputs show them.
+type unclaimed struct {
+	Below    string   `json:"below"`
+	Objects  int64    `json:"objects"`
+	Examples []string `json:"examples"`
+}
+
 type checked struct {
+	Work       string           `json:"work"`
+	Stores     []checkedStore   `json:"stores"`
 	Objects    int64            `json:"objects"`
 	Bytes      int64            `json:"bytes"`
-	Datasets   map[string]int64 `json:"datasets"`
-	Undeclared map[string]int64 `json:"undeclared"`
+	Datasets   map[string]int64 `json:"datasets"` // objects
+	Samples    []sample         `json:"samples"`
+	Undeclared []*unclaimed     `json:"undeclared"`
 	Findings   []finding        `json:"findings"`
 }
 
+func (c *checked) find(where, format string, args ...any) {
+	c.Findings = append(c.Findings, finding{where, fmt.Sprintf(format, args...)})
+}
+
+// Bounds of what check keeps of an object listing, however long it is.
+const (
+	sampledObjects  = 3    // of a dataset
+	unclaimedLabels = 1000 // first segments told apart
+	unclaimedNames  = 3    // examples of each
+)
+
 func (a *app) checkAll(ctx context.Context) error {
+	out := checked{Work: a.work.URL(), Samples: []sample{}, Undeclared: []*unclaimed{}, Findings: []finding{}}
+	for _, w := range a.cfg.Warnings {
+		out.find("config", "%s", w.String())
+	}
+	var err error
+	if out.Stores, err = a.checkStores(ctx); err != nil {
+		return err
+	}
 	stores, err := a.stores(ctx)
 	if err != nil {
 		return err
 	}
+	if err := a.checkObjects(ctx, stores, &out); err != nil {
+		return err
+	}
+	if a.flags.json {
+		return printJSON(out)
+	}
+	a.printChecked(&out)
+	return nil
+}
+
+// checkObjects lists the stores and samples the datasets.
+func (a *app) checkObjects(ctx context.Context, stores map[string]connectors.Store, out *checked) error {
 	p, err := a.planner(stores, nil, "")
 	if err != nil {
 		return err
 	}
-	out := checked{Datasets: map[string]int64{}, Findings: []finding{}}
-	for _, w := range a.cfg.Warnings {
-		out.Findings = append(out.Findings, finding{"config", w.String()})
-	}
-	sum := &plan.Summary{Pruned: map[string]int64{}, Undeclared: map[string]int64{}, ByDataset: out.Datasets, ByClass: map[string]int64{}}
-	samples := map[int]pipeline.Object{}
-	unknown := map[string]int64{}
+	names := a.names(stores)
+	sum := &plan.Summary{Pruned: map[string]int64{}, Undeclared: map[string]int64{}, ByDataset: map[string]int64{}, ByClass: map[string]int64{}}
+	samples := map[int][]pipeline.Object{}
+	seen, unknown := map[int]int64{}, map[string]int64{}
 	for o, err := range p.List(ctx, sum) {
 		if err != nil {
 			return err
 		}
+		if o.Code == plan.Undeclared {
+			out.unclaimed(names, &o)
+		}
 		if o.Dataset < 0 {
 			continue
 		}
-		if _, ok := samples[o.Dataset]; !ok && o.Size > 0 && !o.Noncurrent {
-			samples[o.Dataset] = o
+		if o.Size > 0 && !o.Noncurrent {
+			// The first, and two of those whose place is a power of two: spread over the listing.
+			if seen[o.Dataset]++; bits.OnesCount64(uint64(seen[o.Dataset])) == 1 {
+				if s := samples[o.Dataset]; len(s) == sampledObjects {
+					samples[o.Dataset] = slices.Delete(s, 1, 2)
+				}
+				samples[o.Dataset] = append(samples[o.Dataset], o)
+			}
 		}
 		if _, named := o.Captures["account"]; named && o.Account == "" {
 			unknown[a.cfg.Datasets[o.Dataset].Name]++
 		}
 	}
-	out.Objects, out.Bytes, out.Undeclared = sum.Objects, sum.Bytes, sum.Undeclared
-	names := a.names(stores)
+	out.Objects, out.Bytes, out.Datasets = sum.Objects, sum.Bytes, sum.ByDataset
 	for i := range a.cfg.Datasets {
 		d := &a.cfg.Datasets[i]
-		o, found := samples[i]
-		if !found {
-			out.Findings = append(out.Findings, finding{d.Name, fmt.Sprintf("no object matches %q; mend the pattern, or drop the dataset", d.At)})
+		if sum.ByDataset[d.Name] == 0 {
+			out.find(d.Name, "no object matches %q; mend the pattern, or drop the dataset", d.At)
 			continue
 		}
-		out.Findings = append(out.Findings, a.sample(ctx, stores, d, &o, names.Shown(&o))...)
+		s := a.sample(ctx, stores, names, d, samples[i])
+		out.Samples = append(out.Samples, *s)
+		out.Findings = append(out.Findings, s.findings(d)...)
 		if n := unknown[d.Name]; n > 0 {
-			out.Findings = append(out.Findings, finding{d.Name, fmt.Sprintf("%d objects name an account that the config does not know: their records are UNATTRIBUTED", n)})
+			out.find(d.Name, "%s an account that the config does not know: their records are UNATTRIBUTED", plural(n, "object names", "objects name"))
 		}
 	}
-	for _, where := range slices.Sorted(maps.Keys(out.Undeclared)) {
-		out.Findings = append(out.Findings, finding{where, fmt.Sprintf("%d objects that no dataset claims (UNDECLARED): every run is INCOMPLETE until they are declared or ignored", out.Undeclared[where])})
+	slices.SortFunc(out.Undeclared, func(a, b *unclaimed) int { return strings.Compare(a.Below, b.Below) })
+	for _, u := range out.Undeclared {
+		out.find(u.Below, "%s that no dataset claims (UNDECLARED), such as %s: every run is INCOMPLETE until they are declared, or ignored with a reason",
+			plural(u.Objects, "object", "objects"), strings.Join(u.Examples, ", "))
 	}
-	if a.flags.json {
-		return printJSON(out)
+	return ctx.Err()
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
 	}
-	fmt.Printf("config   %s: %d stores, %d accounts, %d datasets\n", a.cfg.Path, len(a.cfg.Stores), len(a.cfg.Accounts), len(a.cfg.Datasets))
-	fmt.Printf("work     %s\n", a.work.URL())
+	return humanize.Comma(n) + " " + many
+}
+
+func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {
+	first, _, deeper := strings.Cut(o.Key, "/")
+	label := o.Store + "/" + hide(first)
+	if deeper {
+		label += "/"
+	}
+	i := slices.IndexFunc(c.Undeclared, func(u *unclaimed) bool { return u.Below == label })
+	if i < 0 && len(c.Undeclared) >= unclaimedLabels {
+		label = o.Store + "/ (others)"
+		i = slices.IndexFunc(c.Undeclared, func(u *unclaimed) bool { return u.Below == label })
+	}
+	if i < 0 {
+		i = len(c.Undeclared)
+		c.Undeclared = append(c.Undeclared, &unclaimed{Below: label, Examples: []string{}})
+	}
+	u := c.Undeclared[i]
+	u.Objects++
+	if len(u.Examples) < unclaimedNames {
+		u.Examples = append(u.Examples, hide(names.Shown(o)))
+	}
+}
+
+var (
+	longDigits = regexp.MustCompile(`[0-9][0-9() .+-]{5,}[0-9]`)
+	address    = regexp.MustCompile(`[^/]*(@|%40)[^/]*`)
+	isoDate    = regexp.MustCompile(`^(19|20)[0-9]{2}-?[01][0-9]-?[0-3][0-9]$`)
+)
+
+// hide takes out of a name or path what may be a person's number or address: of
+// what no dataset declares nobody knows whose it is.
+func hide(s string) string {
+	s = address.ReplaceAllString(s, "{email}")
+	return longDigits.ReplaceAllStringFunc(s, func(run string) string {
+		if isoDate.MatchString(run) {
+			return run
+		}
+		return "{digits}"
+	})
+}
+
+func (a *app) printChecked(out *checked) {
+	fmt.Printf("config   %s: %s, %s, %s\n", a.cfg.Path, plural(int64(len(a.cfg.Stores)), "store", "stores"),
+		plural(int64(len(a.cfg.Accounts)), "account", "accounts"), plural(int64(len(a.cfg.Datasets)), "dataset", "datasets"))
+	fmt.Printf("work     %s\n", out.Work)
+	for _, s := range out.Stores {
+		fmt.Printf("store    %-10s %s: %s\n", s.Name, s.URL, s.Summary)
+		for _, note := range s.Notes {
+			fmt.Printf("         - %s\n", note)
+		}
+	}
 	fmt.Printf("objects  %s (%s)\n", humanize.Comma(out.Objects), humanize.IBytes(uint64(out.Bytes)))
 	for _, d := range a.cfg.Datasets {
 		fmt.Printf("  %-24s %8s objects\n", d.Name, humanize.Comma(out.Datasets[d.Name]))
@@ -109,54 +214,23 @@ func (a *app) checkAll(ctx context.Context) error {
 	if len(out.Findings) == 0 {
 		fmt.Println("everything fits")
 	}
-	return nil
 }
 
-// enough ends a sample.
-type enough struct{}
-
-func (enough) Error() string { return "sampled" }
-
-// sample reads some records of an object and says which declared fields none of
-// them has.
-func (a *app) sample(ctx context.Context, stores map[string]connectors.Store, d *pipeline.Dataset, o *pipeline.Object, shown string) []finding {
-	in := scanners.Input{
-		Name: shown, Size: o.Size, Every: true,
-		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
-		Open:   openObject(stores[o.Store], o.Ref),
+// reach opens every store of the lake and asks each for a listing: what is not
+// there, or not allowed, is told before anything is begun.
+func (a *app) reach(ctx context.Context) error {
+	stores, err := a.stores(ctx)
+	if err != nil {
+		return err
 	}
-	format := d.Format
-	if format == "auto" {
-		var err error
-		if format, err = detectFormat(ctx, in); err != nil {
-			return []finding{{d.Name, err.Error()}}
+	var problems []error
+	for _, c := range a.cfg.Stores {
+		for _, err := range stores[c.Name].List(ctx, "") {
+			if err != nil {
+				problems = append(problems, unreached(c.Name, err))
+			}
+			break
 		}
 	}
-	scanner := formats()[format]
-	if scanner == nil {
-		return []finding{{d.Name, fmt.Sprintf("%s: format %q is not read: such objects will be refused", shown, format)}}
-	}
-	if format == "media" || format == "text" {
-		return nil
-	}
-	seen := map[string]bool{}
-	records := 0
-	finder := identity.Compile(identity.Key{}, a.cfg.Policy.DefaultRegion, nil).Finder(identity.FinderOptions{Fields: d.Fields})
-	_, err := scanner.Scan(ctx, in, finder, func(r *scanners.Record) error {
-		for _, leaf := range r.Leaves {
-			seen[leaf.Path] = true
-		}
-		if records++; records == sampleRecords {
-			return enough{}
-		}
-		return nil
-	})
-	if err != nil && err != error(enough{}) {
-		return []finding{{d.Name, err.Error()}}
-	}
-	var out []finding
-	if d.Time != "" && !seen[d.Time] && records > 0 {
-		out = append(out, finding{d.Name, fmt.Sprintf("time field %q is in none of %d records of %s", d.Time, records, shown)})
-	}
-	return out
+	return errors.Join(problems...)
 }

@@ -303,7 +303,8 @@ func startS3(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	line, err := io.ReadAll(stdout)
 	ts.Check(err)
-	fields := strings.Fields(string(line))
+	lines := strings.Split(strings.TrimSpace(string(line)), "\n") // the server says a word of its own first
+	fields := strings.Fields(lines[len(lines)-1])
 	if len(fields) != 3 {
 		ts.Fatalf("the S3 server did not start: %q", line)
 	}
