@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"expunge/pipeline"
 )
 
 // What stands in the place of what is hidden.
@@ -133,9 +131,24 @@ func inHex(text string, from, to int) bool {
 	return hexes.MatchString(w) && strings.ContainsAny(strings.ToLower(w), "abcdef")
 }
 
-// First is the first segment of an object's key below its store, as outputs show
-// it: "store/segment".
-func (n *Names) First(o *pipeline.Object) string {
-	first, _, _ := strings.Cut(o.Key, "/")
-	return o.Store + "/" + maskSegment(first)
+// First is the first segment of a key below its store, as outputs show it where no
+// dataset says what it is: "store/segment".
+func First(store, key string) string {
+	first, _, _ := strings.Cut(key, "/")
+	return store + "/" + maskSegment(first)
+}
+
+const (
+	tallied = 10_000      // first segments told apart: a flat store has one per object
+	others  = " (others)" // a space ends in no first segment
+)
+
+// Tally counts a key under its first segment, as outputs show it. The map grows to
+// a bound; what else there is counts as the store's others.
+func Tally(counts map[string]int64, store, key string) {
+	label := First(store, key)
+	if _, known := counts[label]; !known && len(counts) >= tallied {
+		label = store + "/" + others
+	}
+	counts[label]++
 }

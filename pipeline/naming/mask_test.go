@@ -70,7 +70,7 @@ func TestUndeclaredKeysAreMasked(t *testing.T) {
 		if hidden := ref.Shown != ref.URL; ref.Identifying != hidden {
 			t.Errorf("%q: identifying %v", c.key, ref.Identifying)
 		}
-		if got := n.First(&o); got != c.first {
+		if got := First("lake", c.key); got != c.first {
 			t.Errorf("%q: the first segment is shown as %q, want %q", c.key, got, c.first)
 		}
 	}

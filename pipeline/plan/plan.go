@@ -11,14 +11,9 @@ package plan
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"expunge/connectors"
@@ -26,9 +21,6 @@ import (
 	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 )
-
-// shardObjects is how many objects one shard of the plan holds.
-const shardObjects = 50_000
 
 // Codes of objects that are not scanned.
 const (
@@ -80,9 +72,10 @@ type Summary struct {
 	Scan       int64            `json:"scan"`       // objects that may have to be opened
 	ScanBytes  int64            `json:"scan_bytes"` // their size
 	Pruned     map[string]int64 `json:"pruned"`     // by code
-	Undeclared map[string]int64 `json:"undeclared"` // by first segment below the store
+	Undeclared map[string]int64 `json:"undeclared"` // by first segment below the store, as outputs show it
 	ByDataset  map[string]int64 `json:"datasets"`   // objects
 	ByClass    map[string]int64 `json:"classes"`    // bytes to scan, by storage class
+	Unmatched  []string         `json:"unmatched"`  // datasets that no object matches
 	Shards     int              `json:"shards"`
 }
 
@@ -118,6 +111,7 @@ func (p *Plan) Make(ctx context.Context) (*Summary, error) {
 		}
 		s.Shards++
 	}
+	p.end(s)
 	b, err := p.Keys.Write(p.document(), s)
 	if err != nil {
 		return nil, fmt.Errorf("write plan: %w", err)
@@ -169,243 +163,18 @@ func (p *Plan) Estimate(ctx context.Context) (*Summary, error) {
 			return nil, err
 		}
 	}
+	p.end(s)
 	return s, nil
 }
 
-// List yields every object version of the stores with what the plan decides of
-// it, and counts it in s.
-func (p *Plan) List(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, error] {
-	return func(yield func(pipeline.Object, error) bool) {
-		var n int64
-		for _, src := range p.Sources {
-			for o, err := range versions(ctx, src) {
-				if err == nil {
-					err = p.judge(&o)
-				}
-				if err != nil {
-					yield(o, fmt.Errorf("list store %q: %w", src.Name, err))
-					return
-				}
-				o.N = n
-				n++
-				p.count(s, &o)
-				if !yield(o, nil) {
-					return
-				}
-			}
+// end notes what can be said only after the last object. A pattern that matches
+// nothing is no failure: a lake may not have that dataset yet. One that is mistaken
+// leaves its objects undeclared, which is.
+func (p *Plan) end(s *Summary) {
+	s.Unmatched = []string{}
+	for i := range p.Datasets {
+		if name := p.Datasets[i].Name; s.ByDataset[name] == 0 {
+			s.Unmatched = append(s.Unmatched, name)
 		}
 	}
-}
-
-// versions lists a store: current objects, and older versions where asked for.
-func versions(ctx context.Context, src Source) iter.Seq2[pipeline.Object, error] {
-	return func(yield func(pipeline.Object, error) bool) {
-		v, ok := src.Store.(connectors.Versioner)
-		if !src.Versions || !ok {
-			for o, err := range src.Store.List(ctx, "") {
-				o.Store = src.Name
-				if !yield(pipeline.Object{Object: o}, err) || err != nil {
-					return
-				}
-			}
-			return
-		}
-		for x, err := range v.Versions(ctx, "") {
-			if err == nil && x.Deleted {
-				continue // holds no bytes; its key goes last when the key itself identifies
-			}
-			x.Store = src.Name
-			if !yield(pipeline.Object{Object: x.Object, Noncurrent: !x.Current}, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// judge decides what can be decided without opening the object.
-func (p *Plan) judge(o *pipeline.Object) error {
-	claim, err := p.Claim(o.Store, o.Key)
-	if err != nil {
-		return err
-	}
-	o.Dataset, o.Captures = claim.Dataset, claim.Captures
-	switch {
-	case claim.Ignore != "":
-		o.Dataset = -1
-		o.Outcome, o.Code, o.Reason = pipeline.Skipped, Ignored, claim.Ignore
-		return nil
-	case claim.Dataset < 0:
-		o.Outcome, o.Code = pipeline.Refused, Undeclared
-		o.Reason = "no dataset claims it; declare one, or ignore it with a reason"
-		return nil
-	}
-	d := &p.Datasets[claim.Dataset]
-	capture, named := claim.Captures["account"]
-	if named {
-		o.Account = p.Accounts[capture]
-	}
-	if o.Noncurrent && !p.deletes(o.Account) {
-		o.Outcome, o.Code, o.Reason = pipeline.Pruned, Noncurrent, "an older version, and no open request of its account asks for erasure"
-		return nil
-	}
-	if o.Account == "" {
-		return nil // a field tells, or nothing does: its records have to be read
-	}
-	demand, open := p.Demands[o.Account]
-	if !open {
-		o.Outcome, o.Code, o.Reason = pipeline.Pruned, NoRequest, "its account has no open request"
-		return nil
-	}
-	if day, err := time.Parse(time.DateOnly, claim.Captures["date"]); err == nil && !demand.Deletes && !demand.Since.IsZero() {
-		if day.Add(24 * time.Hour).Add(d.DateSlack).Before(demand.Since) {
-			o.Outcome, o.Code, o.Reason = pipeline.Pruned, Window, "dated before every window that is asked for"
-		}
-	}
-	return nil
-}
-
-func (p *Plan) deletes(account string) bool {
-	if account != "" {
-		return p.Demands[account].Deletes
-	}
-	for _, d := range p.Demands {
-		if d.Deletes {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *Plan) count(s *Summary, o *pipeline.Object) {
-	s.Objects++
-	s.Bytes += o.Size
-	if o.Dataset >= 0 {
-		s.ByDataset[p.Datasets[o.Dataset].Name]++
-	}
-	switch {
-	case o.Code == Undeclared:
-		first, _, _ := strings.Cut(o.Key, "/")
-		s.Undeclared[o.Store+"/"+first]++
-	case o.Outcome == "":
-		s.Scan++
-		s.ScanBytes += o.Size
-		class := o.Class
-		if class == "" {
-			class = "STANDARD"
-		}
-		s.ByClass[class] += o.Size
-	default:
-		s.Pruned[o.Code]++
-	}
-}
-
-// Objects yields the objects of a plan that is whole, in order.
-func (p *Plan) Objects(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, error] {
-	return func(yield func(pipeline.Object, error) bool) {
-		for shard := range s.Shards {
-			if !p.shard(ctx, p.file(shard), p.key(shard), yield) {
-				return
-			}
-		}
-	}
-}
-
-func (p *Plan) shard(ctx context.Context, file *spool.File, key string, yield func(pipeline.Object, error) bool) bool {
-	fail := func(err error) bool {
-		yield(pipeline.Object{}, fmt.Errorf("read plan %s: %w", key, err))
-		return false
-	}
-	body, err := p.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return fail(err)
-	}
-	defer body.Close()
-	r, err := spool.NewReader(body, file)
-	if err != nil {
-		return fail(err)
-	}
-	defer r.Close()
-	for {
-		rec, err := r.Next()
-		if err == io.EOF {
-			return true
-		}
-		var o pipeline.Object
-		if err == nil {
-			err = json.Unmarshal(rec, &o)
-		}
-		if err != nil {
-			return fail(err)
-		}
-		if !yield(o, nil) {
-			return false
-		}
-	}
-}
-
-type shard struct {
-	f *os.File
-	w *spool.Writer
-	n int
-}
-
-func newShard(file *spool.File) (*shard, error) {
-	f, err := spool.Temp()
-	if err != nil {
-		return nil, err
-	}
-	w, err := spool.NewWriter(f, file)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &shard{f: f, w: w}, nil
-}
-
-func (s *shard) add(o *pipeline.Object) error {
-	b, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
-	s.n++
-	return s.w.Write(b)
-}
-
-// store puts the shard into the work store. One of an earlier try, whose plan did
-// not become whole, is replaced: the lake may have changed since.
-func (s *shard) store(ctx context.Context, work connectors.Store, key string) error {
-	defer s.f.Close()
-	if err := s.w.Close(); err != nil {
-		return err
-	}
-	_, err := work.Create(ctx, key, s.f)
-	if errors.Is(err, connectors.ErrExists) {
-		err = replace(ctx, work, key, s.f)
-	}
-	if err != nil {
-		return fmt.Errorf("write plan: %w", err)
-	}
-	return nil
-}
-
-func replace(ctx context.Context, work connectors.Store, key string, f *os.File) error {
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	for o, err := range work.List(ctx, key) {
-		if err != nil {
-			return err
-		}
-		if o.Key == key {
-			_, err = work.Replace(ctx, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Spool: true, Len: st.Size()}}, Spool: f})
-			return err
-		}
-	}
-	return fmt.Errorf("replace %s: %w", key, connectors.ErrNotFound)
-}
-
-// SortSources puts sources in the order of plans.
-func SortSources(sources []Source) {
-	slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -339,7 +339,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	for n := range int64(listedRefusals + 5) {
 		l.plan(object(n, calls, "acme", fmt.Sprintf("calls/%06d", n)), nil)
 	}
-	for n := range int64(undeclaredKeys + 7) {
+	for n := range int64(10_007) {
 		o := object(listedRefusals+5+n, -1, "", fmt.Sprintf("flat-%06d", n))
 		o.Outcome, o.Code = pipeline.Refused, Undeclared
 		l.plan(o, nil)
@@ -351,7 +351,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	if len(got.Refusals) != listedRefusals || got.RefusedCount != listedRefusals+5 || got.RefusedAccounts["acme"] != listedRefusals+5 {
 		t.Errorf("%d refusals listed of %d", len(got.Refusals), got.RefusedCount)
 	}
-	if len(got.Undeclared) != undeclaredKeys+1 || got.Undeclared["lake/ (others)"] != 7 {
+	if len(got.Undeclared) != 10_001 || got.Undeclared["lake/ (others)"] != 7 {
 		t.Errorf("%d first segments, %d others", len(got.Undeclared), got.Undeclared["lake/ (others)"])
 	}
 }

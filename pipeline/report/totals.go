@@ -26,8 +26,7 @@ const (
 )
 
 const (
-	listedRefusals = 1_000  // refusals named in a report; all are in objects.parquet
-	undeclaredKeys = 10_000 // first segments told apart; a flat bucket has one per object
+	listedRefusals = 1_000 // refusals named in a report; all are in objects.parquet
 )
 
 // Source is what a run knows of its objects. Its sequences are walked once, in
@@ -172,7 +171,7 @@ func (s *summer) add(e *ended) *Row {
 	}
 	switch {
 	case e.code == Undeclared:
-		s.undeclared(o)
+		naming.Tally(t.Undeclared, o.Store, o.Key)
 	case e.outcome == pipeline.Refused:
 		s.refused(e, row, reason)
 	case e.outcome == pipeline.Pruned || e.outcome == pipeline.Skipped:
@@ -201,22 +200,6 @@ func (s *summer) refused(e *ended, row *Row, reason string) {
 	if s.t.RefusedCount++; len(s.t.Refusals) < listedRefusals {
 		s.t.Refusals = append(s.t.Refusals, r)
 	}
-}
-
-// undeclared counts by the first segment below the store, which is shown as an
-// object of that name would be.
-func (s *summer) undeclared(o *pipeline.Object) {
-	first, _, _ := strings.Cut(o.Key, "/")
-	alone := pipeline.Object{Object: o.Object, Dataset: -1}
-	alone.Key = first
-	if ref := s.s.Names.Ref(&alone); ref.Identifying {
-		first = ref.Shown[strings.LastIndexByte(ref.Shown, '/')+1:]
-	}
-	label := o.Store + "/" + first
-	if _, known := s.t.Undeclared[label]; !known && len(s.t.Undeclared) >= undeclaredKeys {
-		label = o.Store + "/ (others)"
-	}
-	s.t.Undeclared[label]++
 }
 
 // totals are final after the last object.
