@@ -25,7 +25,10 @@ func readable(c format.CompressionCodec) bool {
 
 // inflater decompresses pages. The length is known beforehand from the page
 // header, and every codec is held to it: neither more nor less.
-type inflater struct{ zstd *zstd.Decoder }
+type inflater struct {
+	zstd *zstd.Decoder
+	held int64 // bytes of the pages and dictionaries of the columns being read
+}
 
 func (x *inflater) close() {
 	if x.zstd != nil {

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -49,16 +50,20 @@ func open(src *source) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	end, err := checkThrift(raw, fileStruct)
+	if err != nil {
+		return nil, corrupt("decode footer: %v", err)
+	}
 	f := &file{src: src}
-	reader := (&thrift.CompactProtocol{}).NewReaderFromBytes(append([]byte(nil), raw...))
+	reader := (&thrift.CompactProtocol{}).NewReaderFromBytes(append([]byte(nil), raw[:end]...))
 	if err := thrift.NewDecoder(reader).Decode(&f.meta); err != nil {
 		return nil, corrupt("decode footer: %v", err)
 	}
 	if f.meta.EncryptionAlgorithm.Value != nil || f.meta.FooterSigningKeyMetadata != nil {
 		return nil, unsupported("columns are encrypted or the footer is signed")
 	}
-	if reader.BytesRead() != len(raw) {
-		return nil, corrupt("footer has %d bytes left over", len(raw)-reader.BytesRead())
+	if end != len(raw) {
+		return nil, corrupt("footer has %d bytes left over", len(raw)-end)
 	}
 	if err := f.buildSchema(); err != nil {
 		return nil, err
@@ -74,6 +79,9 @@ func (f *file) check() error {
 		group := &f.meta.RowGroups[g]
 		if group.NumRows < 0 || rows+group.NumRows < rows {
 			return corrupt("row group %d has %d rows", g, group.NumRows)
+		}
+		if group.NumRows > MaxRows {
+			return &fault{scanners.TooLarge, fmt.Sprintf("row group %d has %d rows, more than %d", g, group.NumRows, MaxRows)}
 		}
 		rows += group.NumRows
 		if len(group.Columns) != len(f.leaves) {

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"math/bits"
 
@@ -110,6 +111,9 @@ func (c *chunk) next() (bool, error) {
 		if p.entries < 0 || int64(p.entries) > c.meta.NumValues-c.seen {
 			return false, c.fail("pages hold more values than the footer's %d", c.meta.NumValues)
 		}
+		if p.entries > maxValues {
+			return false, &fault{scanners.TooLarge, fmt.Sprintf("row group %d column %q: page of %d values", c.group, c.leaf.name, p.entries)}
+		}
 		p.indexed = p.encoding == format.RLEDictionary || p.encoding == plainDictionary
 		if p.indexed && !c.has {
 			return false, c.fail("page refers to a dictionary that is not there")
@@ -128,15 +132,18 @@ func (c *chunk) readHeader(h *format.PageHeader) error {
 		}
 		// The header's statistics would refer to the window, which moves.
 		b = b[:min(int64(len(b)), want)]
-		*h = format.PageHeader{}
-		r := (&thrift.CompactProtocol{}).NewReaderFromBytes(b)
-		if err := thrift.NewDecoder(r).Decode(h); err != nil {
-			if want < 16<<20 && int64(len(b)) == want {
-				continue
-			}
+		n, err := checkThrift(b, anyStruct)
+		if err == errCut && want < 16<<20 && int64(len(b)) == want {
+			continue
+		}
+		if err != nil {
 			return c.fail("decode page header: %v", err)
 		}
-		c.win.skip(int64(r.BytesRead()))
+		*h = format.PageHeader{}
+		if err := thrift.NewDecoder((&thrift.CompactProtocol{}).NewReaderFromBytes(b[:n])).Decode(h); err != nil {
+			return c.fail("decode page header: %v", err)
+		}
+		c.win.skip(int64(n))
 		if h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 {
 			return c.fail("page has a negative size")
 		}
@@ -149,6 +156,9 @@ func (c *chunk) readHeader(h *format.PageHeader) error {
 
 func (c *chunk) inflate(dst []byte, src []byte, n int) ([]byte, error) {
 	if cap(dst) < n {
+		if c.inf.held += int64(n - cap(dst)); c.inf.held > maxHeld {
+			return nil, &fault{scanners.TooLarge, fmt.Sprintf("row group %d: pages of more than %d MiB at a time", c.group, maxHeld>>20)}
+		}
 		dst = make([]byte, n)
 	}
 	dst = dst[:n]
@@ -190,6 +200,9 @@ func (c *chunk) decode(v *values, enc format.Encoding, b []byte, n int) error {
 	// No encoding but these makes many values of few bytes.
 	if enc != format.DeltaBinaryPacked && enc != format.DeltaByteArray && enc != format.DeltaLengthByteArray && enc != format.RLE && n > 8*len(b) {
 		return c.fail("%d values in a page of %d bytes", n, len(b))
+	}
+	if n > maxValues/2 {
+		return &fault{scanners.TooLarge, fmt.Sprintf("row group %d column %q: page or dictionary of %d values", c.group, l.name, n)}
 	}
 	var err error
 	switch {

@@ -46,9 +46,10 @@
 //
 // # Memory
 //
-// A scan holds at most one page of MaxPage bytes and its decoded form per column
-// that is being read, the dictionaries of these columns, and one bit per row of a
-// row group. Larger pages are refused as TOO_LARGE.
+// A scan holds the footer, at most one page of MaxPage bytes and its decoded form
+// per column that is being read, together at most maxHeld, the dictionaries of
+// these columns, one bit per row of a row group and 24 bytes per page. Larger pages
+// and row groups are refused as TOO_LARGE, before memory is taken for them.
 package parquet
 
 import (
@@ -61,8 +62,14 @@ import (
 // MaxPage is the largest page, in decompressed bytes, that is read.
 const MaxPage = 256 << 20
 
-// maxFooter bounds the footer.
-const maxFooter = 256 << 20
+// MaxRows is the largest number of rows of a row group that is read.
+const MaxRows = 1 << 30
+
+const (
+	maxFooter = 64 << 20  // bytes of the footer; decoded it takes some 20 times that
+	maxHeld   = 768 << 20 // bytes of pages and dictionaries at a time
+	maxValues = 64 << 20  // values of a page, nulls included
+)
 
 // Scanner implements scanners.Scanner and scanners.Splitter. The zero value is
 // ready to use.

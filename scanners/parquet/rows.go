@@ -36,6 +36,7 @@ func (s *scan) candidates(g int) error {
 		for ; word != 0; word &= word - 1 {
 			row := int64(w)*64 + int64(bits.TrailingZeros64(word))
 			if cursors == nil {
+				s.inf.held = 0
 				for i := range s.file.leaves {
 					cursors = append(cursors, &cursor{chunk: s.file.chunk(g, i, fetchAhead, s.inf)})
 				}

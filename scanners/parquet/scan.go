@@ -146,9 +146,20 @@ func (s *scan) footer() error {
 		if kv.Key == "ARROW:schema" {
 			continue
 		}
-		for _, l := range s.walker.Text([]byte(kv.Value), "(footer)."+kv.Key) {
-			value := append([]byte(nil), l.Value...)
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.Path, Value: value})
+		name := kv.Key
+		if n := len(rec.Matches); name != "" {
+			if rec.Matches = s.finder.Find(rec.Matches, "(footer){}", []byte(name)); len(rec.Matches) > n {
+				name = "?" // paths hold no identifiers
+			}
+		}
+		for _, l := range s.walker.Text([]byte(kv.Value), "(footer)."+name) {
+			if l.Kind == walk.Null {
+				continue
+			}
+			value := append([]byte{}, l.Value...)
+			if l.Kind != walk.Key {
+				rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.Path, Value: value})
+			}
 			rec.Matches = s.finder.Find(rec.Matches, l.Path, value)
 		}
 		rec.Raw = append(append(rec.Raw, kv.Key...), 0)
@@ -213,6 +224,7 @@ func (s *scan) column(g, i int) error {
 	if !searched {
 		return nil
 	}
+	s.inf.held = 0
 	c := s.file.chunk(g, i, sweepAhead, s.inf)
 	numRows := s.file.meta.RowGroups[g].NumRows
 	row := int64(-1) // of the last entry

@@ -438,7 +438,7 @@ func TestArrow(t *testing.T) {
 func TestFlips(t *testing.T) {
 	b := write(t, 120, 50, &pq.Snappy, 2)
 	r := rand.New(rand.NewSource(2))
-	for range 3000 {
+	for range 1500 {
 		c := bytes.Clone(b)
 		c[r.Intn(len(c))] ^= 1 << r.Intn(8)
 		_, stats, err := scanAll(t, c, scanners.Part{}, &finder{all: true})
