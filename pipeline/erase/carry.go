@@ -176,6 +176,9 @@ func (e *Erase) condemn(k *task) {
 func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 	v, now, err := e.look(ctx, k, o.ref.Version)
 	switch {
+	case errors.Is(err, connectors.ErrNotFound) && len(e.Past.Intents(o.entry.Place())) > 0:
+		o.settle(journal.Done, "") // by a try that was killed before it could say so
+		return nil
 	case errors.Is(err, connectors.ErrNotFound):
 		o.settle(journal.Gone, "the version is gone")
 		return nil

@@ -1,0 +1,560 @@
+package erase_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"expunge/connectors"
+	"expunge/connectors/fault"
+	"expunge/connectors/mem"
+	"expunge/pipeline"
+	"expunge/pipeline/erase"
+	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/seal"
+	"expunge/scanners"
+	"expunge/scanners/jsonl"
+)
+
+// world is a lake, a work store and the tombstones that are to be applied.
+type world struct {
+	t    *testing.T
+	lake *mem.Store
+	work *mem.Store
+	keys *seal.Keys
+	rows []*manifest.Row
+
+	dataset pipeline.Dataset
+	account string // that keys name
+	scanner scanners.Scanner
+	keepOld bool
+	lost    int64
+	held    func(ctx context.Context, t *erase.Target) error
+	tries   int
+}
+
+func newWorld(t *testing.T, versions bool) *world {
+	t.Helper()
+	keys, err := seal.Open(bytes.Repeat([]byte{9}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{
+		t: t, lake: mem.New("lake", mem.Options{Versions: versions}), work: mem.New("work", mem.Options{}), keys: keys,
+		dataset: pipeline.Dataset{Name: "calls", Format: "jsonl", Erase: pipeline.Erasure{Action: pipeline.EraseRecord}}, account: "acme", scanner: jsonl.Scanner{},
+	}
+}
+
+// put writes an object as a loader would and returns it.
+func (w *world) put(key string, lines ...string) connectors.Object {
+	w.t.Helper()
+	return w.lake.Overwrite(key, []byte(text(lines)))
+}
+
+func text(lines []string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l + "\n")
+	}
+	return b.String()
+}
+
+// rec is a line of a call log.
+func rec(id int, who string) string {
+	return fmt.Sprintf(`{"id":%d,"email":"%s@example.com"}`, id, who)
+}
+
+func (w *world) row(o connectors.Object, request, tombstone string) *manifest.Row {
+	r := &manifest.Row{
+		Tombstone: tombstone, Request: "acme/" + request, Account: "acme", Dataset: "calls", Object: "mem://lake/" + o.Key, ObjectID: "id of " + o.Key,
+		ETag: o.ETag, Size: o.Size, KeyID: w.keys.Derive("record", "acme").ID(), Action: "erase_record", Disposition: "PLANNED",
+	}
+	if o.Version != "" {
+		r.Version = &o.Version
+	}
+	return r
+}
+
+// tomb asks for records of an object.
+func (w *world) tomb(o connectors.Object, lines []string, records ...int64) []*manifest.Row {
+	var out []*manifest.Row
+	for _, n := range records {
+		r := w.row(o, "R-1", fmt.Sprintf("t-%s-%s-%d", o.Key, o.Version, n))
+		digest := w.keys.Digest("record", "acme", []byte(lines[n]))
+		r.Record, r.Digest = &n, &digest
+		out = append(out, r)
+	}
+	w.rows = append(w.rows, out...)
+	return out
+}
+
+// version asks for a noncurrent version that holds records.
+func (w *world) version(o connectors.Object, lines []string, records ...int64) {
+	for _, r := range w.tomb(o, lines, records...) {
+		r.Record, r.Action = nil, "delete_version"
+	}
+}
+
+// whole asks for an object as a whole.
+func (w *world) whole(o connectors.Object) *manifest.Row {
+	r := w.row(o, "R-1", "t-"+o.Key)
+	r.Action = "erase_object"
+	w.rows = append(w.rows, r)
+	return r
+}
+
+// erase runs one try over the given stores and returns the outcomes by object and act.
+func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, error) {
+	w.t.Helper()
+	w.tries++
+	log := &journal.Journal{Work: work, Keys: w.keys, Run: "r1"}
+	past, err := log.Past(w.t.Context())
+	if err != nil {
+		return nil, err
+	}
+	e := &erase.Erase{
+		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
+		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held,
+	}
+	rows := func(yield func(*manifest.Row, error) bool) {
+		for _, r := range w.rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+	resolve := func(r *manifest.Row) (erase.Target, error) {
+		return erase.Target{Store: "lake", Key: strings.TrimPrefix(r.Object, "mem://lake/"), Account: w.account}, nil
+	}
+	out := map[string]journal.Entry{}
+	for win, err := range erase.Windows(fmt.Sprintf("try-%d", w.tries), erase.Targets(rows, resolve)) {
+		if err != nil {
+			return nil, err
+		}
+		done, err := e.Apply(w.t.Context(), win)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range done {
+			out[strings.TrimPrefix(d.Object, "id of ")+" "+string(d.Act)+" "+d.Version] = d
+		}
+	}
+	return out, nil
+}
+
+func (w *world) mustErase() map[string]journal.Entry {
+	w.t.Helper()
+	out, err := w.erase(w.lake, w.work)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// state is all that a store holds: every version of every key.
+func state(t *testing.T, s *mem.Store) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for v, err := range s.Versions(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Deleted {
+			out[v.Key+" "+v.Version] = "(marker)"
+			continue
+		}
+		name := v.Key + " " + v.Version
+		if v.Current {
+			name = v.Key
+		}
+		out[name] = read(t, s, v.Ref)
+	}
+	return out
+}
+
+func read(t *testing.T, s connectors.Store, ref connectors.Ref) string {
+	t.Helper()
+	body, err := s.Open(t.Context(), ref, connectors.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func check(t *testing.T, got map[string]string, want map[string]string) {
+	t.Helper()
+	if !maps.Equal(got, want) {
+		t.Errorf("the lake holds\n%q\nnot\n%q", got, want)
+	}
+}
+
+func states(t *testing.T, out map[string]journal.Entry, want map[string]journal.State) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if out[name].State != want[name] {
+			t.Errorf("%s: %q (%s), want %q", name, out[name].State, out[name].Reason, want[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(out)) {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: %q (%s), want nothing", name, out[name].State, out[name].Reason)
+		}
+	}
+}
+
+func TestRecordsGoAndNothingElse(t *testing.T) {
+	w := newWorld(t, false)
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann"), rec(3, "cy")}
+	w.tomb(w.put("a.jsonl", lines...), lines, 0, 2)
+	all := []string{rec(0, "ann")}
+	w.tomb(w.put("all.jsonl", all...), all, 0)
+	w.put("other.jsonl", lines...)
+	before := state(t, w.lake)["other.jsonl"]
+	out := w.mustErase()
+	states(t, out, map[string]journal.State{"a.jsonl replace ": journal.Done, "all.jsonl replace ": journal.Done})
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{rec(1, "bob"), rec(3, "cy")}), "all.jsonl": "", "other.jsonl": before})
+	if e := out["a.jsonl replace "]; e.Records != 4 || e.Erased != 2 || e.NewETag == "" {
+		t.Errorf("outcome %+v", e)
+	}
+	after := state(t, w.lake)
+	again := w.mustErase() // nothing is left to do
+	check(t, state(t, w.lake), after)
+	states(t, again, map[string]journal.State{"a.jsonl replace ": journal.Done, "all.jsonl replace ": journal.Done})
+}
+
+func TestObjectThatChangedSinceSealing(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann")}
+	for _, c := range []struct {
+		name  string
+		now   []string
+		want  []string
+		state journal.State
+	}{
+		{"records moved", []string{rec(7, "new"), rec(1, "bob"), rec(2, "ann"), rec(0, "ann")}, []string{rec(7, "new"), rec(1, "bob")}, journal.Done},
+		{"one record is gone", []string{rec(1, "bob"), rec(2, "ann")}, []string{rec(1, "bob")}, journal.Done},
+		{"none is left", []string{rec(1, "bob")}, []string{rec(1, "bob")}, journal.Gone},
+		{"a surplus copy", []string{rec(0, "ann"), rec(0, "ann"), rec(2, "ann")}, []string{rec(0, "ann"), rec(0, "ann"), rec(2, "ann")}, journal.Conflict},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, false)
+			w.tomb(w.put("a.jsonl", lines...), lines, 0, 2)
+			w.put("a.jsonl", c.now...)
+			states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace ": c.state})
+			check(t, state(t, w.lake), map[string]string{"a.jsonl": text(c.want)})
+		})
+	}
+}
+
+// Equal records are a multiset: two that were sealed are two that go, of two or of
+// one that is left; a third is not ours to take.
+func TestEqualRecords(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(0, "ann"), rec(1, "bob")}
+	for copies, want := range map[int]journal.State{0: journal.Gone, 1: journal.Done, 2: journal.Done, 3: journal.Conflict} {
+		w := newWorld(t, false)
+		w.tomb(w.put("a.jsonl", lines...), lines, 0, 1)
+		now := []string{rec(5, "new")}
+		for range copies {
+			now = append(now, rec(0, "ann"))
+		}
+		w.put("a.jsonl", now...)
+		states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace ": want})
+	}
+}
+
+func TestRecordThatIsNotTheSealedOne(t *testing.T) {
+	w := newWorld(t, false)
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	o := w.put("a.jsonl", lines...)
+	w.tomb(o, []string{rec(0, "eve"), rec(1, "bob")}, 0) // a forged ordinal, say
+	states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace ": journal.Conflict})
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines)})
+}
+
+func TestObjectThatIsGone(t *testing.T) {
+	w := newWorld(t, false)
+	lines := []string{rec(0, "ann")}
+	o := w.put("a.jsonl", lines...)
+	w.tomb(o, lines, 0)
+	w.put("a.jsonl.bak", lines...) // a sibling that its key is a prefix of
+	if err := w.lake.Delete(t.Context(), o.Ref); err != nil {
+		t.Fatal(err)
+	}
+	states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace ": journal.Gone})
+	check(t, state(t, w.lake), map[string]string{"a.jsonl.bak": text(lines)})
+}
+
+func TestVersions(t *testing.T) {
+	w := newWorld(t, true)
+	v1 := []string{rec(0, "ann"), rec(1, "bob")}
+	v2 := []string{rec(0, "ann"), rec(1, "bob"), rec(9, "old")} // 9 stands nowhere else
+	v3 := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "cy")}
+	w.version(w.put("a.jsonl", v1...), v1, 0)
+	old := w.put("a.jsonl", v2...)
+	w.version(old, v2, 0)
+	now := w.put("a.jsonl", v3...)
+	w.tomb(now, v3, 0)
+	out := w.mustErase()
+	if e := out["a.jsonl delete_version "+old.Version]; e.State != journal.Blocked || e.Lost != 1 {
+		t.Errorf("a version with a survivor of its own: %+v", e)
+	}
+	kept := []string{rec(1, "bob"), rec(2, "cy")}
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept), "a.jsonl " + old.Version: text(v2)})
+
+	w.lost = 1 // approved by number
+	w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept)})
+}
+
+func TestPolicyKeepsOldVersions(t *testing.T) {
+	w := newWorld(t, true)
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	o := w.put("a.jsonl", lines...)
+	w.tomb(o, lines, 0)
+	w.keepOld = true
+	states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace " + o.Version: journal.Done, "a.jsonl delete_version " + o.Version: journal.Kept})
+}
+
+func TestWholeObjects(t *testing.T) {
+	w := newWorld(t, true)
+	o := w.put("rec/+14045550123.mp3", "sound")
+	row := w.whole(o)
+	sealed := "sealed"
+	row.ObjectSealed = &sealed
+	plain := w.put("rec/b.mp3", "sound")
+	w.whole(plain)
+	w.put("rec/b.mp3.txt", "sibling")
+	w.mustErase()
+	got := state(t, w.lake)
+	for name := range got {
+		if strings.Contains(name, "+1404") {
+			t.Errorf("%q is left of a key that identifies", name)
+		}
+	}
+	if got["rec/b.mp3.txt"] == "" || got["rec/b.mp3"] != "" {
+		t.Errorf("the lake holds %q", got)
+	}
+	again := w.mustErase()
+	for name, e := range again {
+		if !e.State.Final() {
+			t.Errorf("%s: %s", name, e.State)
+		}
+	}
+}
+
+func TestWholeObjectsThatMustStay(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	t.Run("of several accounts", func(t *testing.T) {
+		w := newWorld(t, false)
+		w.account = ""
+		w.tomb(w.put("a.jsonl", lines...), lines, 0)[0].Action = "erase_object"
+		states(t, w.mustErase(), map[string]journal.State{"a.jsonl delete ": journal.Refused})
+		check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines)})
+	})
+	t.Run("with an exception inside", func(t *testing.T) {
+		w := newWorld(t, false)
+		rows := w.tomb(w.put("a.jsonl", lines...), lines, 0, 1)
+		rows[0].Action, rows[1].Disposition = "erase_object", "EXCEPTED"
+		states(t, w.mustErase(), map[string]journal.State{"a.jsonl delete ": journal.Refused})
+		check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines)})
+	})
+	t.Run("that changed", func(t *testing.T) {
+		w := newWorld(t, false)
+		w.whole(w.put("a.mp3", "sound"))
+		w.put("a.mp3", "other")
+		states(t, w.mustErase(), map[string]journal.State{"a.mp3 delete ": journal.Conflict})
+		check(t, state(t, w.lake), map[string]string{"a.mp3": "other\n"})
+	})
+}
+
+func TestExceptionsAndRedaction(t *testing.T) {
+	w := newWorld(t, false)
+	lines := []string{rec(0, "ann"), rec(1, "ann"), rec(2, "ann"), rec(3, "bob")}
+	rows := w.tomb(w.put("a.jsonl", lines...), lines, 0, 1, 2)
+	rows[0].Disposition = "EXCEPTED"
+	rows[1].Disposition, rows[1].KeptFields = "EXCEPTED", []string{"id"}
+	rows[2].Action, rows[2].KeptFields = "redact", []string{"email"}
+	states(t, w.mustErase(), map[string]journal.State{"a.jsonl replace ": journal.Done})
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{
+		lines[0], `{"id":1,"email":null}`, `{"id":null,"email":"ann@example.com"}`, lines[3],
+	})})
+}
+
+func TestHolds(t *testing.T) {
+	for name, hold := range map[string]func(w *world){
+		"of the store": func(w *world) { w.lake.Hold("a.jsonl", true) },
+		"of ours": func(w *world) {
+			w.held = func(context.Context, *erase.Target) error { return fmt.Errorf("hold 3: %w", connectors.ErrHeld) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, false)
+			w.whole(w.put("a.jsonl", "x"))
+			hold(w)
+			states(t, w.mustErase(), map[string]journal.State{"a.jsonl delete ": journal.Held})
+			check(t, state(t, w.lake), map[string]string{"a.jsonl": "x\n"})
+			w.lake.Hold("a.jsonl", false)
+			w.held = nil
+			states(t, w.mustErase(), map[string]journal.State{"a.jsonl delete ": journal.Done})
+		})
+	}
+}
+
+// liar is a Rewriter that does more than it was asked to.
+type liar struct {
+	jsonl.Scanner
+	lie func(scanners.Rewritten) scanners.Rewritten
+}
+
+func (l liar) Rewrite(ctx context.Context, in scanners.Input, edits []scanners.Edit, spool io.Writer, check func(*scanners.Record) error) (scanners.Rewritten, error) {
+	got, err := l.Scanner.Rewrite(ctx, in, edits, spool, check)
+	if err != nil {
+		return got, err
+	}
+	return l.lie(got), nil
+}
+
+// A rewriter that loses, keeps, moves or changes a record is caught before anything
+// in the lake changes.
+func TestRewriterThatLies(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "cys"), rec(3, "dan")}
+	n := int64(len(lines[0]) + 1) // all are of one length
+	for name, lie := range map[string]func(scanners.Rewritten) scanners.Rewritten{
+		"loses a survivor": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: n, Len: 2 * n}}
+			return r
+		},
+		"keeps what must go": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: 0, Len: 4 * n}}
+			return r
+		},
+		"keeps another": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: 0, Len: 3 * n}}
+			return r
+		},
+		"swaps survivors": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: 2 * n, Len: 2 * n}, {Off: n, Len: n}}
+			return r
+		},
+		"cuts a record": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: n, Len: 3*n - 3}}
+			return r
+		},
+		"repeats a survivor": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: n, Len: 3 * n}, {Off: n, Len: n}}
+			return r
+		},
+		"miscounts": func(r scanners.Rewritten) scanners.Rewritten { r.Erased++; return r },
+		"reads past the end": func(r scanners.Rewritten) scanners.Rewritten {
+			r.Pieces = []scanners.Piece{{Off: n, Len: 4 * n}}
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, false)
+			w.scanner = liar{lie: lie}
+			w.tomb(w.put("a.jsonl", lines...), lines, 0)
+			out, err := w.erase(w.lake, w.work)
+			if err == nil && out["a.jsonl replace "].State != journal.Refused {
+				t.Errorf("state %q: %s", out["a.jsonl replace "].State, out["a.jsonl replace "].Reason)
+			}
+			check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines)})
+		})
+	}
+}
+
+// crashWorld is a lake in which everything happens: records, whole objects, versions,
+// drift, redaction.
+func crashWorld(t *testing.T) *world {
+	w := newWorld(t, true)
+	v1 := []string{rec(0, "ann"), rec(1, "bob")}
+	v2 := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann")}
+	w.version(w.put("a.jsonl", v1...), v1, 0)
+	w.tomb(w.put("a.jsonl", v2...), v2, 0, 2)
+	w.whole(w.put("b.jsonl", "x"))
+	sealed := "sealed"
+	w.whole(w.put("c+14045550123.jsonl", "x")).ObjectSealed = &sealed
+	w.tomb(w.put("d.jsonl", v2...), v2, 0, 2)
+	w.put("d.jsonl", rec(7, "new"), rec(2, "ann"), rec(1, "bob")) // drift
+	w.tomb(w.put("e.jsonl", v2...), v2, 2)[0].Action = "redact"
+	return w
+}
+
+// finals are the states of outcomes, by what they are about.
+func finals(out map[string]journal.Entry) map[string]journal.State {
+	states := map[string]journal.State{}
+	for name, e := range out {
+		states[name] = e.State
+	}
+	return states
+}
+
+// Killed at any operation of either store, before or after it took effect, and run
+// again: the same end as undisturbed, and nothing half-written in between.
+func TestKilledAnywhere(t *testing.T) {
+	calm := crashWorld(t)
+	outcomes := finals(calm.mustErase())
+	want := state(t, calm.lake)
+	for _, which := range []string{"lake", "work"} {
+		for _, after := range []bool{false, true} {
+			for n := 1; ; n++ {
+				w := crashWorld(t)
+				lake, work := fault.New(w.lake), fault.New(w.work)
+				broken := lake
+				if which == "work" {
+					broken = work
+				}
+				broken.Plan = fault.At(n, fault.Fault{After: after, Stop: true})
+				_, err := w.erase(lake.View(), work.View())
+				if !broken.Stopped() {
+					if n < 5 {
+						t.Fatalf("only %d operations on the %s store", n-1, which)
+					}
+					break
+				}
+				if err == nil && broken.Ops() > n {
+					t.Errorf("%s, operation %d: the erasure ends without an error", which, n)
+				}
+				if got := finals(w.mustErase()); !maps.Equal(got, outcomes) {
+					t.Errorf("%s, killed at operation %d (%s, after %t): outcomes\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, outcomes)
+				}
+				if got := state(t, w.lake); !maps.Equal(got, want) {
+					t.Fatalf("%s, killed at operation %d (%s, after %t): the lake holds\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A failure that is no death: the store answers with an error once.
+func TestStoreFailsOnce(t *testing.T) {
+	calm := crashWorld(t)
+	calm.mustErase()
+	want := state(t, calm.lake)
+	for _, fails := range []error{connectors.ErrTemporary, connectors.ErrChanged, errors.New("odd")} {
+		for n := 1; ; n++ {
+			w := crashWorld(t)
+			lake := fault.New(w.lake)
+			lake.Plan = fault.At(n, fault.Fault{Err: fails, After: n%2 == 0})
+			_, _ = w.erase(lake.View(), w.work)
+			if lake.Ops() < n {
+				break
+			}
+			w.mustErase()
+			if got := state(t, w.lake); !maps.Equal(got, want) {
+				t.Fatalf("operation %d (%s) fails with %v: the lake holds\n%q\nnot\n%q", n, lake.Lines()[n-1], fails, got, want)
+			}
+		}
+	}
+}
