@@ -23,6 +23,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ type options struct {
 	threads, repeat int
 	formats         []string
 	child           string // one of the below: run one engine once and say how it went
+	profile         string // file to write a child's CPU profile to
 }
 
 // What one engine does in one run: look everywhere in a record, or at the two
@@ -57,7 +59,8 @@ func main() {
 	flag.IntVar(&o.every, "every", 200, "one record in so many is a consumer's")
 	flag.IntVar(&o.threads, "threads", 2, "threads of either engine")
 	flag.IntVar(&o.repeat, "repeat", 5, "runs of each engine; the median counts")
-	flag.StringVar(&o.child, "child", "", "for its own use")
+	flag.StringVar(&o.child, "child", "", "run one engine once on the files in -dir: scan, scan-columns, query or query-columns")
+	flag.StringVar(&o.profile, "cpuprofile", "", "with -child: file to write a CPU profile to")
 	bin := flag.String("memory", "", "instead: the expunge binary to run on -size of JSONL.gz, watching its memory")
 	limit := flag.String("limit", "512MiB", "memory that -memory allows")
 	flag.Parse()
@@ -90,6 +93,17 @@ func (o *options) once(ctx context.Context) error {
 		return fmt.Errorf("no format %q", o.formats[0])
 	}
 	runtime.GOMAXPROCS(o.threads)
+	if o.profile != "" {
+		w, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if err := pprof.StartCPUProfile(w); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	var out outcome
 	var err error
 	switch o.child {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -79,35 +81,40 @@ func (o *options) memory(ctx context.Context, bin, limit string) error {
 		return fmt.Errorf("submit: %w\n%s", err, out)
 	}
 	cmd := o.command(ctx, bin, "run", "--config", config, "--workers", strconv.Itoa(o.threads))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = cmd.Stdout
 	began = time.Now()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	highest := make(chan int64)
+	now := func() int64 { return peak(strconv.Itoa(cmd.Process.Pid)) }
+	var scan, rss atomic.Int64 // highest until the scan's end, and of all
 	stop := make(chan struct{})
 	go func() {
-		var rss int64
-		for tick := time.NewTicker(50 * time.Millisecond); ; {
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
 			select {
 			case <-stop:
 				tick.Stop()
-				highest <- rss
 				return
 			case <-tick.C:
-				rss = max(rss, peak(strconv.Itoa(cmd.Process.Pid)))
+				rss.Store(max(rss.Load(), now()))
 			}
 		}
 	}()
-	err = cmd.Wait()
-	close(stop)
-	rss, took := <-highest, time.Since(began).Seconds()
-	for line := range strings.Lines(out.String()) {
-		if !strings.HasPrefix(line, "request ") { // there are as many as consumers
-			fmt.Print(line)
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		if line := lines.Text(); !strings.HasPrefix(line, "request ") { // there are as many as consumers
+			fmt.Println(line)
+			if strings.Contains(line, "msg=scanned") {
+				scan.Store(now())
+			}
 		}
 	}
+	err = cmd.Wait()
+	close(stop)
+	took := time.Since(began).Seconds()
 	if code := cmd.ProcessState.ExitCode(); err != nil && code != 3 && code != 4 { // INCOMPLETE, or something waits for a person
 		return fmt.Errorf("run: %w", err)
 	}
@@ -115,9 +122,9 @@ func (o *options) memory(ctx context.Context, bin, limit string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d consumers, %d workers: %.1f s, of which the scan took %.1f s: %.0f MB/s of raw bytes; peak %s of %s\n",
-		o.consumers, o.threads, took, scanned, float64(o.bytes)/1e6/scanned, humanize.IBytes(uint64(rss)), humanize.IBytes(most))
-	if rss > int64(most) {
+	fmt.Printf("%d consumers, %d workers: %.1f s, of which the scan took %.1f s: %.0f MB/s of raw bytes; peak %s in the scan, %s in all, of %s\n",
+		o.consumers, o.threads, took, scanned, float64(o.bytes)/1e6/scanned, humanize.IBytes(uint64(scan.Load())), humanize.IBytes(uint64(rss.Load())), humanize.IBytes(most))
+	if rss.Load() > int64(most) {
 		return errors.New("that is more memory than is allowed")
 	}
 	return nil
