@@ -452,12 +452,16 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 		r.Radius = append(r.Radius, report.Radius(x))
 	}
 	for _, l := range j.closure.Limited {
-		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: %d link ids found, %d followed", l.Request, l.Round, l.Found, l.Kept))
+		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: at least %d link ids found, %d followed", l.Request, l.Round, l.Found, l.Kept))
+	}
+	for _, b := range j.h.Blocked {
+		r.Requests = append(r.Requests, report.Request{Request: b.Request.String(), State: string(pipeline.Blocked), Reason: b.Reason})
+		r.Limits = append(r.Limits, fmt.Sprintf("%s was not searched for: %s", b.Request, b.Reason))
 	}
 	var events []intake.Event
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
-		state, reason := j.standing(c.Request, g.spans[ref], totals)
+		state, reason, left := j.standing(c.Request, g.spans[ref], totals)
 		t := g.spans[ref]
 		if t == nil {
 			t = &tally{}
@@ -471,16 +475,14 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 			q.Bundle = "bundles/" + ref.Account + "/" + ref.ID + "/index.html"
 		}
 		r.Requests = append(r.Requests, q)
-		events = append(events, intake.Event{State: state, Run: j.h.Run, Reason: reason})
+		events = append(events, intake.Event{State: state, Reason: reason, Left: left})
 	}
 	r.Judge()
 	if err := r.Write(ctx, j.work); err != nil {
 		return false, err
 	}
-	for i, c := range j.claimed { // last: a run that is killed before can be resumed
-		if err := j.requests().Append(ctx, c.Request.Ref(), events[i]); err != nil && !errors.Is(err, intake.ErrWithdrawn) { // withdrawn meanwhile: it stays so
-			return false, err
-		}
+	if err := j.conclude(ctx, events); err != nil { // last: a run that is killed before can be resumed
+		return false, err
 	}
 	if j.flags.json {
 		return r.State == report.Complete, printJSON(r)
@@ -489,35 +491,44 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 	return r.State == report.Complete, nil
 }
 
-// standing is where a request stands after the run.
-func (j *job) standing(r *pipeline.Request, t *tally, totals *report.Totals) (pipeline.State, string) {
+// standing is where a request stands after the run, why, and what is left to do
+// for it once what the state waits for is done.
+func (j *job) standing(r *pipeline.Request, t *tally, totals *report.Totals) (pipeline.State, string, []intake.Left) {
 	ref := r.Ref()
 	var open []string
+	var left []intake.Left
 	if n := totals.RefusedAccounts[ref.Account] + totals.RefusedAccounts[""]; n > 0 {
 		open = append(open, fmt.Sprintf("%d objects that may concern it were refused", n))
+		left = append(left, intake.Left{Code: intake.LeftRefused, Count: n})
 	}
 	if n := totals.Strayed[ref]; n > 0 {
 		open = append(open, fmt.Sprintf("%d objects hold its identifiers in records that belong to no account", n))
+		left = append(left, intake.Left{Code: intake.LeftStrayed, Count: n})
 	}
 	for _, l := range j.closure.Limited {
 		if l.Request == ref {
 			open = append(open, "a limit on links was reached")
+			left = append(left, intake.Left{Code: intake.LeftLimit})
 			break
 		}
 	}
 	review := t != nil && t.review > 0
 	if review {
 		open = append(open, fmt.Sprintf("%d records wait for review", t.review))
+		left = append(left, intake.Left{Code: intake.LeftReview, Count: t.review})
 	}
+	if r.Has(pipeline.OptOut) || r.Has(pipeline.Correct) {
+		open = append(open, "opt_out and correct are not carried out")
+		left = append(left, intake.Left{Code: intake.LeftRight})
+	}
+	reason := strings.Join(open, "; ")
 	switch {
 	case r.Has(pipeline.Delete):
-		return pipeline.AwaitingApproval, strings.Join(open, "; ")
+		return pipeline.AwaitingApproval, reason, left
 	case review:
-		return pipeline.InReview, strings.Join(open, "; ")
+		return pipeline.InReview, reason, left
 	case len(open) > 0:
-		return pipeline.Received, strings.Join(open, "; ")
-	case r.Has(pipeline.OptOut) || r.Has(pipeline.Correct):
-		return pipeline.Received, "opt_out and correct are not carried out"
+		return pipeline.Received, reason, left
 	}
-	return pipeline.Completed, ""
+	return pipeline.Completed, "", nil
 }

@@ -104,6 +104,9 @@ func (j *job) do(ctx context.Context) (bool, error) {
 			break
 		}
 	}
+	if err := j.fence(ctx); err != nil {
+		return false, err
+	}
 	return j.finish(ctx)
 }
 
@@ -278,7 +281,7 @@ type learnt struct {
 func (j *job) learn(ctx context.Context) error {
 	key := "runs/" + j.h.Run + "/catalog.json"
 	var l learnt
-	err := readJSON(ctx, j.work, key, &l)
+	err := j.readDocument(ctx, "run", key, &l)
 	if err == nil {
 		j.index = l.Index
 		return nil
@@ -302,10 +305,5 @@ func (j *job) learn(ctx context.Context) error {
 			break
 		}
 	}
-	b, err := json.Marshal(learnt{Version: 1, Index: j.index})
-	if err != nil {
-		return err
-	}
-	_, err = j.work.Create(ctx, key, newReader(append(b, '\n')))
-	return err
+	return j.writeDocument(ctx, "run", key, learnt{Version: 1, Index: j.index})
 }

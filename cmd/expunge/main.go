@@ -15,8 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"expunge/connectors"
 	"expunge/pipeline/config"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/seal"
 )
 
 // Exit codes, as the contract has them.
@@ -51,6 +53,7 @@ func Main() int { return mainAt(time.Now) }
 func mainAt(now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
 	root := newRootAt(now)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -71,9 +74,9 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.As(err, &c):
 		return c.code
-	case errors.As(err, &problems):
+	case errors.As(err, &problems), errors.Is(err, connectors.ErrNoStore): // the config names what is not there
 		return exitUsage
-	case errors.Is(err, manifest.ErrForged):
+	case errors.Is(err, manifest.ErrForged), errors.Is(err, seal.ErrForged):
 		return exitRefused
 	}
 	return exitFailed

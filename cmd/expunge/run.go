@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -18,8 +20,9 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
-	"expunge/pipeline/claim"
 	"expunge/pipeline/intake"
+	"expunge/pipeline/results"
+	"expunge/pipeline/seal"
 )
 
 type runOptions struct {
@@ -65,77 +68,129 @@ type header struct {
 	Batch    int64                 `json:"batch,omitempty"` // bytes; 0: by the size of the lake
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
+	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
 }
 
+// blocked is a request that cannot be searched for as it is.
+type blocked struct {
+	Request pipeline.RequestRef `json:"request"`
+	Reason  string              `json:"reason"`
+}
+
+func headerKey(run string) string { return "runs/" + run + "/run.json" }
+
 func (a *app) run(ctx context.Context, o *runOptions) error {
-	log := a.flags.log()
-	picked, err := a.pick(ctx, o)
+	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Batch: o.batch}
+	if o.resume != "" {
+		if len(o.requests) > 0 || o.urgent || o.dryRun {
+			return usage("--resume goes on with the requests that the run has: leave out --request, --urgent and --dry-run")
+		}
+		if err := a.readHeader(ctx, h); err != nil {
+			return err
+		}
+	}
+	picked, err := a.pick(ctx, o, h)
 	if err != nil {
 		return err
 	}
 	if o.dryRun {
 		return a.dryRun(ctx, picked)
 	}
+	if len(picked) == 0 {
+		fmt.Println("nothing to do: no open request")
+		return nil
+	}
 	for _, e := range picked {
 		if e.Request.WantsBundle() && a.cfg.Bundles.Encryption != "none" {
 			return usage("request %s asks for a bundle, and sealed bundles are not written yet: say bundles: {encryption: none} to have readable ones in the work store", e.Request.Ref())
 		}
 	}
-	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Batch: o.batch}
+	if err := a.reach(ctx); err != nil { // before anything is claimed
+		return err
+	}
 	if o.resume == "" {
-		if len(picked) == 0 {
-			fmt.Println("nothing to do: no open request")
-			return nil
-		}
 		h.Run = newRun(h.Started)
-		if h.Catalog, err = (&catalog.Catalog{Work: a.work}).Latest(ctx); err != nil {
+		if h.Catalog, err = (&catalog.Catalog{Work: a.work, Keys: a.keys}).Latest(ctx); err != nil {
 			return err
 		}
-	} else if err := a.readHeader(ctx, h); err != nil {
-		return err
 	}
-	owner := make([]byte, 8)
-	if _, err := rand.Read(owner); err != nil {
-		return err
-	}
-	lease, err := a.claims().Lease(ctx, h.Run, hex.EncodeToString(owner), o.lease)
-	if errors.Is(err, claim.ErrLeased) {
-		return &coded{exitRefused, fmt.Errorf("run %s: %w", h.Run, err)}
-	}
-	if err != nil {
-		return fmt.Errorf("lease run %s: %w", h.Run, err)
-	}
-	claimed, err := a.claim(ctx, h, o.resume != "", picked)
+	lease, err := a.lease(ctx, h.Run, o.lease)
 	if err != nil {
 		return err
 	}
-	if len(claimed) == 0 {
-		fmt.Println("nothing to do: every open request is claimed by another run")
+	held, stop := keep(ctx, lease, o.lease, a.now)
+	complete, err := a.begin(held, o, h, picked)
+	lost := context.Cause(held)
+	stop()
+	if ctx.Err() == nil && (errors.Is(lost, errLost) || errors.Is(err, errLost)) {
+		return &coded{exitRefused, fmt.Errorf("run %s: %w: nothing more was written; `expunge run --resume %s` goes on with it, unless another process does", h.Run, cmp.Or(lost, err), h.Run)}
+	}
+	end := func() error { // so that others need not wait for the lease's term
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+		defer cancel()
 		return lease.End(ctx)
 	}
-	log.Info("run begins", "run", h.Run, "requests", len(claimed))
-	ctx, stop := renew(ctx, lease, o.lease)
-	defer stop()
-	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: log, target: h.Batch}
-	complete, err := j.do(ctx)
 	if err != nil {
-		stop()
-		_ = lease.End(context.WithoutCancel(ctx)) // so that the run can be resumed at once; else its term ends it
-		return fmt.Errorf("run %s: %w; expunge run --resume %s goes on with it", h.Run, err, h.Run)
+		_ = end()
+		return a.failed(ctx, h, err)
 	}
-	stop()
-	for _, c := range claimed {
-		if err := a.claims().Release(context.WithoutCancel(ctx), c.claim); err != nil && !errors.Is(err, claim.ErrFenced) {
-			return err
-		}
-	}
-	if err := lease.End(context.WithoutCancel(ctx)); err != nil {
-		return err
+	if err := end(); err != nil {
+		a.flags.log().Warn("the lease could not be given back; it ends by itself", "run", h.Run, "err", err)
 	}
 	if !complete {
 		return &coded{exitIncomplete, fmt.Errorf("run %s is INCOMPLETE: see runs/%s/report.html in the work store", h.Run, h.Run)}
 	}
 	return nil
+}
+
+// failed says what became of a run that did not come to its end, and what to do.
+func (a *app) failed(ctx context.Context, h *header, err error) error {
+	switch {
+	case errors.As(err, new(*unbegun)):
+		return err // nothing was done
+	case ctx.Err() != nil:
+		return fmt.Errorf("run %s was interrupted; `expunge run --resume %s` goes on with it", h.Run, h.Run)
+	case errors.Is(err, results.ErrOther):
+		return &coded{exitRefused, fmt.Errorf("run %s: %w; begin a new run", h.Run, err)}
+	case errors.Is(err, seal.ErrForged):
+		return fmt.Errorf("run %s: %w", h.Run, err)
+	}
+	return fmt.Errorf("run %s: %w; `expunge run --resume %s` goes on with it", h.Run, err, h.Run)
+}
+
+// unbegun marks an error after which there is no run to resume.
+type unbegun struct{ error }
+
+func (u *unbegun) Unwrap() error { return u.error }
+
+// endTime is how long a run that ends may take to give its lease back.
+const endTime = 30 * time.Second
+
+// begin claims the requests and does the job. ctx ends when the lease is lost.
+func (a *app) begin(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry) (complete bool, err error) {
+	claimed, err := a.claim(ctx, o, h, picked)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range h.Blocked {
+		a.flags.log().Warn("request is BLOCKED", "request", b.Request.String(), "reason", b.Reason)
+	}
+	if len(claimed) == 0 {
+		if len(h.Blocked) > 0 {
+			return false, &unbegun{&coded{exitIncomplete, fmt.Errorf("nothing to do: %d requests are BLOCKED, such as %s: %s", len(h.Blocked), h.Blocked[0].Request, h.Blocked[0].Reason)}}
+		}
+		fmt.Println("nothing to do: every open request is claimed by another run")
+		return true, nil
+	}
+	a.flags.log().Info("run begins", "run", h.Run, "requests", len(claimed))
+	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: a.flags.log(), target: h.Batch}
+	if complete, err = j.do(ctx); err != nil {
+		return false, err
+	}
+	if err := a.release(ctx, claimed); err != nil {
+		a.flags.log().Warn("claims could not be given back; they end with the run's lease", "run", h.Run, "err", err)
+	}
+	return complete, nil
 }
 
 func newRun(now time.Time) string {
@@ -144,129 +199,19 @@ func newRun(now time.Time) string {
 	return now.Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
 }
 
-// renew keeps a lease alive while a run works; when that fails, the run stops.
-func renew(ctx context.Context, lease *claim.Lease, term time.Duration) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(term / 4)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if err := lease.Renew(ctx); errors.Is(err, claim.ErrFenced) {
-					cancel(err)
-					return
-				}
-			}
-		}
-	}()
-	return ctx, func() { cancel(nil); <-done }
-}
-
-// claimed is a request that this run has.
-type claimed struct {
-	*intake.Entry
-	claim claim.Claim
-}
-
-// pick returns the open requests that the options name.
-func (a *app) pick(ctx context.Context, o *runOptions) ([]*intake.Entry, error) {
-	wanted := map[pipeline.RequestRef]bool{}
-	for _, s := range o.requests {
-		ref, err := pipeline.ParseRequestRef(s)
-		if err != nil {
-			return nil, usage("--request: %w", err)
-		}
-		wanted[ref] = false
-	}
-	var picked []*intake.Entry
-	for e, err := range a.requests().Load(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		ref := e.Request.Ref()
-		if _, named := wanted[ref]; named {
-			wanted[ref] = true
-		} else if len(wanted) > 0 {
-			continue
-		}
-		if o.urgent && !e.Request.Urgent {
-			continue
-		}
-		if e.State == pipeline.Received || e.State == pipeline.Claimed {
-			picked = append(picked, e)
-		}
-	}
-	for ref, found := range wanted {
-		if !found {
-			return nil, usage("request %s is not known; submit it first", ref)
-		}
-	}
-	return picked, nil
-}
-
-// claim claims the picked requests, or those of a run that is resumed.
-func (a *app) claim(ctx context.Context, h *header, resumed bool, picked []*intake.Entry) ([]claimed, error) {
-	of := map[pipeline.RequestRef]bool{}
-	for _, ref := range h.Requests {
-		of[ref] = true
-	}
-	var out []claimed
-	for _, e := range picked {
-		ref := e.Request.Ref()
-		if resumed && !of[ref] {
-			continue
-		}
-		c, err := a.claims().Take(ctx, ref, h.Run)
-		if errors.Is(err, claim.ErrClaimed) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("claim %s: %w", ref, err)
-		}
-		out = append(out, claimed{e, c})
-		if !resumed {
-			h.Requests = append(h.Requests, ref)
-			err := a.requests().Append(ctx, ref, intake.Event{State: pipeline.Claimed, Run: h.Run})
-			if errors.Is(err, intake.ErrWithdrawn) { // since it was picked
-				out, h.Requests = out[:len(out)-1], h.Requests[:len(h.Requests)-1]
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	if resumed {
-		if len(out) < len(h.Requests) {
-			return nil, &coded{exitRefused, fmt.Errorf("run %s: %d of its %d requests have ended or are claimed by another run; begin a new run", h.Run, len(h.Requests)-len(out), len(h.Requests))}
-		}
-		return out, nil
-	}
-	if len(out) == 0 {
-		return nil, nil
-	}
-	b, err := json.MarshalIndent(h, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.work.Create(ctx, "runs/"+h.Run+"/run.json", newReader(append(b, '\n'))); err != nil {
-		return nil, fmt.Errorf("begin run: %w", err)
-	}
-	return out, nil
-}
-
 func (a *app) readHeader(ctx context.Context, h *header) error {
 	run := h.Run
-	if err := readJSON(ctx, a.work, "runs/"+run+"/run.json", h); err != nil {
+	if run != path.Base(run) {
+		return usage("%q is no run", run)
+	}
+	if err := a.readDocument(ctx, "run", headerKey(run), h); err != nil {
 		if errors.Is(err, connectors.ErrNotFound) {
 			return usage("run %s is not known", run)
 		}
 		return err
+	}
+	if h.Run != run {
+		return &coded{exitRefused, fmt.Errorf("%s is of run %s; begin a new run", headerKey(run), h.Run)}
 	}
 	if h.Config != a.cfg.Digest {
 		return usage("run %s began under other settings; resume it with the config it began with, or begin a new run", run)
@@ -322,6 +267,33 @@ func readJSON(ctx context.Context, store connectors.Store, key string, v any) er
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	return nil
+}
+
+// writeDocument writes a file that people may read and nobody without the work
+// key can write.
+func (a *app) writeDocument(ctx context.Context, purpose, key string, v any) error {
+	b, err := a.keys.Write(seal.Document{Purpose: purpose, File: key}, v)
+	if err != nil {
+		return err
+	}
+	if _, err := a.work.Create(ctx, key, newReader(b)); err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// readDocument reads what writeDocument wrote.
+func (a *app) readDocument(ctx context.Context, purpose, key string, v any) error {
+	body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return a.keys.Read(seal.Document{Purpose: purpose, File: key}, b, v)
 }
 
 func printJSON(v any) error {

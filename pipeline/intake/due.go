@@ -55,7 +55,7 @@ func (s *Requests) Extend(ctx context.Context, r *pipeline.Request, by, reason s
 		case last.State.Ended():
 			return Event{}, fmt.Errorf("request %s is %s: there is nothing to extend", r.Ref(), last.State)
 		}
-		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Note: "extended: " + reason, Due: &pipeline.Date{Time: due}}, nil
+		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Left: last.Left, Note: "extended: " + reason, Due: &pipeline.Date{Time: due}}, nil
 	})
 	return due, err
 }
@@ -78,6 +78,6 @@ func (s *Requests) Cancel(ctx context.Context, ref pipeline.RequestRef, by, reas
 // stands, such as the release of its bundle.
 func (s *Requests) Note(ctx context.Context, ref pipeline.RequestRef, by, note string) error {
 	return s.append(ctx, ref, func(last Event) (Event, error) {
-		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Note: note}, nil
+		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Left: last.Left, Note: note}, nil
 	})
 }

@@ -22,6 +22,7 @@ type Check struct {
 	Now        time.Time
 	Account    func(name string) bool
 	Kind       func(kind pipeline.Kind) bool
+	Nearest    func(kind pipeline.Kind) string // a kind that was perhaps meant, "" if none is near; nil: never
 	Identifier func(account string) func(kind pipeline.Kind, value pipeline.Secret) error
 }
 
@@ -64,7 +65,7 @@ func Parse(name string, data []byte, c Check) ([]*pipeline.Request, error) {
 			continue
 		}
 		if r.ID != "" {
-			where += " (" + r.Account + "/" + r.ID + ")"
+			where += " (" + strings.TrimPrefix(r.Ref().String(), "/") + ")"
 		}
 		for _, err := range Validate(r, c) {
 			problems = append(problems, fmt.Errorf("%s: %w", where, err))
@@ -124,6 +125,14 @@ func Validate(r *pipeline.Request, c Check) []error {
 	for i, id := range r.Identifiers {
 		switch {
 		case !c.Kind(id.Kind):
+			near := ""
+			if c.Nearest != nil {
+				near = c.Nearest(id.Kind)
+			}
+			if near != "" {
+				bad("identifiers[%d]: kind %q is not known; did you mean %q?", i, id.Kind, near)
+				continue
+			}
 			bad("identifiers[%d]: kind %q is not known; the config can name it", i, id.Kind)
 		case strings.TrimSpace(id.Value.Reveal()) == "":
 			bad("identifiers[%d]: value of kind %s is empty", i, id.Kind)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +44,7 @@ type Event struct {
 	Run     string         `json:"run,omitempty"`
 	By      string         `json:"by,omitempty"`
 	Reason  string         `json:"reason,omitempty"` // of the state
+	Left    []Left         `json:"left,omitempty"`   // by the run: why the request stays open after what the state waits for
 	Note    string         `json:"note,omitempty"`   // of what left the state as it was
 	Due     *pipeline.Date `json:"due,omitempty"`    // of an extension; later events carry it on
 }
@@ -76,6 +76,13 @@ func eventKey(ref pipeline.RequestRef, n int) string {
 	return fmt.Sprintf("requests/%s/%s/%d.json", ref.Account, ref.ID, n)
 }
 
+// document names a file of an account's requests: who can write to the work store
+// can neither change what is asked for, of whom and since when, nor give a request
+// a state.
+func document(ref pipeline.RequestRef, key string) seal.Document {
+	return seal.Document{Purpose: "request", Account: ref.Account, File: key}
+}
+
 // Known reports whether a request was taken in before.
 func (s *Requests) Known(ctx context.Context, ref pipeline.RequestRef) (bool, error) {
 	for o, err := range s.Work.List(ctx, key(ref)) {
@@ -93,14 +100,14 @@ func (s *Requests) Known(ctx context.Context, ref pipeline.RequestRef) (bool, er
 func (s *Requests) Submit(ctx context.Context, r *pipeline.Request) error {
 	st := stored{Request: r, Taken: s.Now().UTC()}
 	for _, id := range r.Identifiers {
-		box := s.Keys.Seal("request", r.Account, []byte(id.Value.Reveal()))
+		box := s.Keys.Seal("request", r.Account, []byte(id.Value.Reveal()), r.ID, string(id.Kind))
 		st.Identifiers = append(st.Identifiers, sealedIdentifier{id.Kind, base64.StdEncoding.EncodeToString(box), id.ValidFrom, id.ValidTo})
 	}
-	b, err := json.MarshalIndent(st, "", "  ")
+	b, err := s.Keys.Write(document(r.Ref(), key(r.Ref())), st)
 	if err != nil {
 		return fmt.Errorf("store request %s: %w", r.Ref(), err)
 	}
-	_, err = s.Work.Create(ctx, key(r.Ref()), bytes.NewReader(append(b, '\n')))
+	_, err = s.Work.Create(ctx, key(r.Ref()), bytes.NewReader(b))
 	if errors.Is(err, connectors.ErrExists) {
 		return fmt.Errorf("request %s: %w", r.Ref(), ErrDuplicate)
 	}
@@ -112,9 +119,16 @@ func (s *Requests) Submit(ctx context.Context, r *pipeline.Request) error {
 
 // Append adds an event. Where another writer was faster, the event comes after
 // that one's. It fails with ErrWithdrawn after a cancellation or denial, so that
-// no run brings back what was withdrawn while it worked.
+// no run brings back what was withdrawn while it worked. What the last run left is
+// carried on, until the request is received anew or has ended.
 func (s *Requests) Append(ctx context.Context, ref pipeline.RequestRef, e Event) error {
-	return s.append(ctx, ref, func(Event) (Event, error) { return e, nil })
+	return s.append(ctx, ref, func(last Event) (Event, error) {
+		e := e
+		if e.Left == nil && e.State != pipeline.Received && !e.State.Ended() {
+			e.Left = last.Left
+		}
+		return e, nil
+	})
 }
 
 // append adds the event that next makes of the last one. next is asked again
@@ -127,7 +141,7 @@ func (s *Requests) append(ctx context.Context, ref pipeline.RequestRef, next fun
 	for ; ; n++ {
 		last := Event{State: pipeline.Received}
 		if n > 0 {
-			if err := s.json(ctx, eventKey(ref, n), &last); err != nil {
+			if err := s.json(ctx, ref, eventKey(ref, n), &last); err != nil {
 				return err
 			}
 		}
@@ -142,11 +156,11 @@ func (s *Requests) append(ctx context.Context, ref pipeline.RequestRef, next fun
 		if e.Due == nil {
 			e.Due = last.Due
 		}
-		b, err := json.Marshal(e)
+		b, err := s.Keys.Write(document(ref, eventKey(ref, e.N)), e)
 		if err != nil {
-			return err
+			return fmt.Errorf("note event of request %s: %w", ref, err)
 		}
-		_, err = s.Work.Create(ctx, eventKey(ref, e.N), bytes.NewReader(append(b, '\n')))
+		_, err = s.Work.Create(ctx, eventKey(ref, e.N), bytes.NewReader(b))
 		if !errors.Is(err, connectors.ErrExists) {
 			if err != nil {
 				return fmt.Errorf("note event of request %s: %w", ref, err)
@@ -226,7 +240,7 @@ func (s *Requests) Entry(ctx context.Context, ref pipeline.RequestRef) (*Entry, 
 
 func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*Entry, error) {
 	var st stored
-	if err := s.json(ctx, key(ref), &st); err != nil {
+	if err := s.json(ctx, ref, key(ref), &st); err != nil {
 		return nil, err
 	}
 	e := &Entry{Request: st.Request, State: pipeline.Received}
@@ -238,14 +252,14 @@ func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*E
 		if err != nil {
 			return nil, fmt.Errorf("read request %s: identifiers[%d]: %w", ref, i, err)
 		}
-		value, err := s.Keys.Unseal("request", ref.Account, box)
+		value, err := s.Keys.Unseal("request", ref.Account, box, ref.ID, string(id.Kind))
 		if err != nil {
 			return nil, fmt.Errorf("read request %s: identifiers[%d]: %w", ref, i, err)
 		}
 		e.Request.Identifiers = append(e.Request.Identifiers, pipeline.Identifier{Kind: id.Kind, Value: pipeline.Secret(value), ValidFrom: id.ValidFrom, ValidTo: id.ValidTo})
 	}
 	if n > 0 {
-		if err := s.json(ctx, eventKey(ref, n), &e.Last); err != nil {
+		if err := s.json(ctx, ref, eventKey(ref, n), &e.Last); err != nil {
 			return nil, err
 		}
 		e.State = e.Last.State
@@ -253,18 +267,16 @@ func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*E
 	return e, nil
 }
 
-func (s *Requests) json(ctx context.Context, key string, v any) error {
+// json reads a file of a request and checks that it is what was written.
+func (s *Requests) json(ctx context.Context, ref pipeline.RequestRef, key string, v any) error {
 	body, err := s.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", key, err)
 	}
 	defer body.Close()
 	b, err := io.ReadAll(body)
-	if err == nil {
-		err = json.Unmarshal(b, v)
-	}
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
-	return nil
+	return s.Keys.Read(document(ref, key), b, v)
 }
