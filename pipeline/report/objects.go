@@ -121,6 +121,9 @@ type ended struct {
 	strayed      []pipeline.RequestRef
 	counts
 
+	first           int64 // of bytes: read by first scans
+	againWithoutHit int64 // of withoutHit: not read by first scans
+
 	units     int
 	cataloged int    // units of round 1 that were first scans
 	records   int64  // of those
@@ -153,8 +156,14 @@ func (e *ended) unit(round int, u *pipeline.UnitResult) {
 	e.units++
 	e.bytes += u.Bytes
 	e.hits += u.Hits
+	if u.Fresh {
+		e.first += u.Bytes
+	}
 	if u.Hits == 0 {
 		e.withoutHit += u.Bytes
+		if !u.Fresh {
+			e.againWithoutHit += u.Bytes
+		}
 	}
 	for _, r := range u.Strayed {
 		if !slices.Contains(e.strayed, r) {

@@ -74,6 +74,7 @@ func (l *lake) unit(round int, u pipeline.UnitResult) {
 	if u.Outcome == "" {
 		u.Outcome = pipeline.Scanned
 	}
+	u.Fresh = round == 1 && u.Part.Group == 0 // the one part that begins at a row group was known before
 	l.rounds[round-1] = append(l.rounds[round-1], &u)
 }
 
@@ -262,7 +263,10 @@ func TestObjects(t *testing.T) {
 		Strayed:         map[pipeline.RequestRef]int64{jane: 1, john: 1},
 		ListedBytes:     1266,
 		OpenedBytes:     585, OpenedWithoutHit: 585 - 40 - 40 - 50,
-		Files: 1,
+		PassBytes:  100 + 101 + 102 + 103 + 104 + 105 + 109 + 110 + 111,
+		FirstBytes: 585 - 60 - 40 - 1 - 60, AgainWithoutHit: 60 + 1 + 60,
+		RefusedCodes: map[string]int64{"CHANGED": 1, "TRUNCATED": 1, "DENIED": 1, "NOT_SCANNED": 1, "MALFORMED": 1},
+		Files:        1,
 	}
 	if !reflect.DeepEqual(got, expected) {
 		t.Errorf("totals are\n%+v\nnot\n%+v", got, expected)

@@ -5,10 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -29,13 +26,16 @@ type Report struct {
 	Run        string                     `json:"run"`
 	State      string                     `json:"state"`
 	Why        []string                   `json:"why,omitempty"` // it is INCOMPLETE
+	Next       []Step                     `json:"next"`          // what a person can do now, what presses first
+	Notes      []string                   `json:"notes"`         // what is no failure, but may be a mistake
 	Started    time.Time                  `json:"started"`
 	Finished   time.Time                  `json:"finished"`
 	Seconds    float64                    `json:"seconds"`
 	Requests   []Request                  `json:"requests"`
 	Objects    map[pipeline.Outcome]int64 `json:"objects"`
 	Datasets   []DatasetTotals            `json:"datasets"`
-	Refused    int64                      `json:"refused"`  // without what is undeclared
+	Refused    int64                      `json:"refused"` // without what is undeclared
+	Codes      map[string]int64           `json:"refused_by_code"`
 	Refusals   []Refusal                  `json:"refusals"` // the first of them
 	Waivers    int64                      `json:"waived_count"`
 	Waived     []Waived                   `json:"waived"` // the first of the objects that a person has waived
@@ -47,8 +47,11 @@ type Report struct {
 	Radius     []Radius                   `json:"blast_radius"`
 	Bytes      Bytes                      `json:"bytes"`
 	Malformed  int64                      `json:"malformed"`
-	Files      int64                      `json:"files_written"`
-	Lists      int64                      `json:"list_calls"`
+	Files      int64                      `json:"files_written"` // to the work store, until this report was written
+	Lists      int64                      `json:"list_calls"`    // of all stores, until then
+	Stores     []Store                    `json:"stores"`
+	Phases     []Phase                    `json:"phases"`
+	PeakMemory int64                      `json:"peak_memory"` // bytes of this process; 0: not known
 	Tombstones int64                      `json:"tombstones"`
 	Review     int64                      `json:"review"` // hits that a person has to decide
 }
@@ -87,26 +90,23 @@ type Radius struct {
 	Limit   bool    `json:"beyond_limit"`
 }
 
-// Bytes is what a run listed and read.
-type Bytes struct {
-	Listed     int64   `json:"listed"`
-	Read       int64   `json:"read"`
-	Filters    int64   `json:"filters"` // of the catalog
-	WithoutHit int64   `json:"without_hit"`
-	Part       float64 `json:"fraction_without_hit"` // of what was read from objects
-}
-
 // New returns the report of a run with what its objects come to.
 func New(run string, started, finished time.Time, t *Totals) *Report {
 	r := &Report{
 		Version: Version, Run: run, Started: started, Finished: finished, Seconds: finished.Sub(started).Seconds(),
 		Objects: t.Objects, Pruned: t.Pruned, Undeclared: t.Undeclared,
 		Datasets: t.Datasets, Refused: t.RefusedCount, Refusals: t.Refusals, Waivers: t.WaivedCount, Waived: t.Waived, Strayed: map[string]int64{},
-		Bytes: Bytes{Listed: t.ListedBytes, Read: t.OpenedBytes, WithoutHit: t.OpenedWithoutHit},
+		Codes: t.RefusedCodes,
+		Bytes: Bytes{
+			Listed: t.ListedBytes, Pass: t.PassBytes, Read: t.OpenedBytes, First: t.FirstBytes,
+			WithoutHit: t.OpenedWithoutHit, AgainWithoutHit: t.AgainWithoutHit,
+		},
 		Files: int64(t.Files),
 	}
-	if t.OpenedBytes > 0 {
-		r.Bytes.Part = float64(t.OpenedWithoutHit) / float64(t.OpenedBytes)
+	for i := range t.Datasets {
+		if len(t.Datasets[i].Objects) == 0 {
+			r.Notes = append(r.Notes, "dataset "+t.Datasets[i].Name+": no object matches its pattern; mend the pattern, or drop the dataset")
+		}
 	}
 	for i := range t.Datasets {
 		r.Malformed += t.Datasets[i].Malformed
@@ -120,8 +120,10 @@ func New(run string, started, finished time.Time, t *Totals) *Report {
 
 // Judge sets State and Why. A run is COMPLETE if every object that a request
 // could touch was vouched for, every record in them has one account, and no limit
-// cut an identity short. Whatever is missing is named.
+// cut an identity short. Whatever is missing is named. It also sums up the bytes
+// and says what to do next.
 func (r *Report) Judge() {
+	r.Bytes.sum()
 	var why []string
 	if r.Refused > 0 {
 		why = append(why, plural(r.Refused, "object was", "objects were")+" refused")
@@ -156,43 +158,8 @@ func (r *Report) Judge() {
 	if len(why) > 0 {
 		r.State = Incomplete
 	}
+	r.Next = r.advise()
 }
-
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return humanize.Comma(n) + " " + many
-}
-
-// Print says in a few lines what a run came to.
-func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "run      %s %s, %.1f s\n", r.Run, r.State, r.Seconds)
-	fmt.Fprintf(w, "objects  ")
-	for _, o := range []pipeline.Outcome{pipeline.Scanned, pipeline.Skipped, pipeline.Pruned, pipeline.Refused} {
-		fmt.Fprintf(w, "%s %s  ", humanize.Comma(r.Objects[o]), o)
-	}
-	fmt.Fprintf(w, "(%s listed, %s read)\n", ibytes(r.Bytes.Listed), ibytes(r.Bytes.Read))
-	for _, q := range r.Requests {
-		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, plural(q.Records, "record", "records"))
-		if q.Review > 0 {
-			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
-		}
-		if q.Reason != "" {
-			fmt.Fprintf(w, ": %s", q.Reason)
-		}
-		fmt.Fprintln(w)
-	}
-	if r.Waivers > 0 {
-		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))
-	}
-	for _, why := range r.Why {
-		fmt.Fprintf(w, "missing  %s\n", why)
-	}
-	fmt.Fprintf(w, "more     runs/%s/report.html in the work store\n", r.Run)
-}
-
-func ibytes(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 // Write writes runs/<run>/report.html, then report.json: where the latter is, the
 // former is, too. What an earlier try left is replaced.
@@ -202,6 +169,10 @@ func (r *Report) Write(ctx context.Context, work connectors.Store) error {
 	// Lists are lists, also when they are empty: readers need no special case.
 	full.Requests = append([]Request{}, r.Requests...)
 	full.Datasets = append([]DatasetTotals{}, r.Datasets...)
+	full.Next = append([]Step{}, r.Next...)
+	full.Notes = append([]string{}, r.Notes...)
+	full.Stores = append([]Store{}, r.Stores...)
+	full.Phases = append([]Phase{}, r.Phases...)
 	full.Refusals = append([]Refusal{}, r.Refusals...)
 	full.Waived = append([]Waived{}, r.Waived...)
 	full.Rounds = append([]Round{}, r.Rounds...)

@@ -28,13 +28,22 @@ func example(t testing.TB) *Report {
 	began := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
 	r := New("20261120-r1", began, began.Add(90*time.Second), totals)
 	r.Requests = []Request{
-		{Request: "acme/R-1", State: "AWAITING_APPROVAL", Records: 1234, Review: 2, Bundle: "bundles/acme/R-1/index.html", Due: "2027-01-04"},
-		{Request: "beta/R-2", State: "REVIEW", Reason: `<script>alert("x")</script> & more`, Due: "2027-01-04"},
+		{Request: "acme/R-1", State: "AWAITING_APPROVAL", Records: 1234, Review: 2, Bundle: "bundles/acme/R-1/index.html", Due: "2027-01-04", Rights: []string{"access", "delete"}},
+		{Request: "beta/R-2", State: "REVIEW", Reason: `<script>alert("x")</script> & more`, Due: "2026-11-19"},
+		{Request: "beta/R-3", State: "COMPLETED", Records: 3, Due: "2026-11-19"},
+		{Request: "beta/R-4", State: "RECEIVED", Due: "2026-11-21"},
 	}
 	r.Rounds = []Round{{Round: 1, Needles: 4, Batches: 1, Units: 8, Bytes: 484, Skipped: 1, Seconds: 1.25}, {Round: 2, Needles: 1, Batches: 1, Units: 3, Bytes: 101}}
 	r.Limits = []string{"acme/R-1, round 2: 12000 link ids found, 10000 followed"}
 	r.Radius = []Radius{{Account: "acme", Dataset: "calls", Records: 9, Of: 18, Part: 0.5, Limit: true}}
-	r.Tombstones, r.Lists = 9, 3
+	r.Tombstones, r.Review = 9, 2
+	r.Count([]Store{
+		{"lake", Calls{Lists: 1, Pages: 2, Listed: 12, Opens: 9, Read: 585}},
+		{"work", Calls{Lists: 3, Pages: 3, Listed: 8, Opens: 5, Read: 4096, Creates: 7, Replaces: 1, Written: 12345}},
+	})
+	r.Bytes.Filters = 20
+	r.Phases = []Phase{{"intake", 0.5}, {"plan", 1}, {"rounds", 12.25}}
+	r.PeakMemory = 96 << 20
 	r.Judge()
 	return r
 }
@@ -123,7 +132,7 @@ func TestEmptyReport(t *testing.T) {
 	if back["state"] != "COMPLETE" || back["version"] != 1.0 {
 		t.Errorf("%v", back)
 	}
-	for _, list := range []string{"requests", "datasets", "refusals", "rounds", "limits", "blast_radius"} {
+	for _, list := range []string{"requests", "datasets", "refusals", "rounds", "limits", "blast_radius", "next", "notes", "stores", "phases"} {
 		if l, ok := back[list].([]any); !ok || len(l) != 0 {
 			t.Errorf("%s is %v, not an empty list", list, back[list])
 		}

@@ -77,7 +77,11 @@ type Totals struct {
 	OpenedBytes     int64                         // read by units
 	// OpenedWithoutHit are those of OpenedBytes whose unit had no hit.
 	OpenedWithoutHit int64
-	Files            int // of objects.parquet
+	PassBytes        int64            // sizes of the objects that a request may touch: one pass
+	FirstBytes       int64            // those of OpenedBytes that first scans read, which fill the catalog
+	AgainWithoutHit  int64            // those of OpenedWithoutHit that no first scan read: the catalog said that they may hold something
+	RefusedCodes     map[string]int64 // RefusedCount by code
+	Files            int              // of objects.parquet
 }
 
 // DatasetTotals is what the objects of one dataset come to.
@@ -111,6 +115,7 @@ func newTotals() *Totals {
 	return &Totals{
 		Objects: map[pipeline.Outcome]int64{}, Pruned: map[string]int64{}, Undeclared: map[string]int64{},
 		Rows: map[[2]string]int64{}, RefusedAccounts: map[string]int64{}, Strayed: map[pipeline.RequestRef]int64{},
+		RefusedCodes: map[string]int64{},
 	}
 }
 
@@ -137,6 +142,11 @@ func (s *summer) add(e *ended) *Row {
 	t.ListedBytes += o.Size
 	t.OpenedBytes += e.bytes
 	t.OpenedWithoutHit += e.withoutHit
+	t.FirstBytes += e.first
+	t.AgainWithoutHit += e.againWithoutHit
+	if o.Outcome == "" {
+		t.PassBytes += o.Size
+	}
 	for _, r := range e.strayed {
 		t.Strayed[r]++
 	}
@@ -197,6 +207,7 @@ func (s *summer) refused(e *ended, row *Row, reason string) {
 		return
 	}
 	s.t.RefusedAccounts[e.object.Account]++
+	s.t.RefusedCodes[e.code]++
 	if s.t.RefusedCount++; len(s.t.Refusals) < listedRefusals {
 		s.t.Refusals = append(s.t.Refusals, r)
 	}

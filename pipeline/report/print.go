@@ -1,0 +1,61 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/dustin/go-humanize"
+
+	"expunge/pipeline"
+)
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return humanize.Comma(n) + " " + many
+}
+
+func ibytes(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
+
+func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
+
+// Print says in a few lines what a run came to.
+func (r *Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "run      %s %s, %.1f s\n", r.Run, r.State, r.Seconds)
+	fmt.Fprintf(w, "objects  ")
+	for _, o := range []pipeline.Outcome{pipeline.Scanned, pipeline.Skipped, pipeline.Pruned, pipeline.Refused} {
+		fmt.Fprintf(w, "%s %s  ", humanize.Comma(r.Objects[o]), o)
+	}
+	fmt.Fprintf(w, "(%s listed, %s read)\n", ibytes(r.Bytes.Listed), ibytes(r.Bytes.Read))
+	b := &r.Bytes
+	fmt.Fprintf(w, "read     %s by first scans, %s again; of that %s without a hit, and %s of filters: %s of one pass (%s)\n",
+		ibytes(b.First), ibytes(b.Again), ibytes(b.AgainWithoutHit), ibytes(b.Filters), percent(b.PartOfPass), ibytes(b.Pass))
+	for _, s := range r.Stores {
+		fmt.Fprintf(w, "store    %s: %s, %s, %s (%s) written\n", s.Store, plural(s.Lists, "list call", "list calls"), plural(s.Opens, "read", "reads"),
+			plural(s.Creates, "file", "files"), ibytes(s.Written))
+	}
+	if r.PeakMemory > 0 {
+		fmt.Fprintf(w, "memory   %s at the peak\n", ibytes(r.PeakMemory))
+	}
+	for _, q := range r.Requests {
+		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, plural(q.Records, "record", "records"))
+		if q.Review > 0 {
+			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
+		}
+		if q.Reason != "" {
+			fmt.Fprintf(w, ": %s", q.Reason)
+		}
+		fmt.Fprintln(w)
+	}
+	if r.Waivers > 0 {
+		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note     %s\n", note)
+	}
+	for _, why := range r.Why {
+		fmt.Fprintf(w, "missing  %s\n", why)
+	}
+	fmt.Fprintf(w, "more     runs/%s/report.html in the work store\n", r.Run)
+}
