@@ -57,7 +57,7 @@ type erasure struct {
 	stores   map[string]connectors.Store
 	requests map[pipeline.RequestRef]*intake.Entry // that tombstones may be applied of
 	workers  int
-	resolve  erase.Resolver
+	resolve  manifest.Resolver
 }
 
 // erased is what erase says on stdout.
@@ -126,20 +126,20 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		return &coded{exitUsage, err}
 	}
 	names := e.app.names(e.stores)
-	e.resolve = func(r *manifest.Row) (erase.Target, error) {
+	e.resolve = func(r *manifest.Row) (manifest.Target, error) {
 		store, key, err := names.Resolve(r.Object, r.ObjectSealed)
 		if err != nil {
-			return erase.Target{}, err
+			return manifest.Target{}, err
 		}
 		dataset, captures, err := matcher.Find(store, key)
 		if err != nil {
-			return erase.Target{}, err
+			return manifest.Target{}, err
 		}
 		if dataset < 0 || e.cfg.Datasets[dataset].Name != r.Dataset {
-			return erase.Target{}, fmt.Errorf("object %s: dataset %q does not claim it any more; run the requests again", r.Object, r.Dataset)
+			return manifest.Target{}, fmt.Errorf("object %s: dataset %q does not claim it any more; run the requests again", r.Object, r.Dataset)
 		}
 		account, _ := e.cfg.AccountOf(captures["account"])
-		return erase.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
+		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
-		err = engine.Map(ctx, e.workers, erase.Windows(try, erase.Targets(e.rows(ctx), e.resolve)), step.Apply,
+		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,
 			func(_ erase.Window, outcomes []journal.Entry) error {
 				for _, o := range outcomes {
 					states[string(o.State)]++

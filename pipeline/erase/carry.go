@@ -8,6 +8,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
 )
 
 type readCloser = io.ReadCloser
@@ -56,7 +57,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 }
 
 // held asks for holds, as late as can be.
-func (e *Erase) held(ctx context.Context, t *Target, o *op) error {
+func (e *Erase) held(ctx context.Context, t *manifest.Target, o *op) error {
 	if e.Held == nil {
 		return nil
 	}
@@ -128,7 +129,7 @@ func (e *Erase) condemn(k *task) {
 		return
 	}
 	planned := map[string]bool{}
-	add := func(ref connectors.Ref, rows *Version) {
+	add := func(ref connectors.Ref, rows *manifest.Version) {
 		if ref.Version == "" || planned[ref.Version] {
 			return
 		}

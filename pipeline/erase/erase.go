@@ -24,6 +24,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 	"expunge/scanners"
@@ -46,19 +47,19 @@ type Erase struct {
 	Journal  *journal.Journal
 	Past     *journal.Past // of earlier tries
 
-	KeepOld bool                                       // policy: noncurrent versions stay, and are reported
-	Lost    int64                                      // survivors in old versions whose loss is approved
-	Held    func(ctx context.Context, t *Target) error // asked again before each change; an error says which hold
+	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
+	Lost    int64                                               // survivors in old versions whose loss is approved
+	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
 }
 
 // Window is a run of keys whose intents share a segment of the journal.
 type Window struct {
 	Name    string // of its writer in the journal: no other window of any try has it
-	Targets []*Target
+	Targets []*manifest.Target
 }
 
 // Windows cuts targets into windows. try is unique to this try of the erasure.
-func Windows(try string, targets iter.Seq2[*Target, error]) iter.Seq2[Window, error] {
+func Windows(try string, targets iter.Seq2[*manifest.Target, error]) iter.Seq2[Window, error] {
 	return func(yield func(Window, error) bool) {
 		n := 0
 		w := Window{}
@@ -69,7 +70,7 @@ func Windows(try string, targets iter.Seq2[*Target, error]) iter.Seq2[Window, er
 				return
 			}
 			w.Targets = append(w.Targets, t)
-			if size += t.bytes(); len(w.Targets) == windowKeys || size >= windowBytes {
+			if size += weight(t); len(w.Targets) == windowKeys || size >= windowBytes {
 				w.Name = fmt.Sprintf("%s-%06d", try, n)
 				if !yield(w, nil) {
 					return
@@ -86,7 +87,7 @@ func Windows(try string, targets iter.Seq2[*Target, error]) iter.Seq2[Window, er
 
 // task is a key with what will be done to it.
 type task struct {
-	t     *Target
+	t     *manifest.Target
 	store connectors.Store
 	base  connectors.Object // what the first op changes: what is current
 	ops   []op
@@ -99,7 +100,7 @@ type op struct {
 	known   bool // ... which an earlier try has journaled
 	ref     connectors.Ref
 	patch   connectors.Patch
-	rows    *Version // DeleteVersion: what is asked of it; nil: all of it goes
+	rows    *manifest.Version // DeleteVersion: what is asked of it; nil: all of it goes
 }
 
 // Apply applies one window and returns the outcomes, those of earlier tries
@@ -198,7 +199,7 @@ var (
 )
 
 // input is an object for its scanner.
-func (e *Erase) input(t *Target, size int64, open func(ctx context.Context, off, n int64) (io.ReadCloser, error)) scanners.Input {
+func (e *Erase) input(t *manifest.Target, size int64, open func(ctx context.Context, off, n int64) (io.ReadCloser, error)) scanners.Input {
 	d := &e.Datasets[t.Dataset]
 	return scanners.Input{
 		Name: t.Shown, Size: size, Open: open,
@@ -207,7 +208,7 @@ func (e *Erase) input(t *Target, size int64, open func(ctx context.Context, off,
 }
 
 // scanner is the one for an object's content.
-func (e *Erase) scanner(ctx context.Context, t *Target, in scanners.Input) (scanners.Scanner, error) {
+func (e *Erase) scanner(ctx context.Context, t *manifest.Target, in scanners.Input) (scanners.Scanner, error) {
 	format := e.Datasets[t.Dataset].Format
 	if format == "auto" {
 		var err error
@@ -223,7 +224,7 @@ func (e *Erase) scanner(ctx context.Context, t *Target, in scanners.Input) (scan
 }
 
 // rewrite makes the patch of base and proves it against the source.
-func (e *Erase) rewrite(ctx context.Context, t *Target, src *source, v verdict, f *os.File, entry *journal.Entry) (connectors.Patch, error) {
+func (e *Erase) rewrite(ctx context.Context, t *manifest.Target, src *source, v verdict, f *os.File, entry *journal.Entry) (connectors.Patch, error) {
 	in := e.input(t, src.size, src.open)
 	s, err := e.scanner(ctx, t, in)
 	if err != nil {

@@ -36,7 +36,7 @@ type world struct {
 	scanner scanners.Scanner
 	keepOld bool
 	lost    int64
-	held    func(ctx context.Context, t *erase.Target) error
+	held    func(ctx context.Context, t *manifest.Target) error
 	tries   int
 }
 
@@ -130,11 +130,11 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 			}
 		}
 	}
-	resolve := func(r *manifest.Row) (erase.Target, error) {
-		return erase.Target{Store: "lake", Key: strings.TrimPrefix(r.Object, "mem://lake/"), Account: w.account}, nil
+	resolve := func(r *manifest.Row) (manifest.Target, error) {
+		return manifest.Target{Store: "lake", Key: strings.TrimPrefix(r.Object, "mem://lake/"), Account: w.account}, nil
 	}
 	out := map[string]journal.Entry{}
-	for win, err := range erase.Windows(fmt.Sprintf("try-%d", w.tries), erase.Targets(rows, resolve)) {
+	for win, err := range erase.Windows(fmt.Sprintf("try-%d", w.tries), manifest.Targets(rows, resolve)) {
 		if err != nil {
 			return nil, err
 		}
@@ -395,7 +395,7 @@ func TestHolds(t *testing.T) {
 	for name, hold := range map[string]func(w *world){
 		"of the store": func(w *world) { w.lake.Hold("a.jsonl", true) },
 		"of ours": func(w *world) {
-			w.held = func(context.Context, *erase.Target) error { return fmt.Errorf("hold 3: %w", connectors.ErrHeld) }
+			w.held = func(context.Context, *manifest.Target) error { return fmt.Errorf("hold 3: %w", connectors.ErrHeld) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

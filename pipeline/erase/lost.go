@@ -7,13 +7,14 @@ import (
 	"iter"
 
 	"expunge/connectors"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/spool"
 )
 
 // lost counts the records of a noncurrent version that would be lost with it: those
 // that no tombstone names and that do not also stand in the current object, as
 // multisets. Digests are sorted externally, so memory does not grow with objects.
-func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *Version) (int64, error) {
+func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *manifest.Version) (int64, error) {
 	for _, r := range rows.Rows {
 		if r.Digest == nil {
 			return 0, nil // the object as a whole is the consumer's

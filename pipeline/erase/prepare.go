@@ -17,7 +17,7 @@ import (
 
 // prepare decides what is done to a key: what earlier tries did is settled, the
 // current object gets a proven patch, versions that hold the records are condemned.
-func (e *Erase) prepare(ctx context.Context, t *Target, f *os.File) (*task, error) {
+func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*task, error) {
 	k := &task{t: t, store: e.Stores[t.Store]}
 	now, there, err := e.current(ctx, k.store, t.Key)
 	if err != nil {
@@ -50,9 +50,9 @@ func (e *Erase) current(ctx context.Context, store connectors.Store, key string)
 }
 
 // primary is the op on the current object; nil where an exception keeps all of it.
-func (e *Erase) primary(ctx context.Context, k *task, sealed *Version, there bool, f *os.File) (*op, error) {
+func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, there bool, f *os.File) (*op, error) {
 	t := k.t
-	v := sealed.judge(t)
+	v := judge(sealed, t)
 	if !v.whole && len(v.edits) == 0 {
 		return nil, nil
 	}
@@ -228,7 +228,7 @@ func (w *wanted) find(raw []byte) string {
 var errSurplus = errors.New("more copies of a record are in it than were sealed")
 
 // relocate finds the records again in an object that is not the sealed one.
-func (e *Erase) relocate(ctx context.Context, t *Target, sealed *Version, src *source) (verdict, error) {
+func (e *Erase) relocate(ctx context.Context, t *manifest.Target, sealed *manifest.Version, src *source) (verdict, error) {
 	v := verdict{digest: map[int64]*manifest.Row{}}
 	w, err := e.wanted(sealed.Rows)
 	if err != nil {
@@ -240,7 +240,7 @@ func (e *Erase) relocate(ctx context.Context, t *Target, sealed *Version, src *s
 		return v, err
 	}
 	found := map[string]int{}
-	moved := Version{Ref: src.ref}
+	moved := manifest.Version{Ref: src.ref}
 	_, err = each(ctx, s, in, func(r seen) error {
 		d := w.find(r.raw)
 		if d == "" {
@@ -258,5 +258,5 @@ func (e *Erase) relocate(ctx context.Context, t *Target, sealed *Version, src *s
 	if err != nil {
 		return v, err
 	}
-	return moved.judge(t), nil
+	return judge(&moved, t), nil
 }

@@ -1,18 +1,14 @@
-package erase
+package manifest
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"slices"
 
 	"expunge/connectors"
 	"expunge/pipeline"
-	"expunge/pipeline/manifest"
 	"expunge/pipeline/spool"
-	"expunge/scanners"
 )
 
 // Target is one key of a store and what tombstones ask for of its versions.
@@ -31,24 +27,15 @@ type Version struct {
 	connectors.Ref
 	Size       int64
 	Noncurrent bool
-	Rows       []*manifest.Row // ascending by record, whole-object rows first
-}
-
-// bytes is what a target weighs in a window.
-func (t *Target) bytes() int64 {
-	var n int64
-	for _, v := range t.Versions {
-		n += v.Size
-	}
-	return n
+	Rows       []*Row // ascending by record, whole-object rows first
 }
 
 // Resolver turns what a row says of its object into the target that it belongs to.
-type Resolver func(r *manifest.Row) (Target, error)
+type Resolver func(r *Row) (Target, error)
 
 // Targets yields the targets of rows, by object id, each with all rows of its
 // versions. Rows are sorted externally: memory does not grow with their number.
-func Targets(rows iter.Seq2[*manifest.Row, error], resolve Resolver) iter.Seq2[*Target, error] {
+func Targets(rows iter.Seq2[*Row, error], resolve Resolver) iter.Seq2[*Target, error] {
 	return func(yield func(*Target, error) bool) {
 		sorter := spool.NewSorter()
 		defer sorter.Close()
@@ -63,7 +50,7 @@ func Targets(rows iter.Seq2[*manifest.Row, error], resolve Resolver) iter.Seq2[*
 		}
 		var t *Target
 		for p, err := range sorter.Sorted() {
-			r := new(manifest.Row)
+			r := new(Row)
 			if err == nil {
 				err = json.Unmarshal(p.Value, r)
 			}
@@ -94,7 +81,7 @@ func Targets(rows iter.Seq2[*manifest.Row, error], resolve Resolver) iter.Seq2[*
 	}
 }
 
-func addRow(s *spool.Sorter, r *manifest.Row) error {
+func addRow(s *spool.Sorter, r *Row) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("sort tombstones: %w", err)
@@ -116,7 +103,7 @@ func addRow(s *spool.Sorter, r *manifest.Row) error {
 	return s.Add(append(binary.BigEndian.AppendUint64(key, record), r.Request...), b)
 }
 
-func (t *Target) add(r *manifest.Row) {
+func (t *Target) add(r *Row) {
 	ref := connectors.Ref{Store: t.Store, Key: t.Key, ETag: r.ETag}
 	if r.Version != nil {
 		ref.Version = *r.Version
@@ -126,45 +113,4 @@ func (t *Target) add(r *manifest.Row) {
 	}
 	v := &t.Versions[len(t.Versions)-1]
 	v.Rows = append(v.Rows, r)
-}
-
-// verdict is what the rows of one version come to.
-type verdict struct {
-	whole  bool // the object goes
-	edits  []scanners.Edit
-	digest map[int64]*manifest.Row // one row of each edited record: whose digest it must have
-	kept   int                     // places that an exception keeps as they are
-	shared bool                    // whole, though the key does not say whose the object is
-}
-
-// judge turns the rows of a version into edits. Rows of one place agree on what is
-// done: the manifest has applied the most careful action to all of them.
-func (v *Version) judge(t *Target) verdict {
-	out := verdict{digest: map[int64]*manifest.Row{}}
-	for _, r := range v.Rows {
-		excepted := r.Disposition == string(pipeline.Excepted)
-		switch {
-		case excepted && (r.Record == nil || len(r.KeptFields) == 0):
-			out.kept++
-			continue
-		case r.Record == nil:
-			out.whole = true
-			continue
-		case r.Action == string(pipeline.EraseObject) && !excepted:
-			out.whole = true
-			out.shared = out.shared || t.Account == ""
-			continue
-		}
-		if out.digest[*r.Record] != nil {
-			continue
-		}
-		out.digest[*r.Record] = r
-		e := scanners.Edit{Record: *r.Record}
-		if excepted || r.Action == string(pipeline.Redact) {
-			e.Redact, e.Keep = true, slices.Clone(r.KeptFields)
-		}
-		out.edits = append(out.edits, e)
-	}
-	slices.SortFunc(out.edits, func(a, b scanners.Edit) int { return cmp.Compare(a.Record, b.Record) })
-	return out
 }
