@@ -4,14 +4,17 @@
 package closure
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
 	"slices"
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
 )
 
-// Limits bound the walk. What they cut off is reported, never silent.
+// Limits bound the walk, and its memory. What they cut off is reported, never
+// silent.
 type Limits struct {
 	Depth  int // rounds after the first
 	FanOut int // new link ids of one request in one round
@@ -24,34 +27,42 @@ type Closure struct {
 	needles  []identity.Needle                               // of the current round
 	asks     [][]pipeline.Ask
 	index    map[identity.Needle]int
-	known    map[asked]bool
-	fresh    map[pipeline.RequestRef]map[pipeline.Link]int // found in this round, and by how many hops
+	known    map[asked]struct{}
+	fresh    map[pipeline.RequestRef]*smallest // found in this round
 	depth    int
 	Limited  []Limited
 	LinksAll int // link ids followed, over all requests
 }
 
-type asked struct {
-	request pipeline.RequestRef
-	link    pipeline.Link
+// asked is a digest of a request and a link id: what was asked before is kept for
+// the whole walk, so it must not take more than a few words.
+type asked [16]byte
+
+func newAsked(ref pipeline.RequestRef, link pipeline.Link) asked {
+	var b []byte
+	for _, s := range []string{ref.Account, ref.ID, string(link.Kind), link.Value} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	sum := sha256.Sum256(b)
+	return asked(sum[:16])
 }
 
 // Limited is a request whose walk a limit cut short.
 type Limited struct {
 	Request pipeline.RequestRef
 	Round   int
-	Found   int // new link ids
+	Found   int // new link ids, at least: those beyond the limit are not kept to be counted
 	Kept    int
 }
 
 // New returns an empty closure.
 func New(l Limits, digest func(account string, link pipeline.Link) string) *Closure {
-	return &Closure{limits: l, digest: digest, known: map[asked]bool{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]map[pipeline.Link]int{}}
+	return &Closure{limits: l, digest: digest, known: map[asked]struct{}{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
 }
 
 // Seed adds one of a request's own identifiers to the first round.
 func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identity.Canon) {
-	c.known[asked{r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()}}] = true
+	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
 
@@ -68,7 +79,8 @@ func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
 // Round returns what the current round looks for, and for whom.
 func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needles, c.asks }
 
-// Hit takes the link ids of a hit of the current round.
+// Hit takes the link ids of a hit of the current round. Of each request it keeps
+// the first FanOut in order, whatever the order in which they are found.
 func (c *Closure) Hit(h *pipeline.Hit) {
 	if len(h.Links) == 0 {
 		return
@@ -77,19 +89,16 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	for _, e := range h.Why {
 		hops = min(hops, e.Hops)
 	}
+	of := c.fresh[h.Request]
 	for _, link := range h.Links {
-		a := asked{h.Request, link}
-		if c.known[a] {
+		if _, old := c.known[newAsked(h.Request, link)]; old {
 			continue
 		}
-		of := c.fresh[h.Request]
 		if of == nil {
-			of = map[pipeline.Link]int{}
+			of = &smallest{limit: c.limits.FanOut, hops: map[pipeline.Link]int{}}
 			c.fresh[h.Request] = of
 		}
-		if old, ok := of[link]; !ok || hops+1 < old {
-			of[link] = hops + 1
-		}
+		of.add(link, hops+1)
 	}
 }
 
@@ -98,35 +107,26 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 func (c *Closure) Next() bool {
 	c.needles, c.asks, c.index = nil, nil, map[identity.Needle]int{}
 	c.depth++
-	refs := make([]pipeline.RequestRef, 0, len(c.fresh))
-	for ref := range c.fresh {
-		refs = append(refs, ref)
-	}
-	slices.SortFunc(refs, pipeline.RequestRef.Compare)
-	for _, ref := range refs {
-		links := make([]pipeline.Link, 0, len(c.fresh[ref]))
-		for link := range c.fresh[ref] {
-			links = append(links, link)
+	for _, ref := range slices.SortedFunc(maps.Keys(c.fresh), pipeline.RequestRef.Compare) {
+		of := c.fresh[ref]
+		kept := of.sorted()
+		found := len(kept)
+		if of.more {
+			found++
 		}
-		slices.SortFunc(links, func(a, b pipeline.Link) int {
-			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
-		})
-		kept := links
 		if c.depth > c.limits.Depth {
 			kept = nil
-		} else if len(links) > c.limits.FanOut {
-			kept = links[:c.limits.FanOut]
 		}
-		if len(kept) < len(links) {
-			c.Limited = append(c.Limited, Limited{Request: ref, Round: c.depth + 1, Found: len(links), Kept: len(kept)})
+		if len(kept) < found {
+			c.Limited = append(c.Limited, Limited{Request: ref, Round: c.depth + 1, Found: found, Kept: len(kept)})
 		}
 		for _, link := range kept {
-			c.known[asked{ref, link}] = true
+			c.known[newAsked(ref, link)] = struct{}{}
 			c.LinksAll++
-			ask := pipeline.Ask{Request: ref, Via: c.digest(ref.Account, link), Hops: c.fresh[ref][link]}
+			ask := pipeline.Ask{Request: ref, Via: c.digest(ref.Account, link), Hops: of.hops[link]}
 			c.add(identity.Needle{Account: ref.Account, Canon: identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}, Tier: pipeline.Linked}, ask)
 		}
 	}
-	c.fresh = map[pipeline.RequestRef]map[pipeline.Link]int{}
+	c.fresh = map[pipeline.RequestRef]*smallest{}
 	return len(c.needles) > 0
 }

@@ -105,6 +105,11 @@ func (r *recorder) strayed(rec *scanners.Record) error {
 func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	var order []pipeline.RequestRef
 	evidence := map[pipeline.RequestRef][]pipeline.Evidence{}
+	type said struct {
+		ref pipeline.RequestRef
+		e   pipeline.Evidence
+	}
+	known := map[said]bool{}
 	when := record.Time(rec, r.d)
 	for _, m := range rec.Matches {
 		for _, ask := range r.s.Asks[m.Needle] {
@@ -121,7 +126,8 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if evidence[ask.Request] == nil {
 				order = append(order, ask.Request)
 			}
-			if !slices.Contains(evidence[ask.Request], e) {
+			if !known[said{ask.Request, e}] {
+				known[said{ask.Request, e}] = true
 				evidence[ask.Request] = append(evidence[ask.Request], e)
 			}
 		}
@@ -171,9 +177,11 @@ func (r *recorder) links(rec *scanners.Record) []pipeline.Link {
 		found = r.finder.Links(found, leaf.Path, leaf.Value)
 	}
 	out := []pipeline.Link{}
+	seen := make(map[pipeline.Link]bool, len(found)) // a record may hold a list of thousands
 	for _, l := range found {
 		link := pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()}
-		if !slices.Contains(out, link) {
+		if !seen[link] {
+			seen[link] = true
 			out = append(out, link)
 		}
 	}

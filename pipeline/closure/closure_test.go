@@ -1,0 +1,108 @@
+package closure
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+)
+
+var consumer = pipeline.RequestRef{Account: "acme", ID: "R-1"}
+
+func digest(account string, l pipeline.Link) string {
+	return account + "/" + string(l.Kind) + "/" + l.Value
+}
+
+func hit(ref pipeline.RequestRef, hops int, links ...string) *pipeline.Hit {
+	h := &pipeline.Hit{Request: ref, Why: []pipeline.Evidence{{Hops: hops}}}
+	for _, l := range links {
+		h.Links = append(h.Links, pipeline.Link{Kind: pipeline.Call, Value: l})
+	}
+	return h
+}
+
+// seen are the values that a round looks for, with the hops to them.
+func seen(c *Closure) map[string]int {
+	out := map[string]int{}
+	needles, asks := c.Round()
+	for i, n := range needles {
+		for _, a := range asks[i] {
+			out[a.Request.String()+" "+n.Canon.Value.Reveal()] = a.Hops
+		}
+	}
+	return out
+}
+
+// TestWalk follows links until nothing is new: once each, by the fewest hops, and
+// never from one account to another.
+func TestWalk(t *testing.T) {
+	c := New(Limits{Depth: 8, FanOut: 100}, digest)
+	other := pipeline.RequestRef{Account: "beta", ID: "R-1"}
+	for _, ref := range []pipeline.RequestRef{consumer, other} {
+		id := pipeline.Identifier{Kind: pipeline.Call, Value: "own"}
+		c.Seed(&pipeline.Request{Account: ref.Account, ID: ref.ID}, id, identity.Canon{Kind: id.Kind, Value: id.Value})
+	}
+	for i, round := range []struct {
+		hits []*pipeline.Hit
+		want map[string]int
+	}{
+		{[]*pipeline.Hit{hit(consumer, 3, "x"), hit(consumer, 0, "x", "own", "y"), hit(other, 0, "y")}, map[string]int{"acme/R-1 x": 1, "acme/R-1 y": 1, "beta/R-1 y": 1}},
+		{[]*pipeline.Hit{hit(consumer, 1, "x", "y", "z")}, map[string]int{"acme/R-1 z": 2}},
+		{[]*pipeline.Hit{hit(consumer, 2, "x", "y", "z")}, map[string]int{}},
+	} {
+		for _, h := range round.hits {
+			c.Hit(h)
+		}
+		more := c.Next()
+		if got := seen(c); !reflect.DeepEqual(got, round.want) || more != (len(round.want) > 0) {
+			t.Errorf("round %d looks for %v, want %v", i+2, got, round.want)
+		}
+	}
+	if len(c.Limited) > 0 || c.LinksAll != 4 {
+		t.Errorf("limited %v, %d links", c.Limited, c.LinksAll)
+	}
+}
+
+// TestLimits: of too many link ids the first in order are kept, whatever the order
+// of the work, and memory holds no more than those; each limit is reported.
+func TestLimits(t *testing.T) {
+	const fanOut, found = 50, 20_000
+	values := make([]string, found)
+	for i := range values {
+		values[i] = fmt.Sprintf("CA%07d", i*37%found)
+	}
+	want := map[string]int{}
+	sorted := slices.Sorted(slices.Values(values))
+	for _, v := range sorted[:fanOut] {
+		want[consumer.String()+" "+v] = 1
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	for try := range 5 {
+		c := New(Limits{Depth: 1, FanOut: fanOut}, digest)
+		rng.Shuffle(found, func(i, j int) { values[i], values[j] = values[j], values[i] })
+		for _, v := range values {
+			c.Hit(hit(consumer, 4, v)) // at first by a longer way
+			c.Hit(hit(consumer, 0, v))
+			if n := len(c.fresh[consumer].hops); n > fanOut || n != len(c.fresh[consumer].heap) {
+				t.Fatalf("%d link ids are kept", n)
+			}
+		}
+		if !c.Next() || !reflect.DeepEqual(seen(c), want) {
+			t.Fatalf("try %d: other link ids are followed", try)
+		}
+		if len(c.Limited) != 1 || c.Limited[0] != (Limited{consumer, 2, fanOut + 1, fanOut}) {
+			t.Fatalf("reported %+v", c.Limited)
+		}
+		c.Hit(hit(consumer, 1, "CB"))
+		if c.Next() {
+			t.Fatal("the walk goes beyond its depth")
+		}
+		if len(c.Limited) != 2 || c.Limited[1] != (Limited{consumer, 3, 1, 0}) {
+			t.Fatalf("reported %+v", c.Limited)
+		}
+	}
+}
