@@ -164,7 +164,7 @@ func (e *Erase) condemn(k *task) {
 		}
 	}
 	if whole && k.t.Identifying {
-		o := op{entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, ETag: "markers", Act: journal.DeleteMarkers}}
+		o := op{entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, ETag: journal.MarkersETag, Act: journal.DeleteMarkers}}
 		if done := e.Past.Final(o.entry.Place()); done != nil {
 			o.entry, o.settled, o.known = *done, true, true
 		}

@@ -97,6 +97,9 @@ type Entry struct {
 	NewETag    string `json:"new_etag,omitempty"`
 }
 
+// MarkersETag stands in the place of an ETag for the delete markers of a key.
+const MarkersETag = "markers"
+
 // Place is the object version that an entry is about.
 type Place struct {
 	Object, Version, ETag string

@@ -51,3 +51,24 @@ func (p *Past) Outcomes(yield func(*Entry) bool) {
 		}
 	}
 }
+
+// Of is the last word on one version of an object: of the act that its records
+// called for and, where the store keeps versions, of the version itself, which goes
+// after it was replaced. open is the first of these that is not final, or nil; done
+// is nil where nothing was called for.
+func (p *Past) Of(object, version, etag string) (done, open *Entry) {
+	for _, act := range []Act{Replace, Delete, DeleteVersion, DeleteMarkers} {
+		at := Place{object, version, etag, act}
+		if act == DeleteMarkers {
+			at.Version, at.ETag = "", MarkersETag
+		}
+		if e := p.final[at]; e != nil {
+			if done == nil {
+				done = e
+			}
+		} else if e := p.last[at]; e != nil && open == nil {
+			open = e
+		}
+	}
+	return done, open
+}

@@ -1,0 +1,161 @@
+package certificate
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+
+	"expunge/pipeline"
+	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/spool"
+)
+
+// Maker turns the tombstones of a run and what became of them into one body for
+// each request. Tombstones are sorted externally; a body is in memory while it is
+// made.
+type Maker struct {
+	Run    string
+	Past   *journal.Past
+	sorter *spool.Sorter
+}
+
+// NewMaker returns an empty Maker; Close it in any case.
+func NewMaker(run string, past *journal.Past) *Maker {
+	return &Maker{Run: run, Past: past, sorter: spool.NewSorter()}
+}
+
+// Close removes the spool.
+func (m *Maker) Close() { m.sorter.Close() }
+
+// Add takes a tombstone that was to be applied.
+func (m *Maker) Add(r *manifest.Row) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("make certificate: %w", err)
+	}
+	key := append([]byte(r.Request), 0)
+	key = append(append(key, r.ObjectID...), 0)
+	if r.Version != nil {
+		key = append(key, *r.Version...)
+	}
+	key = append(append(append(key, 0), r.ETag...), 0)
+	record := uint64(0)
+	if r.Record != nil {
+		record = uint64(*r.Record) + 1
+	}
+	return m.sorter.Add(binary.BigEndian.AppendUint64(key, record), b)
+}
+
+// Bodies yields the body of each request, by request; what only the caller knows
+// (dates, approvals, what was not examined or verified) is left for it to fill in.
+func (m *Maker) Bodies() iter.Seq2[*Body, error] {
+	return func(yield func(*Body, error) bool) {
+		var b *Body
+		for p, err := range m.sorter.Sorted() {
+			r := new(manifest.Row)
+			if err == nil {
+				err = json.Unmarshal(p.Value, r)
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("make certificate: %w", err))
+				return
+			}
+			if b != nil && b.Request != r.Request {
+				if !yield(b, nil) {
+					return
+				}
+				b = nil
+			}
+			if b == nil {
+				b = &Body{
+					Version: 1, Request: r.Request, Account: r.Account, Run: m.Run, Dispositions: map[string]int64{},
+					Objects: []Object{}, Exceptions: []Exception{}, Open: []Open{}, NotExamined: []NotExamined{}, NotCovered: []string{},
+				}
+			}
+			m.row(b, r)
+		}
+		if b != nil {
+			yield(b, nil)
+		}
+	}
+}
+
+// row adds what became of one tombstone.
+func (m *Maker) row(b *Body, r *manifest.Row) {
+	version := ""
+	if r.Version != nil {
+		version = *r.Version
+	}
+	excepted := r.Disposition == string(pipeline.Excepted)
+	if excepted {
+		b.except(r)
+	}
+	done, open := m.Past.Of(r.ObjectID, version, r.ETag)
+	switch {
+	case excepted && len(r.KeptFields) == 0, excepted && done == nil && open == nil:
+		b.Dispositions[string(pipeline.Excepted)]++ // all of it stays
+		return
+	case open != nil && open.State == journal.Archived:
+		b.Dispositions[string(pipeline.BackupDeferred)]++
+	case open != nil || done == nil:
+		b.Dispositions[NotDone]++
+	case excepted:
+		b.Dispositions[string(pipeline.Excepted)]++
+	default:
+		b.Dispositions[string(pipeline.Erased)]++
+	}
+	if open != nil || done == nil {
+		b.open(r, version, open)
+		return
+	}
+	b.object(r, version, done)
+}
+
+// NotDone counts, among dispositions, the tombstones that stand in Open.
+const NotDone = "OPEN"
+
+func (b *Body) except(r *manifest.Row) {
+	x := Exception{Dataset: r.Dataset, Fields: r.KeptFields, Records: 1}
+	for _, f := range []struct {
+		from *string
+		to   *string
+	}{{r.Exception, &x.Code}, {r.Instruction, &x.Instruction}, {r.ReviewBy, &x.ReviewBy}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	for i := range b.Exceptions {
+		if o := &b.Exceptions[i]; o.Dataset == x.Dataset && o.Code == x.Code && o.Instruction == x.Instruction {
+			o.Records++
+			return
+		}
+	}
+	b.Exceptions = append(b.Exceptions, x)
+}
+
+func (b *Body) open(r *manifest.Row, version string, open *journal.Entry) {
+	o := Open{Object: r.Object, ObjectID: r.ObjectID, Version: version, State: "PENDING", Reason: "nothing was done to it yet"}
+	if open != nil {
+		o.State, o.Reason = string(open.State), open.Reason
+	}
+	if n := len(b.Open); n > 0 && b.Open[n-1] == o {
+		return
+	}
+	b.Open = append(b.Open, o)
+}
+
+func (b *Body) object(r *manifest.Row, version string, e *journal.Entry) {
+	if n := len(b.Objects); n > 0 {
+		if last := &b.Objects[n-1]; last.ObjectID == r.ObjectID && last.VersionBefore == version && last.ETagBefore == r.ETag {
+			last.Tombstones++
+			return
+		}
+	}
+	b.Objects = append(b.Objects, Object{
+		Dataset: r.Dataset, Object: r.Object, ObjectID: r.ObjectID, Act: string(e.Act), VersionBefore: version, ETagBefore: r.ETag,
+		VersionAfter: e.NewVersion, ETagAfter: e.NewETag, SHA256After: e.SHA256, RecordsBefore: e.Records, RecordsAfter: e.Records - e.Erased,
+		Survivors: e.Survivors, Tombstones: 1, Disposition: pipeline.Erased, Reason: e.Reason,
+	})
+}

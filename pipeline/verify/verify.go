@@ -1,0 +1,302 @@
+// Package verify is the step that reads back every key that an erasure touched, all
+// versions of it, and searches them again for the whole identity of each request:
+// once with the scanners and rules of the run, and once more in the raw bytes with
+// rules of its own. It believes nothing that the erasure claims.
+//
+// A trace is expected where something is to stay: records that an exception keeps,
+// that a hold or an open conflict covers, that wait for review, or that are dated
+// after the request's cut-off. Any other trace is residue.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/record"
+	"expunge/pipeline/seal"
+	"expunge/scanners"
+)
+
+// Verify reads back and searches. All fields are read only while it runs.
+type Verify struct {
+	Stores   map[string]connectors.Store
+	Formats  map[string]scanners.Scanner
+	Detect   func(ctx context.Context, in scanners.Input) (format string, err error)
+	Datasets []pipeline.Dataset
+	Accounts map[string]string // names and ids to names
+	Keys     *seal.Keys
+
+	Set      *identity.Set // what the requests asked for
+	Asks     [][]pipeline.Ask
+	Literals *Literals                                                                 // the same, for the raw search
+	Plain    func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
+	Cutoff   func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	Applied  func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
+	Done     func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
+}
+
+// Counts is what the erasure says of the object that it wrote.
+type Counts struct {
+	ETag    string // "" where it wrote none
+	Records int64
+}
+
+// Codes of traces.
+const (
+	InRecord = "RECORD" // a record matches
+	InKey    = "KEY"    // the object's name matches
+	InBytes  = "RAW"    // the raw bytes hold a form of an identifier where no record explains it
+	Counted  = "COUNT"  // the object has another number of records than it should have
+	Unread   = "UNREADABLE"
+)
+
+// Trace is a place where something of a consumer is left. It holds no value.
+type Trace struct {
+	Request  string `json:"request,omitempty"` // "" where it is no one's in particular
+	Object   string `json:"object"`
+	ObjectID string `json:"object_id"`
+	Version  string `json:"version,omitempty"`
+	Record   int64  `json:"record"` // -1: not of one record
+	Field    string `json:"field,omitempty"`
+	Code     string `json:"code"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Result is what one key comes to.
+type Result struct {
+	Versions int64
+	Records  int64
+	Expected map[pipeline.RequestRef]int64 // traces that stay on purpose
+	Residue  []Trace
+}
+
+// Key verifies all versions of a key. captures are of its dataset's pattern. An
+// error is fatal; an object that cannot be read is residue, since nobody can say
+// that nothing is left in it.
+func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[string]string) (*Result, error) {
+	out := &Result{Expected: map[pipeline.RequestRef]int64{}}
+	store := v.Stores[t.Store]
+	versions, err := all(ctx, store, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read back %s: %w", t.Shown, cause(err))
+	}
+	for _, ver := range versions {
+		if ver.Deleted {
+			if t.Identifying && len(versions) == 1 {
+				out.Residue = append(out.Residue, v.trace(t, &ver, Trace{Record: -1, Code: InKey, Reason: "a delete marker keeps a key that identifies"}))
+			}
+			continue
+		}
+		out.Versions++
+		if err := v.version(ctx, t, captures, &ver, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// all lists the versions of exactly one key; of a store that keeps none, the object.
+func all(ctx context.Context, store connectors.Store, key string) ([]connectors.Version, error) {
+	var out []connectors.Version
+	if versioner, ok := store.(connectors.Versioner); ok {
+		for ver, err := range versioner.Versions(ctx, key) {
+			if err != nil {
+				return nil, err
+			}
+			if ver.Key != key {
+				break
+			}
+			out = append(out, ver)
+		}
+		return out, nil
+	}
+	for o, err := range store.List(ctx, key) {
+		if err != nil {
+			return nil, err
+		}
+		if o.Key == key {
+			out = append(out, connectors.Version{Object: o, Current: true})
+		}
+		break
+	}
+	return out, nil
+}
+
+// cause is what went wrong, without the store's own words: they name the key.
+func cause(err error) error {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, connectors.ErrNotFound, connectors.ErrChanged, connectors.ErrDenied, connectors.ErrArchived, connectors.ErrTemporary} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New("the store does not give it")
+}
+
+func (v *Verify) trace(t *manifest.Target, ver *connectors.Version, tr Trace) Trace {
+	tr.Object, tr.ObjectID, tr.Version = t.Shown, t.ID, ver.Version
+	return tr
+}
+
+// version searches one version.
+func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[string]string, ver *connectors.Version, out *Result) error {
+	d := &v.Datasets[t.Dataset]
+	object := &pipeline.Object{Object: ver.Object, Dataset: t.Dataset, Account: t.Account, Captures: captures}
+	in := scanners.Input{
+		Name: t.Shown, Size: ver.Size,
+		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
+		Open: func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
+			return v.Stores[t.Store].Open(ctx, ver.Ref, connectors.Range{Off: off, Len: n})
+		},
+	}
+	unread := func(err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		reason := cause(err).Error()
+		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
+			reason = r.Error()
+		}
+		out.Residue = append(out.Residue, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
+		return nil
+	}
+	format := d.Format
+	if format == "auto" {
+		var err error
+		if format, err = v.Detect(ctx, in); err != nil {
+			return unread(err)
+		}
+	}
+	s := v.Formats[format]
+	if s == nil {
+		return unread(&scanners.Refusal{Code: scanners.Unknown, Name: t.Shown, Err: errors.New("no format is known by this content")})
+	}
+	expect := v.expect(t, ver)
+	finder := v.Set.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Search: d.Search, Account: t.Account, Agents: true})
+	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
+	look := func(r *scanners.Record) error {
+		account, _ := record.Account(r, d, object, v.Accounts)
+		when := record.Time(r, d)
+		for _, m := range r.Matches {
+			explained[m.Needle] = explained[m.Needle] || v.match(t, ver, r, m, account, when, expect, out)
+		}
+		return nil
+	}
+	if matches := finder.FindKey(captures); len(matches) > 0 {
+		if err := look(&scanners.Record{Index: -1, Matches: matches}); err != nil {
+			return err
+		}
+	}
+	in.Every = d.Account != ""
+	stats, err := s.Scan(ctx, in, finder, look)
+	if err != nil {
+		return unread(err)
+	}
+	out.Records += stats.Records
+	if said, ok := v.Done(t.ID, ver.Version); ok && ver.Current && said.ETag == ver.ETag && said.Records != stats.Records {
+		out.Residue = append(out.Residue, v.trace(t, ver, Trace{Record: -1, Code: Counted, Reason: fmt.Sprintf("it has %d records and should have %d", stats.Records, said.Records)}))
+	}
+	return v.raw(ctx, t, ver, in, s, explained, out, unread)
+}
+
+// match judges one match and reports whether it explains why the needle stands in
+// the bytes.
+func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when int64, x *expectation, out *Result) bool {
+	explains := false
+	for _, ask := range v.Asks[m.Needle] {
+		switch {
+		case ask.Request.Account != account:
+			explains = true // another account's record, or nobody's: it is not ours to touch
+		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), x.stays(v, ask.Request, r, m):
+			out.Expected[ask.Request]++
+			explains = true
+		default:
+			code := InRecord
+			if r.Index < 0 {
+				code = InKey
+			}
+			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: m.Path, Code: code}))
+		}
+	}
+	return explains
+}
+
+func outside(when int64, ask pipeline.Ask) bool {
+	return when != pipeline.NoTime && (ask.From != nil && when < ask.From.UnixMilli() || ask.To != nil && when >= ask.To.AddDate(0, 0, 1).UnixMilli())
+}
+
+// expectation is what may stay in one version of a key.
+type expectation struct {
+	whole   map[string]bool                // requests all of whose traces may stay
+	digests map[string]map[string]bool     // by request: digests of records that stay
+	keys    map[string][]*seal.Key         // by account
+	kept    map[string][]string            // by request: fields that redactions keep
+	open    bool                           // the erasure of the key is not finished, and listed as open
+	refs    map[pipeline.RequestRef]string // spelt out once
+}
+
+func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectation {
+	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, refs: map[pipeline.RequestRef]string{}}
+	if _, done := v.Done(t.ID, ver.Version); !done {
+		x.open = true
+	}
+	for i := range t.Versions {
+		for _, r := range t.Versions[i].Rows {
+			excepted := r.Disposition == string(pipeline.Excepted)
+			if v.Applied(r) && (!excepted || len(r.KeptFields) > 0) {
+				if excepted || r.Action == string(pipeline.Redact) {
+					x.kept[r.Request] = append(x.kept[r.Request], r.KeptFields...)
+				}
+				continue
+			}
+			if r.Record == nil && r.Digest == nil {
+				x.whole[r.Request] = true
+				continue
+			}
+			if r.Digest == nil {
+				continue
+			}
+			if x.digests[r.Request] == nil {
+				x.digests[r.Request] = map[string]bool{}
+			}
+			x.digests[r.Request][*r.Digest] = true
+			if key, ok := v.Keys.ByID("record", r.Account, r.KeyID); ok && !slices.Contains(x.keys[r.Account], key) {
+				x.keys[r.Account] = append(x.keys[r.Account], key)
+			}
+		}
+	}
+	return x
+}
+
+// stays reports whether a match of a request in a record is there on purpose.
+func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Record, m scanners.Match) bool {
+	name, ok := x.refs[ref]
+	if !ok {
+		name = ref.String()
+		x.refs[ref] = name
+	}
+	if x.open || x.whole[name] {
+		return true
+	}
+	for _, k := range x.kept[name] {
+		if rest, ok := strings.CutPrefix(m.Path, k); ok && (rest == "" || strings.ContainsRune(".[{", rune(rest[0]))) {
+			return true
+		}
+	}
+	if x.digests[name] == nil || r.Raw == nil {
+		return false
+	}
+	for _, key := range x.keys[ref.Account] {
+		if x.digests[name][key.Digest(r.Raw)] {
+			return true
+		}
+	}
+	return false
+}
