@@ -24,6 +24,7 @@ type Object struct {
 type Unit struct {
 	Object  Object
 	Part    scanners.Part
+	Parts   int  // of the object, where it was cut for its first scan
 	Catalog bool // whether this is the whole object's first scan: its tokens are kept
 }
 
@@ -39,7 +40,8 @@ type Batch struct {
 type UnitResult struct {
 	Object        Object           `json:"object"`
 	Part          scanners.Part    `json:"part"`
-	Outcome       Outcome          `json:"outcome"` // scanned or refused
+	Parts         int              `json:"parts,omitempty"` // of the object, where it was cut for its first scan
+	Outcome       Outcome          `json:"outcome"`         // scanned or refused
 	Code          string           `json:"code,omitempty"`
 	Reason        string           `json:"reason,omitempty"`
 	Format        string           `json:"format,omitempty"`
@@ -51,7 +53,8 @@ type UnitResult struct {
 	Strayed       []RequestRef     `json:"strayed,omitempty"`       // requests whose identifiers stand in such records
 	From          int64            `json:"from,omitempty"`          // bounds of the records' times, Unix milliseconds; both 0: not known
 	To            int64            `json:"to,omitempty"`
-	Bytes         int64            `json:"bytes"` // read from the store
+	Dated         bool             `json:"dated,omitempty"` // every record has a time within these bounds
+	Bytes         int64            `json:"bytes"`           // read from the store
 	Hits          int64            `json:"hits"`
 	Segments      []Segment        `json:"segments,omitempty"` // only where the unit is cataloged
 	Cataloged     bool             `json:"cataloged,omitempty"`
@@ -65,12 +68,24 @@ type Segment struct {
 	Filter  FilterRef     `json:"filter,omitzero"` // zero: no token at all
 }
 
-// FilterRef says where a filter's bytes are in the work store.
+// FilterRef says where a segment's filter is: a pool, which is a filter over
+// several segments, and the segment's place in it.
 type FilterRef struct {
-	File   string `json:"file,omitempty"`
-	Off    int64  `json:"off,omitempty"`
-	Len    int64  `json:"len,omitempty"`
-	Digest string `json:"digest,omitempty"` // SHA-256 of the bytes, hex: the work store is not trusted blindly
+	File    string `json:"file,omitempty"` // of pools; in a unit's result perhaps of tokens, whose segment it is
+	Pool    int    `json:"pool,omitempty"` // its place in the file
+	Segment int    `json:"n,omitempty"`
+	Lone    *Pool  `json:"lone,omitempty"` // the pool itself, where it is of this segment alone
+}
+
+// Pool says where a filter's bytes are in its file, and how they are laid out.
+type Pool struct {
+	Off       int64  `json:"off"`      // of the directory
+	Dir       int64  `json:"dir"`      // bytes of the directory; the buckets follow it
+	Len       int64  `json:"len"`      // bytes of the buckets
+	Buckets   int64  `json:"buckets"`  //
+	PerBucket int    `json:"per"`      // tokens, about
+	Segments  int    `json:"segments"` //
+	Sum       string `json:"sum"`      // SHA-256 of the directory, cut: the work store is not trusted blindly
 }
 
 // SortKey orders hits as tables do: by object, record (whole objects first) and request.

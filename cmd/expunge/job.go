@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -176,11 +175,18 @@ func (j *job) seed() error {
 	return nil
 }
 
-// basis is what a catalog entry's validity hangs on.
+// basis is what a catalog entry's validity hangs on. Where only a field tells whose
+// a record is, entries count records by account: then it hangs on the accounts'
+// names and ids, too. The catalog key is told by a digest of it, so that entries
+// outlive the rotation of the work key that wraps it.
 func (j *job) basis(dataset int) string {
+	d := &j.cfg.Datasets[dataset]
 	sum := sha256.New()
-	sum.Write([]byte(strconv.Itoa(catalog.Version) + "\x00" + identity.TokenizerVersion + "\x00" + j.cfg.Datasets[dataset].Digest + "\x00"))
-	sum.Write([]byte(j.keys.Digest("catalog-key", "", j.key[:])))
+	e := json.NewEncoder(sum)
+	_ = e.Encode([]any{catalog.Version, identity.TokenizerVersion, d.Digest, catalog.NewKey(j.key[:])}) // plain data into a hash
+	if d.Account != "" {
+		_ = e.Encode(j.cfg.AccountIDs()) // in the order of its keys
+	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
@@ -196,7 +202,7 @@ func (j *job) round(ctx context.Context, n int) error {
 	set := identity.Compile(j.key, j.cfg.Policy.DefaultRegion, needles)
 	step := &scan.Scan{
 		Stores: j.stores, Formats: formats(), Detect: detectFormat, Datasets: j.cfg.Datasets, Accounts: j.cfg.AccountIDs(),
-		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks,
+		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks, CatalogKey: catalog.NewKey(j.key[:]),
 	}
 	accounts := map[string]bool{}
 	for _, needle := range needles {
@@ -284,7 +290,7 @@ func (j *job) learn(ctx context.Context) error {
 	err := j.readDocument(ctx, "run", key, &l)
 	if err == nil {
 		j.index = l.Index
-		return nil
+		return catalog.Forget(ctx, j.work, j.h.Run)
 	}
 	if !errors.Is(err, connectors.ErrNotFound) {
 		return err
@@ -298,12 +304,16 @@ func (j *job) learn(ctx context.Context) error {
 			return err
 		}
 		if u.Cataloged {
-			j.index, err = j.catalog.Write(ctx, j.h.Run, catalog.Merge(j.joined(ctx), j.results.Units(ctx, 1), j.basis, bases.Of))
+			merger := &catalog.Merger{Work: j.work, Keys: j.keys, Key: catalog.NewKey(j.key[:]), Run: j.h.Run, Filters: j.filters, Basis: j.basis, First: bases.Of}
+			j.index, err = j.catalog.Write(ctx, j.h.Run, merger.Merge(ctx, j.joined(ctx), j.results.Units(ctx, 1)))
 			if err != nil {
 				return err
 			}
 			break
 		}
 	}
-	return j.writeDocument(ctx, "run", key, learnt{Version: 1, Index: j.index})
+	if err := j.writeDocument(ctx, "run", key, learnt{Version: 1, Index: j.index}); err != nil {
+		return err
+	}
+	return catalog.Forget(ctx, j.work, j.h.Run)
 }

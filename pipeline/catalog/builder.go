@@ -1,14 +1,6 @@
 package catalog
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"io"
-
-	"github.com/FastFilter/xorfilter"
-
 	"expunge/pipeline"
 	"expunge/scanners"
 )
@@ -22,14 +14,11 @@ const (
 )
 
 // Builder makes the segments of one unit while it is scanned. Its memory is
-// bounded by segmentTokens: 32 bytes a token, and as much again while a filter is
-// built.
+// bounded by segmentTokens: 32 bytes a token, and as much again while a segment
+// is closed.
 type Builder struct {
-	file    string
-	out     io.Writer
-	off     *int64
+	sink    *Sink
 	tokens  tokenSet
-	fuse    xorfilter.BinaryFuseBuilder
 	part    scanners.Part // of the segment being filled
 	records int64         // before it
 	last    boundary
@@ -43,10 +32,9 @@ type boundary struct {
 	records int64
 }
 
-// NewBuilder returns a builder for one unit. Filters are appended to out, whose
-// name in the work store is file; off counts the bytes of out over all units.
-func NewBuilder(file string, out io.Writer, off *int64, part scanners.Part) *Builder {
-	return &Builder{file: file, out: out, off: off, part: scanners.Part{Off: part.Off, Group: part.Group}, last: boundary{off: part.Off, group: part.Group}}
+// NewBuilder returns a builder for one unit, whose tokens go to sink.
+func NewBuilder(sink *Sink, part scanners.Part) *Builder {
+	return &Builder{sink: sink, part: scanners.Part{Off: part.Off, Group: part.Group}, last: boundary{off: part.Off, group: part.Group}}
 }
 
 // Collect takes a token.
@@ -87,31 +75,12 @@ func (b *Builder) close() {
 	seg.Part.Len = b.last.off - b.part.Off
 	seg.Part.Groups = b.last.group - b.part.Group
 	if b.tokens.n > 0 {
-		seg.Filter, b.err = b.filter()
+		seg.Filter, b.err = b.sink.segment(b.tokens.list())
 	}
 	b.done = append(b.done, seg)
 	b.tokens.reset()
 	b.part = scanners.Part{Off: b.last.off, Group: b.last.group}
 	b.records = b.last.records
-}
-
-func (b *Builder) filter() (pipeline.FilterRef, error) {
-	fuse, err := xorfilter.BuildBinaryFuse[uint16](&b.fuse, b.tokens.list())
-	if err != nil {
-		return pipeline.FilterRef{}, fmt.Errorf("build filter: %w", err)
-	}
-	var buf bytes.Buffer
-	if err := fuse.Save(&buf); err != nil {
-		return pipeline.FilterRef{}, fmt.Errorf("build filter: %w", err)
-	}
-	sum := sha256.Sum256(buf.Bytes())
-	ref := pipeline.FilterRef{File: b.file, Off: *b.off, Len: int64(buf.Len()), Digest: hex.EncodeToString(sum[:])}
-	n, err := b.out.Write(buf.Bytes())
-	*b.off += int64(n)
-	if err != nil {
-		return ref, fmt.Errorf("write filter: %w", err)
-	}
-	return ref, nil
 }
 
 // tokenSet is a set of 64-bit hashes by open addressing: tokens are random already.

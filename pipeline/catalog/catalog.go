@@ -1,15 +1,17 @@
 // Package catalog keeps what is known of each object version, so that a pass over
 // the lake is not repeated: records per account, time range, outcome, and filters
-// of the tokens in it, one per segment.
+// of the tokens in its segments.
 //
 // An index is written anew by every run that learns something: shards of entries
 // in the order of the plan (store, key, version), sealed. Looking up is a merge of
 // two ordered sequences, the plan's and the index's, so memory does not grow with
-// the number of objects. Filters stay where the scan that made them put them.
+// the number of objects. Filters stay where they were first written.
 //
-//	catalog/<n>.json              the n-th index: its shards; authenticated, create-only
-//	catalog/<n>-<run>/<shard>     entries, sealed; the run that was first to write <n>.json made them
-//	catalog/filters/<run>-<batch> filters of the units of one batch
+//	catalog/<n>.json                    the n-th index: its shards; authenticated, create-only
+//	catalog/index/<n>-<run>/<shard>     entries, sealed; the run that was first to write <n>.json made them
+//	catalog/pools/<run>-<i>             filters over the small segments of accounts; <i>.head, sealed, describes them
+//	catalog/filters/<run>-<batch>       filters of the large segments of one batch
+//	catalog/tokens/<run>/<batch>-<id>   tokens of the small segments, sealed, until the run's index is written
 package catalog
 
 import (
@@ -31,7 +33,7 @@ import (
 )
 
 // Version of the entry format. It is part of what an entry's validity hangs on.
-const Version = 1
+const Version = 2
 
 // shardEntries is how many entries one shard of an index holds.
 const shardEntries = 100_000
@@ -50,8 +52,9 @@ type Entry struct {
 	Rows          map[string]int64   `json:"a,omitempty"`
 	Unattributed  int64              `json:"ua,omitempty"`
 	Misattributed int64              `json:"ma,omitempty"`
-	From          int64              `json:"t0,omitempty"`
+	From          int64              `json:"t0,omitempty"` // no record is dated before it, nor after To (Unix milliseconds); both 0: not known
 	To            int64              `json:"t1,omitempty"`
+	Dated         bool               `json:"td,omitempty"` // every record has a time
 	Segments      []pipeline.Segment `json:"g,omitempty"`
 }
 
@@ -91,7 +94,7 @@ func (c *Catalog) file(key string) *spool.File {
 }
 
 func shardKey(n int, run string, shard int) string {
-	return fmt.Sprintf("catalog/%d-%s/%06d", n, run, shard)
+	return fmt.Sprintf("catalog/index/%d-%s/%06d", n, run, shard)
 }
 
 // Latest returns the number of the newest whole index, 0 if there is none.
@@ -100,6 +103,9 @@ func (c *Catalog) Latest(ctx context.Context) (int, error) {
 	for o, err := range c.Work.List(ctx, "catalog/") {
 		if err != nil {
 			return 0, fmt.Errorf("list catalog: %w", err)
+		}
+		if o.Key > "catalog/:" {
+			break // numbers come first: the rest, which is most of it, need not be listed
 		}
 		name, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, "catalog/"), ".json")
 		if n, err := strconv.Atoi(name); ok && err == nil && n > latest {

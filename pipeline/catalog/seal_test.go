@@ -49,8 +49,8 @@ func TestNobodyMovesIndexes(t *testing.T) {
 		t.Fatalf("%d entries: %v", n, err)
 	}
 	for _, forged := range []map[string]string{
-		{"catalog/2.json": "catalog/1.json", "catalog/2-b/000000": "catalog/2-b/000000", "catalog/1-a/000000": "catalog/1-a/000000"},
-		{"catalog/2.json": "catalog/2.json", "catalog/2-b/000000": "catalog/1-a/000000"},
+		{"catalog/2.json": "catalog/1.json", "catalog/index/2-b/000000": "catalog/index/2-b/000000", "catalog/index/1-a/000000": "catalog/index/1-a/000000"},
+		{"catalog/2.json": "catalog/2.json", "catalog/index/2-b/000000": "catalog/index/1-a/000000"},
 	} {
 		other := mem.New("work", mem.Options{})
 		for into, from := range forged {

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
@@ -34,6 +36,8 @@ type Selection struct {
 	Filters  *catalog.Filters              // asked what segments may hold
 	Split    func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error)
 
+	asking *catalog.Asking
+
 	Skipped int64 // objects that the catalog says nothing asked for is in
 	Opened  int64 // units
 }
@@ -47,6 +51,7 @@ func BatchTarget(total int64) int64 { return min(max(total/batches, minBatch), m
 // only segments that may hold what is asked.
 func (s *Selection) Batches(ctx context.Context, joined iter.Seq2[catalog.Joined, error]) iter.Seq2[pipeline.Batch, error] {
 	return func(yield func(pipeline.Batch, error) bool) {
+		s.asking = s.Filters.Ask(s.Tokens)
 		b := pipeline.Batch{Round: s.Round}
 		var size int64
 		for j, err := range joined {
@@ -112,7 +117,7 @@ func (s *Selection) units(ctx context.Context, j *catalog.Joined) ([]pipeline.Un
 		units := make([]pipeline.Unit, 0, len(parts))
 		for _, part := range parts {
 			part.Record = 0 // parts count from their own start; the merge makes ordinals absolute
-			units = append(units, pipeline.Unit{Object: o, Part: part, Catalog: true})
+			units = append(units, pipeline.Unit{Object: o, Part: part, Parts: len(parts), Catalog: true})
 		}
 		if len(units) > 1 && err == nil {
 			return units, nil
@@ -123,10 +128,10 @@ func (s *Selection) units(ctx context.Context, j *catalog.Joined) ([]pipeline.Un
 
 // segments picks the segments of a cataloged object that may hold what is asked.
 func (s *Selection) segments(ctx context.Context, j *catalog.Joined) ([]pipeline.Unit, error) {
-	tokens := s.asked(j)
+	accounts := s.asked(j)
 	var units []pipeline.Unit
 	for _, seg := range j.Entry.Segments {
-		may, err := s.Filters.MayHold(ctx, seg, tokens)
+		may, err := s.asking.MayHold(ctx, seg.Filter, accounts)
 		if err != nil {
 			return nil, fmt.Errorf("ask catalog: %w", err)
 		}
@@ -153,20 +158,13 @@ func adjoins(a, b scanners.Part) bool {
 	return a.Len > 0 && a.Off+a.Len == b.Off
 }
 
-// asked are the tokens that this round asks of the accounts the object may belong to.
-func (s *Selection) asked(j *catalog.Joined) []uint64 {
+// asked are the accounts whose tokens this round asks of an object.
+func (s *Selection) asked(j *catalog.Joined) []string {
 	if j.Object.Account != "" {
-		return s.Tokens(j.Object.Account)
+		return []string{j.Object.Account}
 	}
-	var tokens []uint64
 	if j.Entry.Unattributed+j.Entry.Misattributed > 0 || len(j.Entry.Rows) == 0 {
-		for _, account := range s.Accounts() {
-			tokens = append(tokens, s.Tokens(account)...)
-		}
-		return tokens
+		return s.Accounts()
 	}
-	for account := range j.Entry.Rows {
-		tokens = append(tokens, s.Tokens(account)...)
-	}
-	return tokens
+	return slices.Sorted(maps.Keys(j.Entry.Rows))
 }

@@ -41,6 +41,8 @@ type Scan struct {
 	Results  *results.Results
 	Name     func(o *pipeline.Object) string // what errors call an object
 
+	CatalogKey catalog.Key
+
 	Set  *identity.Set
 	Asks [][]pipeline.Ask // by needle
 
@@ -54,12 +56,15 @@ func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitRes
 		return nil, err
 	}
 	defer w.Close()
+	filters, off := w.Filters()
+	sink := catalog.NewSink(s.CatalogKey, s.Keys, s.Results.FilterFile(b.Round, b.N), filters, off, catalog.TokenFile(s.Results.Run, b.N, b.Digest))
+	defer sink.Close()
 	var done []*pipeline.UnitResult
 	for i := range b.Units {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		u, err := s.unit(ctx, b, &b.Units[i], w)
+		u, err := s.unit(ctx, &b.Units[i], w, sink)
 		if err != nil {
 			return nil, err
 		}
@@ -70,6 +75,9 @@ func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitRes
 		slim.Segments = nil
 		done = append(done, &slim)
 	}
+	if err := sink.Store(ctx, s.Results.Work); err != nil {
+		return nil, err
+	}
 	if err := w.Store(ctx); err != nil {
 		return nil, err
 	}
@@ -78,9 +86,9 @@ func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitRes
 
 // unit scans one unit. An error is fatal to the run; what concerns the object
 // alone becomes its outcome.
-func (s *Scan) unit(ctx context.Context, b pipeline.Batch, u *pipeline.Unit, w *results.Writer) (*pipeline.UnitResult, error) {
+func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, sink *catalog.Sink) (*pipeline.UnitResult, error) {
 	d := &s.Datasets[u.Object.Dataset]
-	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Fresh: u.Catalog, Rows: map[string]int64{}}
+	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Parts: u.Parts, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Fresh: u.Catalog, Rows: map[string]int64{}}
 	refuse := func(err error) *pipeline.UnitResult {
 		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), err.Error()
 		res.Cataloged, res.Segments = false, nil
@@ -115,8 +123,7 @@ func (s *Scan) unit(ctx context.Context, b pipeline.Batch, u *pipeline.Unit, w *
 		Boundary: func(int64, int, int64) {},
 	}
 	if u.Catalog {
-		out, off := w.Filters()
-		builder = catalog.NewBuilder(s.Results.FilterFile(b.Round, b.N), out, off, u.Part)
+		builder = catalog.NewBuilder(sink, u.Part)
 		options.Collect, options.Boundary = builder.Collect, builder.Boundary
 	}
 	r.finder = s.Set.Finder(options)
