@@ -78,7 +78,7 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	}
 	j.log.Info("planned", "objects", j.summary.Objects, "to_scan", j.summary.Scan, "bytes", humanize.IBytes(uint64(j.summary.ScanBytes)))
 	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
-	j.filters = &catalog.Filters{Work: j.work}
+	j.filters = &catalog.Filters{Work: j.work, Keys: j.keys, Key: catalog.NewKey(j.key[:])}
 	j.results = &results.Results{Work: j.work, Run: j.h.Run, Keys: j.keys}
 	j.index = j.h.Catalog
 	if err := j.seed(); err != nil {
