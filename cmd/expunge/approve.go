@@ -53,7 +53,7 @@ func approveCommand(f *flags) *cobra.Command {
 			}
 			m, err := manifest.Read(ctx, a.work, a.keys, args[0])
 			if errors.Is(err, connectors.ErrNotFound) {
-				return usage("run %s has no sealed manifest", args[0])
+				return usage("run %s has no sealed manifest in work store %s", args[0], a.work.URL())
 			}
 			if err != nil {
 				return err

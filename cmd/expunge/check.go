@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -156,7 +155,7 @@ func plural(n int64, one, many string) string {
 
 func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {
 	first, _, deeper := strings.Cut(o.Key, "/")
-	label := o.Store + "/" + hide(first)
+	label := o.Store + "/" + naming.Mask(first)
 	if deeper {
 		label += "/"
 	}
@@ -172,26 +171,8 @@ func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {
 	u := c.Undeclared[i]
 	u.Objects++
 	if len(u.Examples) < unclaimedNames {
-		u.Examples = append(u.Examples, hide(names.Shown(o)))
+		u.Examples = append(u.Examples, names.Shown(o))
 	}
-}
-
-var (
-	longDigits = regexp.MustCompile(`[0-9][0-9() .+-]{5,}[0-9]`)
-	address    = regexp.MustCompile(`[^/]*(@|%40)[^/]*`)
-	isoDate    = regexp.MustCompile(`^(19|20)[0-9]{2}-?[01][0-9]-?[0-3][0-9]$`)
-)
-
-// hide takes out of a name or path what may be a person's number or address: of
-// what no dataset declares nobody knows whose it is.
-func hide(s string) string {
-	s = address.ReplaceAllString(s, "{email}")
-	return longDigits.ReplaceAllStringFunc(s, func(run string) string {
-		if isoDate.MatchString(run) {
-			return run
-		}
-		return "{digits}"
-	})
 }
 
 func (a *app) printChecked(out *checked) {
@@ -219,17 +200,16 @@ func (a *app) printChecked(out *checked) {
 // reach opens every store of the lake and asks each for a listing: what is not
 // there, or not allowed, is told before anything is begun.
 func (a *app) reach(ctx context.Context) error {
-	stores, err := a.stores(ctx)
-	if err != nil {
-		return err
-	}
 	var problems []error
 	for _, c := range a.cfg.Stores {
-		for _, err := range stores[c.Name].List(ctx, "") {
-			if err != nil {
-				problems = append(problems, unreached(c.Name, err))
+		store, err := a.openStore(ctx, c.Name, a.vendor, c)
+		if err == nil {
+			for _, err = range store.List(ctx, "") {
+				break
 			}
-			break
+		}
+		if err != nil {
+			problems = append(problems, unreached(c, err))
 		}
 	}
 	return errors.Join(problems...)

@@ -107,7 +107,8 @@ func newRootAt(now func() time.Time) *cobra.Command {
 		Short:         "Find, hand over and erase what a data lake holds on a consumer",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          unknownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "expunge.yaml", "the config")
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "machine-readable output on stdout")
@@ -127,4 +128,19 @@ func newRootAt(now func() time.Time) *cobra.Command {
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// unknownCommand refuses what is no command, and names the nearest.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	if near := config.Nearest(args[0], names); near != "" {
+		return usage("unknown command %q; did you mean %q?", args[0], near)
+	}
+	return usage("unknown command %q; expunge --help lists them", args[0])
 }

@@ -183,7 +183,7 @@ func (s *sample) judge(d *pipeline.Dataset) {
 	shown := map[likely]int64{} // by name and kind: names in maps that were hidden are one
 	for name, kinds := range s.seen {
 		for kind, n := range *kinds {
-			shown[likely{Field: hide(name), Kind: kind}] += n
+			shown[likely{Field: naming.Mask(name), Kind: kind}] += n
 		}
 	}
 	for l, n := range shown {

@@ -44,14 +44,14 @@ func (a *app) checkStores(ctx context.Context) ([]checkedStore, error) {
 	for _, c := range a.cfg.Stores {
 		store, err := a.vendor(ctx, c)
 		if err != nil {
-			problems = append(problems, unreached(c.Name, err))
+			problems = append(problems, unreached(c, err))
 			continue
 		}
 		s := checkedStore{Name: c.Name, URL: store.URL()}
 		if b, ok := store.(bucket); ok {
 			set, err := b.Check(ctx)
 			if err != nil {
-				problems = append(problems, unreached(c.Name, err))
+				problems = append(problems, unreached(c, err))
 				continue
 			}
 			s.Settings, s.Summary, s.Notes = (*settings)(&set), summary(&set), bucketNotes(&set, c)
@@ -64,16 +64,19 @@ func (a *app) checkStores(ctx context.Context) ([]checkedStore, error) {
 	return out, errors.Join(problems...)
 }
 
-// unreached says which store cannot be reached, and what to do.
-func unreached(name string, err error) error {
-	err = fmt.Errorf("reach store %q: %w", name, err)
+// unreached says which store cannot be reached, and what to do. What a server says
+// in many words is cut down to what it means.
+func unreached(c config.Store, err error) error {
+	what := func(known error, todo string) error {
+		return fmt.Errorf("reach store %q (%s): %w; %s", c.Name, c.URL, known, todo)
+	}
 	switch {
 	case errors.Is(err, connectors.ErrNoStore):
-		return &coded{exitUsage, fmt.Errorf("%w; mend its url in the config, or create it", err)}
+		return &coded{exitUsage, what(connectors.ErrNoStore, "mend its url in the config, or create it")}
 	case errors.Is(err, connectors.ErrDenied):
-		return fmt.Errorf("%w; check the credentials, and that they may list and read", err)
+		return what(connectors.ErrDenied, "check the credentials, and that they may list and read")
 	}
-	return err
+	return fmt.Errorf("reach store %q: %w", c.Name, err)
 }
 
 func summary(s *s3.Settings) string {

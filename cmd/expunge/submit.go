@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/pipeline"
+	"expunge/pipeline/config"
 	"expunge/pipeline/intake"
 )
 
@@ -57,6 +58,7 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		Now:        a.now(),
 		Account:    func(name string) bool { _, ok := a.cfg.Account(name); return ok },
 		Kind:       func(kind pipeline.Kind) bool { return slices.Contains(a.cfg.Kinds, kind) },
+		Nearest:    func(kind pipeline.Kind) string { return config.Nearest(string(kind), a.kindNames()) },
 		Identifier: a.check,
 	}
 	var all []*pipeline.Request
@@ -66,8 +68,12 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		if err != nil {
 			return &coded{exitUsage, err}
 		}
-		problems = append(problems, intake.Validate(r, check)...)
+		for _, err := range intake.Validate(r, check) {
+			problems = append(problems, fmt.Errorf("request %s: %w", r.Ref(), err))
+		}
 		all = append(all, r)
+	} else if len(o.rights)+len(o.phones)+len(o.emails)+len(o.ids) > 0 {
+		return usage("--account is missing: say for which business customer the request is")
 	} else if len(files) == 0 {
 		return usage("name a file of requests, - for standard input, or --account and the rest")
 	}
@@ -97,6 +103,9 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 	if len(problems) > 0 {
 		return &coded{exitUsage, errors.Join(problems...)}
 	}
+	if err := a.beginWork(ctx); err != nil {
+		return err
+	}
 	for _, r := range all {
 		if err := store.Submit(ctx, r); err != nil {
 			if errors.Is(err, intake.ErrDuplicate) {
@@ -112,6 +121,14 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		return printJSON(map[string]int{"submitted": len(all)})
 	}
 	return nil
+}
+
+func (a *app) kindNames() []string {
+	names := make([]string, len(a.cfg.Kinds))
+	for i, k := range a.cfg.Kinds {
+		names[i] = string(k)
+	}
+	return names
 }
 
 func readFile(name string) ([]byte, error) {

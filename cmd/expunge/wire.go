@@ -81,6 +81,9 @@ func open(ctx context.Context, f *flags) (*app, error) {
 	if a.work, err = a.openStore(ctx, workCalls, vendor, cfg.Work.Store); err != nil {
 		return nil, fmt.Errorf("open work store: %w", err)
 	}
+	if err := a.checkWorkKey(ctx); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -124,7 +127,7 @@ func (a *app) stores(ctx context.Context) (map[string]connectors.Store, error) {
 	for _, c := range a.cfg.Stores {
 		store, err := a.openStore(ctx, c.Name, a.vendor, c)
 		if err != nil {
-			return nil, fmt.Errorf("open store %q: %w", c.Name, err)
+			return nil, unreached(c, err)
 		}
 		out[c.Name] = store
 	}

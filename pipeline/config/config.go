@@ -181,11 +181,16 @@ func (c *Config) Account(name string) (Account, bool) {
 
 // Matcher returns the index of what the datasets and ignores claim.
 func (c *Config) Matcher() (*Matcher, error) {
-	at := make([]string, len(c.Datasets))
+	at, names := make([]string, len(c.Datasets)), make([]string, len(c.Datasets))
 	for i := range c.Datasets {
-		at[i] = c.Datasets[i].At
+		at[i], names[i] = c.Datasets[i].At, c.Datasets[i].Name
 	}
-	return NewMatcher(at, c.Ignore)
+	m, err := NewMatcher(at, c.Ignore)
+	if err != nil {
+		return nil, err
+	}
+	m.names = names
+	return m, nil
 }
 
 func digestOf(v any) string {

@@ -16,6 +16,7 @@ type Matcher struct {
 	datasets index
 	ignores  index
 	reasons  []string
+	names    []string // of the datasets, for errors; may be empty
 }
 
 // NewMatcher indexes the datasets' `at`, by their place in the list, and ignores.
@@ -59,7 +60,7 @@ func (m *Matcher) Find(store, key string) (int, map[string]string, error) {
 			continue
 		}
 		if found >= 0 {
-			return -1, nil, fmt.Errorf("find dataset: %q and %q: %w", m.datasets.patterns[found], p, ErrTwoDatasets)
+			return -1, nil, fmt.Errorf("find dataset: %s and %s: %w: narrow one of them", m.dataset(found), m.dataset(i), ErrTwoDatasets)
 		}
 		found, spans, wide = i, s, nil
 		if len(p.names) > len(s) {
@@ -73,6 +74,14 @@ func (m *Matcher) Find(store, key string) (int, map[string]string, error) {
 		wide = spans[:]
 	}
 	return found, m.datasets.patterns[found].captured(key, wide), nil
+}
+
+// dataset is how errors call a dataset.
+func (m *Matcher) dataset(i int) string {
+	if i < len(m.names) {
+		return fmt.Sprintf("dataset %s (%q)", m.names[i], m.datasets.patterns[i])
+	}
+	return fmt.Sprintf("%q", m.datasets.patterns[i])
 }
 
 // Ignored reports whether an object that no dataset claims is left out on
