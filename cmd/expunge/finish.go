@@ -148,6 +148,7 @@ func merge(into, f *results.Found) {
 // finish turns hits into bundles, a manifest, a review list and the report, and
 // says where each request stands now.
 func (j *job) finish(ctx context.Context) (bool, error) {
+	j.watch.begin("gather")
 	g, err := j.gather(ctx)
 	if err != nil {
 		return false, err
@@ -161,6 +162,7 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	j.watch.begin("objects")
 	totals, err := report.Objects(ctx, j.work, j.h.Run, report.Source{
 		Joined: func() iter.Seq2[catalog.Joined, error] { return j.joined(ctx) },
 		Units:  func(round int) iter.Seq2[*pipeline.UnitResult, error] { return j.results.Units(ctx, round) },
@@ -169,10 +171,12 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	j.watch.begin("bundles")
 	bundles, err := j.bundles(ctx, g, objects)
 	if err != nil {
 		return false, err
 	}
+	j.watch.begin("manifest")
 	manifest, err := j.manifest(ctx, g, objects, totals)
 	if err != nil {
 		return false, err
@@ -478,6 +482,7 @@ func (j *job) report(ctx context.Context, g *gathered, totals *report.Totals, bu
 		events = append(events, intake.Event{State: state, Reason: reason, Left: left})
 	}
 	r.Judge()
+	j.figures(r)
 	if err := r.Write(ctx, j.work); err != nil {
 		return false, err
 	}

@@ -73,10 +73,16 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	if j.plan, err = j.planner(j.stores, entries, j.h.Run); err != nil {
 		return false, err
 	}
+	j.watch.begin("plan")
 	if j.summary, err = j.plan.Make(ctx); err != nil {
 		return false, err
 	}
 	j.log.Info("planned", "objects", j.summary.Objects, "to_scan", j.summary.Scan, "bytes", humanize.IBytes(uint64(j.summary.ScanBytes)))
+	for i := range j.cfg.Datasets {
+		if d := &j.cfg.Datasets[i]; j.summary.ByDataset[d.Name] == 0 {
+			j.log.Warn("a dataset matches no object", "dataset", d.Name, "at", d.At)
+		}
+	}
 	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
 	j.filters = &catalog.Filters{Work: j.work, Keys: j.keys, Key: catalog.NewKey(j.key[:])}
 	j.results = &results.Results{Work: j.work, Run: j.h.Run, Keys: j.keys}
@@ -85,14 +91,17 @@ func (j *job) do(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for round := 1; ; round++ {
+		j.watch.begin("rounds")
 		if err := j.round(ctx, round); err != nil {
 			return false, err
 		}
 		if round == 1 {
+			j.watch.begin("catalog")
 			if err := j.learn(ctx); err != nil {
 				return false, err
 			}
 		}
+		j.watch.begin("links")
 		for f, err := range j.results.Hits(ctx, round, nil) {
 			if err != nil {
 				return false, err

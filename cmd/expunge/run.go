@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -89,6 +91,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 			return err
 		}
 	}
+	a.watch.begin("intake")
 	picked, err := a.pick(ctx, o, h)
 	if err != nil {
 		return err
@@ -239,14 +242,17 @@ func (a *app) dryRun(ctx context.Context, picked []*intake.Entry) error {
 	fmt.Printf("requests      %d\n", len(picked))
 	fmt.Printf("objects       %s (%s)\n", humanize.Comma(s.Objects), humanize.IBytes(uint64(s.Bytes)))
 	fmt.Printf("may be opened %s (%s), less what the catalog rules out\n", humanize.Comma(s.Scan), humanize.IBytes(uint64(s.ScanBytes)))
-	for class, n := range s.ByClass {
-		fmt.Printf("  %-11s %s\n", class, humanize.IBytes(uint64(n)))
+	for _, class := range slices.Sorted(maps.Keys(s.ByClass)) {
+		fmt.Printf("  %-11s %s\n", class, humanize.IBytes(uint64(s.ByClass[class])))
 	}
-	for code, n := range s.Pruned {
-		fmt.Printf("not opened    %s: %s\n", humanize.Comma(n), code)
+	for _, code := range slices.Sorted(maps.Keys(s.Pruned)) {
+		fmt.Printf("not opened    %s: %s\n", humanize.Comma(s.Pruned[code]), code)
 	}
-	for where, n := range s.Undeclared {
-		fmt.Printf("UNDECLARED    %s below %s\n", humanize.Comma(n), where)
+	for _, where := range slices.Sorted(maps.Keys(s.Undeclared)) {
+		fmt.Printf("UNDECLARED    %s below %s\n", humanize.Comma(s.Undeclared[where]), where)
+	}
+	for _, name := range s.Unmatched {
+		fmt.Printf("no object     matches the pattern of dataset %s; mend it, or drop the dataset\n", name)
 	}
 	return nil
 }

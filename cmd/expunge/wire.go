@@ -58,6 +58,7 @@ type app struct {
 
 	vendor func(ctx context.Context, c config.Store) (connectors.Store, error) // makes the stores of the lake
 	calls  map[string]*count.Calls                                             // what is asked of each store; the work store's name is workCalls
+	watch  stopwatch
 }
 
 // workCalls is not the name of a store in a config: those are not empty.
@@ -72,7 +73,7 @@ func open(ctx context.Context, f *flags) (*app, error) {
 	if err != nil {
 		return nil, &coded{exitUsage, err}
 	}
-	a := &app{cfg: cfg, keys: keys, now: f.now, flags: f, vendor: vendor, calls: map[string]*count.Calls{}}
+	a := &app{cfg: cfg, keys: keys, now: f.now, flags: f, vendor: vendor, calls: map[string]*count.Calls{}, watch: stopwatch{now: f.now}}
 	if cfg.Work.Dir != "" {
 		if err := os.MkdirAll(cfg.Work.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("create work store: %w", err)
