@@ -149,8 +149,9 @@ func (f *Finder) probeID(kind pipeline.Kind, id string) bool {
 	token := f.s.h.exact(seedKind, string(kind), []byte(id))
 	if f.t.seen == 0 {
 		f.t.emit(token, wordToken, 0, 0)
+		f.t.flush()
 	}
-	return len(f.t.hits) > 0 || f.s.table.has(token)
+	return len(f.t.hits) > 0 || f.s.table.has(token, fieldBucket)
 }
 
 // extract is the canonical id in a declared field's value; "" if there is none.

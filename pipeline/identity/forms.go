@@ -126,28 +126,28 @@ func (d digestForm) rule(kind pipeline.Kind) string {
 // asField: they are probes of the catalog only if there are no others.
 func (c *compiler) forms(needle uint32, n Needle) []ref {
 	var refs []ref
-	add := func(token uint64, f form) {
+	add := func(s span, f form) {
 		f.needle = needle
 		c.all = append(c.all, f)
-		refs = append(refs, ref{token, uint32(len(c.all) - 1)})
+		refs = append(refs, ref{s.token, uint32(len(c.all) - 1), s.bucket()})
 	}
 	h, v := c.h, n.Canon.Value.Reveal()
 	switch n.Canon.Kind {
 	case pipeline.Phone:
-		for _, token := range phoneTokens(h, v) {
-			add(token, form{what: asPhone})
+		for _, s := range phoneTokens(h, v) {
+			add(s, form{what: asPhone})
 		}
 	case pipeline.Email:
-		if token, _, ok := c.trigger(v); ok {
-			add(token, form{what: asEmail})
+		if s, ok := c.trigger(v); ok {
+			add(s, form{what: asEmail})
 		}
 		if local, dom, _ := strings.Cut(v, "@"); isGmail([]byte(dom)) {
-			add(h.text(seedGmail, appendMailbox(nil, []byte(local))), form{what: asGmail})
+			add(span{token: h.text(seedGmail, appendMailbox(nil, []byte(local))), class: gmailToken}, form{what: asGmail})
 		}
 	case pipeline.Name:
 		// a name alone never makes a candidate
 	default:
-		if token, s, ok := c.trigger(v); ok {
+		if s, ok := c.trigger(v); ok {
 			f := form{what: asText, off: uint16(s.lo)}
 			switch s.class {
 			case uuidToken:
@@ -163,7 +163,7 @@ func (c *compiler) forms(needle uint32, n Needle) []ref {
 					f.what = asIP
 				}
 			}
-			add(token, f)
+			add(s, f)
 		}
 	}
 	if n.Canon.Kind == pipeline.Phone || n.Canon.Kind == pipeline.Email {
@@ -175,41 +175,41 @@ func (c *compiler) forms(needle uint32, n Needle) []ref {
 			for alg := range uint8(len(algorithms)) {
 				for enc := range uint8(encodings) {
 					d := digestForm{of, alg, enc}
-					if token, s, ok := c.trigger(d.text(s)); ok {
-						add(token, form{what: asDigest, digest: d, off: uint16(s.lo)})
+					if s, ok := c.trigger(d.text(s)); ok {
+						add(s, form{what: asDigest, digest: d, off: uint16(s.lo)})
 					}
 				}
 			}
 		}
 		return refs
 	}
-	add(h.exact(seedKind, string(n.Canon.Kind), []byte(v)), form{what: asField})
+	add(span{token: h.exact(seedKind, string(n.Canon.Kind), []byte(v)), class: wordToken}, form{what: asField})
 	return refs
 }
 
 // phoneTokens are the tokens of all national and international writings of a
 // number.
-func phoneTokens(h hasher, e164 string) []uint64 {
+func phoneTokens(h hasher, e164 string) []span {
 	national, trunk := nationalOf(e164)
 	writings := []string{e164, "00" + e164, "011" + e164}
 	if national != "" {
 		writings = append(writings, national, trunk+national)
 	}
-	var out []uint64
+	var out []span
 	for _, w := range writings {
 		var v uint64
 		for i := max(0, len(w)-10); i < len(w); i++ {
 			v = v*10 + uint64(w[i]-'0')
 		}
-		token := h.number(seedPhone, v)
+		s := span{token: h.number(seedPhone, v), class: phoneToken}
 		switch {
 		case len(w) < 7:
 			continue
 		case len(w) < 10:
-			token = h.pair(seedShort, v, uint64(len(w)))
+			s = span{token: h.pair(seedShort, v, uint64(len(w))), class: shortToken}
 		}
-		if !slices.Contains(out, token) {
-			out = append(out, token)
+		if !slices.Contains(out, s) {
+			out = append(out, s)
 		}
 	}
 	return out
@@ -217,7 +217,7 @@ func phoneTokens(h hasher, e164 string) []uint64 {
 
 // trigger is the token of text that says most: every record that holds the text
 // as a whole has it.
-func (c *compiler) trigger(text string) (uint64, span, bool) {
+func (c *compiler) trigger(text string) (span, bool) {
 	t := &c.t
 	t.hits = t.hits[:0]
 	b := c.d.decode([]byte(text))
@@ -232,9 +232,9 @@ func (c *compiler) trigger(text string) (uint64, span, bool) {
 		}
 	}
 	if best < 0 {
-		return 0, span{}, false
+		return span{}, false
 	}
-	return t.hits[best].token, t.hits[best], true
+	return t.hits[best], true
 }
 
 // weight ranks tokens by how much they say.

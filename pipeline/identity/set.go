@@ -5,21 +5,63 @@ import (
 	"slices"
 )
 
-// table is a set of tokens with what each stands for: a bitmap in front, which
-// nearly always says no, and open addressing behind it. A look-up costs the same
+// table is a set of tokens with what each stands for: bitmaps in front, which
+// nearly always say no, and open addressing behind them. A look-up costs the same
 // for one needle and for a million.
+//
+// There is a bitmap for each class of tokens, and for each length of words. The
+// digests of a number or an address have some thirty writings: alone they would
+// push all else out of the processor's cache, but few words of a lake are as long
+// as a digest.
 type table struct {
-	bitmap []uint64
-	shift  uint
-	keys   []uint64 // 0: empty
-	first  []uint32 // index in refs of the first entry of keys[i]
-	refs   []ref    // by token
+	maps  [buckets]bitmap
+	keys  []uint64 // 0: empty
+	first []uint32 // index in refs of the first entry of keys[i]
+	refs  []ref    // by token
+}
+
+// buckets is how many bitmaps a table has: words by length, the other classes.
+const (
+	wordBuckets = 64
+	fieldBucket = 0 // of values that only declared fields give
+	buckets     = wordBuckets + int(ipToken) + 1
+)
+
+// bucket is the bitmap that a token belongs to.
+func (s *span) bucket() uint8 {
+	if s.class == wordToken {
+		return uint8(min(s.hi-s.lo, wordBuckets-1))
+	}
+	return wordBuckets + uint8(s.class)
+}
+
+// bitmap is a Bloom filter of one word a token: three bits of the word that its
+// highest bits choose.
+type bitmap struct {
+	words []uint64
+	shift uint
+}
+
+// perWord is how many tokens a word of a bitmap holds at most, on average.
+const perWord = 4
+
+func newBitmap(tokens int) bitmap {
+	words, shift := 2, uint(63)
+	for words*perWord < tokens {
+		words, shift = words*2, shift-1
+	}
+	return bitmap{make([]uint64, words), shift}
+}
+
+func bitsOf(token uint64) uint64 {
+	return 1<<(token&63) | 1<<(token>>6&63) | 1<<(token>>12&63)
 }
 
 // ref says what a token is wanted for.
 type ref struct {
-	token uint64
-	form  uint32 // index in Set.forms
+	token  uint64
+	form   uint32 // index in Set.forms
+	bucket uint8
 }
 
 func newTable(refs []ref) *table {
@@ -27,20 +69,24 @@ func newTable(refs []ref) *table {
 		return cmp.Or(cmp.Compare(a.token, b.token), cmp.Compare(a.form, b.form))
 	})
 	refs = slices.Compact(refs)
-	words, size := 1<<9, 1<<8
-	shift := uint(64 - 9)
-	for words*4 < len(refs) {
-		words, shift = words*2, shift-1
-	}
+	size := 1 << 8
 	for size < 2*len(refs) {
 		size *= 2
 	}
-	t := &table{make([]uint64, words), shift, make([]uint64, size), make([]uint32, size), refs}
+	t := &table{keys: make([]uint64, size), first: make([]uint32, size), refs: refs}
+	var counts [buckets]int
+	for _, r := range refs {
+		counts[r.bucket]++
+	}
+	for i, n := range counts {
+		t.maps[i] = newBitmap(n)
+	}
 	for i, r := range refs {
+		m := &t.maps[r.bucket]
+		m.words[r.token>>m.shift] |= bitsOf(r.token)
 		if i > 0 && refs[i-1].token == r.token {
 			continue
 		}
-		t.bitmap[r.token>>shift] |= 1<<(r.token&63) | 1<<(r.token>>6&63)
 		k := t.slot(r.token)
 		t.keys[k], t.first[k] = r.token, uint32(i)
 	}
@@ -50,16 +96,17 @@ func newTable(refs []ref) *table {
 // slot is where token is, or would be.
 func (t *table) slot(token uint64) int {
 	mask := len(t.keys) - 1
-	k := int(token>>12) & mask
+	k := int(token>>18) & mask
 	for t.keys[k] != 0 && t.keys[k] != token {
 		k = (k + 1) & mask
 	}
 	return k
 }
 
-func (t *table) has(token uint64) bool {
-	m := uint64(1)<<(token&63) | 1<<(token>>6&63)
-	return t.bitmap[token>>t.shift]&m == m && t.keys[t.slot(token)] == token
+// has reports whether token is in the set.
+func (t *table) has(token uint64, bucket uint8) bool {
+	m, want := &t.maps[bucket], bitsOf(token)
+	return m.words[token>>m.shift]&want == want && t.keys[t.slot(token)] == token
 }
 
 // find returns what token is wanted for.

@@ -30,6 +30,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
 )
 
 type options struct {
@@ -118,6 +119,15 @@ func (o *options) once(ctx context.Context) error {
 	out.RSS = peak("self")
 	slices.Sort(out.IDs)
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// cpuSeconds is how much processor time this process has used.
+func cpuSeconds() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
 // peak is the most memory that a process had in use, in bytes; 0 where the system

@@ -106,7 +106,7 @@ func queryLake(ctx context.Context, p part, f format, threads int, everywhere bo
 			return o, fmt.Errorf("fill table: %w", err)
 		}
 	}
-	began := time.Now()
+	began, cpu := time.Now(), cpuSeconds()
 	rows, err := db.QueryContext(ctx, question(p, f, everywhere))
 	if err != nil {
 		return o, fmt.Errorf("query %s: %w", f.name, err)
@@ -119,7 +119,7 @@ func queryLake(ctx context.Context, p part, f format, threads int, everywhere bo
 		}
 		o.IDs = append(o.IDs, id)
 	}
-	o.Seconds = time.Since(began).Seconds()
+	o.Seconds, o.CPU = time.Since(began).Seconds(), cpuSeconds()-cpu
 	return o, rows.Err()
 }
 

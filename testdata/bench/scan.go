@@ -28,6 +28,7 @@ import (
 // outcome is what one run of one engine says.
 type outcome struct {
 	Seconds float64  `json:"seconds"`
+	CPU     float64  `json:"cpu"` // seconds, of all threads
 	RSS     int64    `json:"rss"` // peak, bytes
 	IDs     []string `json:"ids"` // of the records found, sorted
 }
@@ -70,11 +71,7 @@ func scanLake(ctx context.Context, p part, f format, threads int, search bool) (
 	if err != nil {
 		return o, err
 	}
-	found := &results.Results{
-		Work: work, Run: "bench",
-		Seal: func(plain []byte) ([]byte, error) { return keys.Seal("results", "", plain), nil },
-		Open: func(box []byte) ([]byte, error) { return keys.Unseal("results", "", box) },
-	}
+	found := &results.Results{Work: work, Run: "bench", Keys: keys}
 	step := &scan.Scan{
 		Stores:  map[string]connectors.Store{"lake": lake},
 		Formats: map[string]scanners.Scanner{"jsonl": jsonl.Scanner{}, "csv": csv.New(), "parquet": parquet.New()},
@@ -90,7 +87,7 @@ func scanLake(ctx context.Context, p part, f format, threads int, search bool) (
 	if f.ext == ".jsonl.gz" {
 		step.Datasets[0].Format = "jsonl"
 	}
-	began := time.Now()
+	began, cpu := time.Now(), cpuSeconds()
 	var refused error
 	err = engine.Map(ctx, threads, batches(ctx, lake, step), step.Batch, func(_ pipeline.Batch, units []*pipeline.UnitResult) error {
 		for _, u := range units {
@@ -103,7 +100,7 @@ func scanLake(ctx context.Context, p part, f format, threads int, search bool) (
 	if err = errors.Join(err, refused); err != nil {
 		return o, err
 	}
-	o.Seconds = time.Since(began).Seconds()
+	o.Seconds, o.CPU = time.Since(began).Seconds(), cpuSeconds()-cpu
 	for h, err := range found.Hits(ctx, 1, nil) {
 		if err != nil {
 			return o, err
