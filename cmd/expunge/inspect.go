@@ -1,19 +1,25 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/bundle"
 	"expunge/pipeline/manifest"
-	"expunge/pipeline/spool"
+	"expunge/pipeline/report"
 )
 
 func inspectCommand(f *flags) *cobra.Command {
@@ -21,102 +27,187 @@ func inspectCommand(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect PATH",
 		Short: "A bundle, manifest, certificate or run of the work store, in readable form",
-		Long:  "PATH is below the work store: a run's id, runs/RUN/manifest, bundles/ACCOUNT/REQUEST, or any file there.",
-		Args:  cobra.ExactArgs(1),
+		Long: "PATH is below the work store: a run's id, runs/RUN/manifest, bundles/ACCOUNT/REQUEST, or any file there;\n" +
+			"of a work store that is a directory the path of the file system will do, too. --json gives files as they are.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			a, err := open(ctx, f)
 			if err != nil {
 				return err
 			}
-			keys, err := resolve(args[0])
+			keys, err := a.resolve(args[0])
 			if err != nil {
 				return err
 			}
 			for _, key := range keys {
-				body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-				if errors.Is(err, connectors.ErrNotFound) {
-					continue
-				}
-				if err != nil {
+				err := a.inspect(ctx, key, why)
+				if !errors.Is(err, connectors.ErrNotFound) {
 					return err
 				}
-				defer body.Close()
-				if path.Ext(key) == ".parquet" {
-					return printTombstones(body, why)
-				}
-				_, err = io.Copy(os.Stdout, body)
-				if err != nil || !why || !strings.HasSuffix(key, "manifest.json") {
-					return err
-				}
-				m, err := manifest.Read(ctx, a.work, a.keys, strings.Split(key, "/")[1])
-				if err != nil {
-					return err
-				}
-				for _, file := range m.Files {
-					rows, err := a.work.Open(ctx, connectors.Ref{Key: path.Dir(key) + "/" + file.Path}, connectors.All)
-					if err != nil {
-						return err
-					}
-					err = printTombstones(rows, why)
-					rows.Close()
-					if err != nil {
-						return err
-					}
-				}
-				return nil
 			}
-			return usage("nothing at %q in the work store", args[0])
+			return usage("nothing at %q in work store %s", args[0], a.work.URL())
 		},
 	}
 	c.Flags().BoolVar(&why, "why", false, "show the chain of evidence of each record")
 	return c
 }
 
-// resolve says which files a path may mean, in the order to try them.
-func resolve(p string) ([]string, error) {
+// resolve says which keys a path may mean, in the order to try them.
+func (a *app) resolve(p string) ([]string, error) {
+	p = strings.TrimPrefix(p, strings.TrimSuffix(a.work.URL(), "/")+"/")
+	if root := a.cfg.Work.Dir; root != "" {
+		if abs, err := filepath.Abs(p); err == nil && strings.HasPrefix(abs, root+string(filepath.Separator)) {
+			p = filepath.ToSlash(abs[len(root)+1:])
+		}
+	}
 	p = strings.Trim(p, "/")
-	if p == "" || strings.Contains(p, "..") {
-		return nil, usage("%q is no path below the work store", p)
+	if p == "" || slices.Contains(strings.Split(p, "/"), "..") {
+		return nil, usage("%q is no path below work store %s", p, a.work.URL())
 	}
 	return []string{p, p + "/manifest.json", p + "/bundle.json", p + "/report.json", "runs/" + p + "/report.json", "runs/" + p + "/run.json"}, nil
 }
 
-// printTombstones shows a table of tombstones or of review hits.
-func printTombstones(r io.Reader, why bool) error {
-	f, err := spool.Temp()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	size, err := io.Copy(f, r)
-	if err != nil {
-		return err
-	}
-	file, err := parquet.OpenFile(f, size)
-	if err != nil {
-		return fmt.Errorf("read table: %w", err)
-	}
-	rows := parquet.NewGenericReader[manifest.Row](file)
-	defer rows.Close()
-	buf := make([]manifest.Row, 100)
-	for {
-		n, err := rows.Read(buf)
-		for _, t := range buf[:n] {
-			record := "whole"
-			if t.Record != nil {
-				record = fmt.Sprintf("record %d", *t.Record)
-			}
-			fmt.Printf("%-24s %-12s %-11s %s %s %s\n", t.Request, t.Action, t.Tier, t.Disposition, t.Object, record)
-			if why {
-				fmt.Printf("    %s\n", t.Why)
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
+// inspect shows one file; ErrNotFound where there is none.
+func (a *app) inspect(ctx context.Context, key string, why bool) error {
+	base := path.Base(key)
+	table := path.Ext(base) == ".parquet" && strings.HasPrefix(key, "runs/") && (strings.HasPrefix(base, "tombstones") || strings.HasPrefix(base, "review"))
+	if !table {
+		body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
 		if err != nil {
-			return fmt.Errorf("read table: %w", err)
+			return err
+		}
+		defer body.Close()
+		switch {
+		case base == "manifest.json" && strings.HasPrefix(key, "runs/") && (why || !a.flags.json):
+			return a.inspectManifest(ctx, strings.Split(key, "/")[1], why)
+		case path.Ext(base) == ".parquet":
+			return usage("%s is a table for DuckDB, pyarrow or Spark: read it there", key)
+		case a.flags.json:
+		case base == "report.json":
+			r := new(report.Report)
+			if err := json.NewDecoder(body).Decode(r); err != nil {
+				return fmt.Errorf("read %s: %w", key, err)
+			}
+			r.Print(os.Stdout)
+			return nil
+		case base == "bundle.json":
+			return printBundle(body, key)
+		}
+		_, err = io.Copy(os.Stdout, body)
+		return err
+	}
+	for row, err := range manifest.Table(ctx, a.work, key) {
+		if err != nil {
+			return err
+		}
+		if err := a.printRow(row, why); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// inspectManifest shows a manifest after checking that it is what was sealed.
+func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
+	m, err := manifest.Read(ctx, a.work, a.keys, run)
+	if err != nil {
+		return err
+	}
+	all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+	if err != nil {
+		return err
+	}
+	if !a.flags.json {
+		fmt.Printf("manifest  of run %s, %s, sealed\n", m.Run, plural(m.Rows, "tombstone", "tombstones"))
+		fmt.Printf("digest    %s\n", m.Digest())
+		for _, name := range slices.Sorted(maps.Keys(m.Accounts)) {
+			state := "waits for approval"
+			if from, ok := all.Account(name); ok {
+				state = "approved"
+				if !from.IsZero() {
+					state += ", not before " + from.Format("2006-01-02T15:04:05Z07:00")
+				}
+			}
+			part := m.Accounts[name]
+			fmt.Printf("account   %s: %s of %s, %s\n", name, plural(part.Rows, "tombstone", "tombstones"), strings.Join(part.Requests, ", "), state)
+			for _, r := range m.Radius {
+				if r.Account == name {
+					fmt.Printf("            %-24s %s\n", r.Dataset, radius(&r))
+				}
+			}
+		}
+		for _, x := range all.Approvals {
+			what := "the whole"
+			if x.Manifest == "" {
+				what = strings.Join(slices.Sorted(maps.Keys(x.Accounts)), ", ")
+			}
+			fmt.Printf("approval  %d by %s at %s: %s\n", x.N, x.By, x.At, what)
+		}
+	}
+	if !why {
+		return nil
+	}
+	for row, err := range m.Tombstones(ctx, a.work) {
+		if err != nil {
+			return err
+		}
+		if err := a.printRow(row, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printRow shows a tombstone or a review hit, and with why how it was found.
+func (a *app) printRow(t *manifest.Row, why bool) error {
+	if a.flags.json {
+		return json.NewEncoder(os.Stdout).Encode(t)
+	}
+	record := "whole"
+	if t.Record != nil {
+		record = fmt.Sprintf("record %d", *t.Record)
+	}
+	fmt.Printf("%-24s %-12s %-11s %s %s %s\n", t.Request, t.Action, t.Tier, t.Disposition, t.Object, record)
+	if !why {
+		return nil
+	}
+	var chain []pipeline.Evidence
+	if err := json.Unmarshal([]byte(t.Why), &chain); err != nil {
+		return fmt.Errorf("read evidence of tombstone %s: %w", t.Tombstone, err)
+	}
+	for _, e := range chain {
+		from := "asked for"
+		if e.Via != "" {
+			from = fmt.Sprintf("reached by link %s in %s", e.Via, plural(int64(e.Hops), "step", "steps"))
+		}
+		fmt.Printf("    %-14s in %-32s %s, %s; %s\n", e.Kind, e.Path, e.Tier, e.Rule, from)
+	}
+	return nil
+}
+
+func printBundle(r io.Reader, key string) error {
+	var b bundle.Index
+	if err := json.NewDecoder(r).Decode(&b); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	fmt.Printf("bundle    %s, %s\n", path.Dir(key), plural(int64(len(b.Files)), "file", "files"))
+	for _, f := range b.Files {
+		rows := ""
+		if f.Rows > 0 {
+			rows = plural(f.Rows, "row", "rows")
+		}
+		fmt.Printf("  %-56s %12s  %.16s…\n", f.Path, rows, f.SHA256)
+	}
+	for _, w := range b.Withheld {
+		what := w.Code
+		if w.Dataset != "" {
+			what += " " + w.Dataset
+		}
+		if w.Count > 0 {
+			what += ", " + plural(w.Count, "record", "records")
+		}
+		fmt.Printf("withheld  %s: %s\n", what, w.Reason)
+	}
+	return nil
 }
