@@ -22,7 +22,7 @@ func callRows(n int, delimiter, end string) string {
 			fmt.Sprint(1000000 + i),
 			fmt.Sprintf("+1404555%04d", 100+r.IntN(100)),
 			[]string{"", `""`, fmt.Sprintf(`"note%s %d ""and"" more`+"\n"+`second of %d"`, delimiter, i, 2145550100+i), fmt.Sprintf(`5'11" of %d`, i), fmt.Sprintf("caf\u00e9 of caller%d@example.com", i)}[r.IntN(5)],
-			[]string{"", fmt.Sprintf(`"{""user_id"":""u%d"",""n"":[%d,null]}"`, 4000000+i, 14045550100+i), fmt.Sprintf(`"[""a""]"`), "plain"}[r.IntN(4)],
+			[]string{"", fmt.Sprintf(`"{""user_id"":""u%d"",""n"":[%d,null]}"`, 4000000+i, 14045550100+i), `"[""a""]"`, "plain"}[r.IntN(4)],
 		}
 		if r.IntN(10) == 0 {
 			cells = cells[:3]
