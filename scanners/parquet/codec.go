@@ -36,10 +36,15 @@ func (x *inflater) close() {
 	}
 }
 
-// inflate fills dst, whose length is that of the page, from src.
-func (x *inflater) inflate(codec format.CompressionCodec, dst, src []byte) error {
+// inflate fills dst, whose length is that of the page, from src. Brotli's decoder,
+// for one, panics on some bytes.
+func (x *inflater) inflate(codec format.CompressionCodec, dst, src []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decoder of %s panicked: %T", codec, p)
+		}
+	}()
 	var n int
-	var err error
 	switch codec {
 	case format.Uncompressed:
 		if len(src) != len(dst) {

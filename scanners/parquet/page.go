@@ -20,6 +20,7 @@ const plainDictionary format.Encoding = 2
 type chunk struct {
 	leaf  *leaf
 	group int
+	col   int
 	meta  *format.ColumnMetaData
 	win   window
 	inf   *inflater
@@ -34,7 +35,9 @@ type chunk struct {
 // page is a data page. Until load, only its header is known.
 type page struct {
 	header   format.PageHeader
+	off      int64 // of the header
 	body     []byte
+	loaded   bool
 	entries  int
 	encoding format.Encoding
 	rep, def []uint8 // nil where the maximum is 0
@@ -45,10 +48,17 @@ type page struct {
 	vals     values   // else
 }
 
-func (f *file) chunk(g, col int, ahead int64, inf *inflater) *chunk {
-	c := &f.meta.RowGroups[g].Columns[col]
-	off, end := span(c)
-	return &chunk{leaf: f.leaves[col], group: g, meta: &c.MetaData, inf: inf, win: window{src: f.src, pos: off, end: end, ahead: ahead}}
+// chunk makes c, or a new one for nil, read a column chunk from its start. The
+// memory of c stays in use.
+func (f *file) chunk(c *chunk, g, col int, ahead int64, inf *inflater) *chunk {
+	meta := &f.meta.RowGroups[g].Columns[col]
+	if c == nil {
+		c = &chunk{}
+	}
+	c.leaf, c.group, c.col, c.meta, c.inf, c.seen, c.has = f.leaves[col], g, col, &meta.MetaData, inf, 0, false
+	c.win.src, c.win.ahead = f.src, ahead
+	c.win.move(span(meta))
+	return c
 }
 
 func (c *chunk) fail(format string, args ...any) error {
@@ -65,62 +75,70 @@ func (c *chunk) next() (bool, error) {
 			}
 			return false, nil
 		}
-		p := &c.page
-		if err := c.readHeader(&p.header); err != nil {
-			return false, err
+		if data, err := c.one(); err != nil || data {
+			return data, err
 		}
-		size := int64(p.header.CompressedPageSize)
-		b, err := c.win.peek(size)
-		if err != nil {
-			return false, err
-		}
-		if int64(len(b)) < size {
-			return false, c.fail("page reaches beyond its column chunk")
-		}
-		p.body = b[:size:size]
-		c.win.skip(size)
-		if sum := uint32(p.header.CRC); sum != 0 && sum != crc32.ChecksumIEEE(p.body) {
-			return false, c.fail("page checksum does not agree")
-		}
-		switch h := &p.header; h.Type {
-		case format.DictionaryPage:
-			if err := c.readDictionary(); err != nil {
-				return false, err
-			}
-			continue
-		case format.IndexPage:
-			continue
-		case format.DataPage:
-			if !h.DataPageHeader.Valid {
-				return false, c.fail("page without its header")
-			}
-			p.entries, p.encoding = int(h.DataPageHeader.V.NumValues), h.DataPageHeader.V.Encoding
-		case format.DataPageV2:
-			if !h.DataPageHeaderV2.Valid {
-				return false, c.fail("page without its header")
-			}
-			v := &h.DataPageHeaderV2.V
-			p.entries, p.encoding = int(v.NumValues), v.Encoding
-			if v.NumRows < 0 || v.NumRows > v.NumValues || v.NumNulls < 0 || v.NumNulls > v.NumValues ||
-				c.leaf.maxRep == 0 && v.NumRows != v.NumValues {
-				return false, c.fail("page has %d rows and %d nulls in %d values", v.NumRows, v.NumNulls, v.NumValues)
-			}
-		default:
-			return false, unsupported("row group %d column %q: page type %d", c.group, c.leaf.name, h.Type)
-		}
-		if p.entries < 0 || int64(p.entries) > c.meta.NumValues-c.seen {
-			return false, c.fail("pages hold more values than the footer's %d", c.meta.NumValues)
-		}
-		if p.entries > maxValues {
-			return false, &fault{scanners.TooLarge, fmt.Sprintf("row group %d column %q: page of %d values", c.group, c.leaf.name, p.entries)}
-		}
-		p.indexed = p.encoding == format.RLEDictionary || p.encoding == plainDictionary
-		if p.indexed && !c.has {
-			return false, c.fail("page refers to a dictionary that is not there")
-		}
-		c.seen += int64(p.entries)
-		return true, nil
 	}
+}
+
+// one reads the page at the window's place and reports whether it is a data page.
+func (c *chunk) one() (bool, error) {
+	p := &c.page
+	p.off, p.loaded = c.win.pos, false
+	if err := c.win.src.ctx.Err(); err != nil {
+		return false, passed{err}
+	}
+	if err := c.readHeader(&p.header); err != nil {
+		return false, err
+	}
+	size := int64(p.header.CompressedPageSize)
+	b, err := c.win.peek(size)
+	if err != nil {
+		return false, err
+	}
+	if int64(len(b)) < size {
+		return false, c.fail("page reaches beyond its column chunk")
+	}
+	p.body = b[:size:size]
+	c.win.skip(size)
+	if sum := uint32(p.header.CRC); sum != 0 && sum != crc32.ChecksumIEEE(p.body) {
+		return false, c.fail("page checksum does not agree")
+	}
+	switch h := &p.header; h.Type {
+	case format.DictionaryPage:
+		return false, c.readDictionary()
+	case format.IndexPage:
+		return false, nil
+	case format.DataPage:
+		if !h.DataPageHeader.Valid {
+			return false, c.fail("page without its header")
+		}
+		p.entries, p.encoding = int(h.DataPageHeader.V.NumValues), h.DataPageHeader.V.Encoding
+	case format.DataPageV2:
+		if !h.DataPageHeaderV2.Valid {
+			return false, c.fail("page without its header")
+		}
+		v := &h.DataPageHeaderV2.V
+		p.entries, p.encoding = int(v.NumValues), v.Encoding
+		if v.NumRows < 0 || v.NumRows > v.NumValues || v.NumNulls < 0 || v.NumNulls > v.NumValues ||
+			c.leaf.maxRep == 0 && v.NumRows != v.NumValues {
+			return false, c.fail("page has %d rows and %d nulls in %d values", v.NumRows, v.NumNulls, v.NumValues)
+		}
+	default:
+		return false, unsupported("row group %d column %q: page type %d", c.group, c.leaf.name, h.Type)
+	}
+	if p.entries < 0 || int64(p.entries) > c.meta.NumValues-c.seen {
+		return false, c.fail("pages hold more values than the footer's %d", c.meta.NumValues)
+	}
+	if p.entries > maxValues {
+		return false, &fault{scanners.TooLarge, fmt.Sprintf("row group %d column %q: page of %d values", c.group, c.leaf.name, p.entries)}
+	}
+	p.indexed = p.encoding == format.RLEDictionary || p.encoding == plainDictionary
+	if p.indexed && !c.has {
+		return false, c.fail("page refers to a dictionary that is not there")
+	}
+	c.seen += int64(p.entries)
+	return true, nil
 }
 
 // readHeader decodes the page header at the window's place.
@@ -241,6 +259,7 @@ func (c *chunk) decode(v *values, enc format.Encoding, b []byte, n int) error {
 // load decompresses the page and decodes its levels and values.
 func (c *chunk) load() error {
 	p, l := &c.page, c.leaf
+	p.loaded = true
 	h := &p.header
 	var repBytes, defBytes, rest []byte
 	var err error

@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"math"
 	"math/bits"
 	"strconv"
@@ -27,23 +28,27 @@ type cursor struct {
 	entry  int   // in the page
 	value  int   // in the page
 	loaded bool
+
+	places []place // where the pages lie; nil: read one after another
+	at     int     // the page that is loaded, if places are known
+	begun  bool    // what lies before the pages was read
 }
 
 // candidates reads the marked rows of group g and emits those that match.
 func (s *scan) candidates(g int) error {
-	var cursors []*cursor
+	begun := false
 	for w, word := range s.rows {
 		for ; word != 0; word &= word - 1 {
 			row := int64(w)*64 + int64(bits.TrailingZeros64(word))
-			if cursors == nil {
-				s.inf.held = 0
-				for i := range s.file.leaves {
-					cursors = append(cursors, &cursor{chunk: s.file.chunk(g, i, fetchAhead, s.inf)})
+			if !begun {
+				begun = true
+				if err := s.begin(g); err != nil {
+					return err
 				}
 			}
-			s.asm.reset(len(cursors))
-			for i, c := range cursors {
-				if err := c.read(row, &s.asm, i); err != nil {
+			s.asm.reset(len(s.cursors))
+			for i, c := range s.cursors {
+				if err := s.read(c, row, i); err != nil {
 					return err
 				}
 			}
@@ -55,11 +60,64 @@ func (s *scan) candidates(g int) error {
 	return nil
 }
 
+// begin makes cursors for row group g.
+func (s *scan) begin(g int) error {
+	if !s.every {
+		if err := s.locate(g); err != nil {
+			return err
+		}
+	}
+	if s.cursors == nil {
+		s.cursors = make([]*cursor, len(s.file.leaves))
+		for i := range s.cursors {
+			s.cursors[i] = &cursor{}
+		}
+	}
+	ahead := max(min(fetchAhead, totalWindow/int64(len(s.cursors))), leastFetch)
+	s.inf.held = 0
+	for i, c := range s.cursors {
+		*c = cursor{chunk: s.file.chunk(c.chunk, g, i, ahead, s.inf)}
+		if !s.every && len(s.places[i]) > 0 {
+			c.places = s.places[i]
+		}
+		s.inf.held += int64(cap(c.raw) + cap(c.spare))
+	}
+	return nil
+}
+
+// read adds the entries of a row to column i. Where the pages are not what was
+// said of their places, they are read one after another.
+func (s *scan) read(c *cursor, row int64, i int) error {
+	err := c.seek(s, row)
+	if err == nil {
+		err = c.read(s, row, &s.asm, i)
+	}
+	if f := (*fault)(nil); err != nil && c.places != nil && errors.As(err, &f) {
+		c.restart(s)
+		s.asm.entries[i] = s.asm.entries[i][:0]
+		return c.read(s, row, &s.asm, i)
+	}
+	return err
+}
+
 // read adds the entries of a row to column i of a.
-func (c *cursor) read(row int64, a *assembler, i int) error {
+func (c *cursor) read(s *scan, row int64, a *assembler, i int) error {
 	inside := false
 	for {
 		if !c.loaded || c.entry >= c.page.entries {
+			if c.places != nil {
+				if c.at+1 >= len(c.places) {
+					if inside {
+						return nil
+					}
+					return errPlace
+				}
+				// Whether the row goes on in the next page, that page must say.
+				if err := c.open(s, c.at+1); err != nil {
+					return err
+				}
+				continue
+			}
 			more, err := c.next()
 			if err != nil {
 				return err

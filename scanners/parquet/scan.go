@@ -105,9 +105,16 @@ type scan struct {
 	fields  *walk.Fields // the same, of JSON in texts
 	columns []column     // by leaf
 	walker  walk.Walker
-	rows    []uint64 // candidates of the row group, one bit per row
-	buf     []byte   // texts kept apart by NULs
-	starts  []int    // of the values in buf
+	rows    []uint64  // candidates of the row group, one bit per row
+	numRows int64     // of the row group
+	sweep   *chunk    // the column that is searched
+	cursors []*cursor // the columns that rows are read from
+	places  [][]place // of the pages of a row group, by column
+	adrift  []bool    // columns whose pages begin inside rows
+	told    []bool    // columns whose places the file says
+	kept    int       // places
+	buf     []byte    // texts kept apart by NULs
+	starts  []int     // of the values in buf
 	at      []int
 	wanted  []bool // by value of a page or dictionary
 	asm     assembler
@@ -125,7 +132,8 @@ func (s *scan) declare() {
 	declared := s.finder.Fields()
 	s.paths, s.fields = walk.NewPaths(declared), walk.NewFields(declared)
 	s.asm.columns, s.asm.paths = s.file.leaves, s.paths
-	s.columns = make([]column, len(s.file.leaves))
+	s.columns, s.places, s.adrift = make([]column, len(s.file.leaves)), make([][]place, len(s.file.leaves)), make([]bool, len(s.file.leaves))
+	s.told = make([]bool, len(s.file.leaves))
 	for i, l := range s.file.leaves {
 		s.columns[i] = column{probe: l.text.searched(), fields: s.paths.At(l.path), inside: l.isText() && s.paths.Below(l.path)}
 	}
@@ -181,6 +189,10 @@ func (s *scan) group(g int) error {
 	if err := s.preload(g); err != nil {
 		return err
 	}
+	s.numRows, s.kept = meta.NumRows, 0
+	for i := range s.places {
+		s.places[i], s.adrift[i], s.told[i] = s.places[i][:0], false, false
+	}
 	words := int((meta.NumRows + 63) / 64)
 	s.rows = append(s.rows[:0], make([]uint64, words)...)
 	if s.every {
@@ -224,9 +236,9 @@ func (s *scan) column(g, i int) error {
 	if !searched {
 		return nil
 	}
-	s.inf.held = 0
-	c := s.file.chunk(g, i, sweepAhead, s.inf)
-	numRows := s.file.meta.RowGroups[g].NumRows
+	s.sweep = s.file.chunk(s.sweep, g, i, sweepAhead, s.inf)
+	c, numRows := s.sweep, s.numRows
+	s.inf.held = int64(cap(c.raw) + cap(c.spare))
 	row := int64(-1) // of the last entry
 	var hits []bool  // by dictionary value; nil: none is wanted
 	asked := false
@@ -248,9 +260,11 @@ func (s *scan) column(g, i int) error {
 		if p.indexed && hits == nil {
 			switch {
 			case l.maxRep == 0:
+				s.keep(i, c, row+1)
 				row += int64(p.entries)
 				continue
 			case p.header.Type == format.DataPageV2:
+				s.keep(i, c, row+1)
 				row += int64(p.header.DataPageHeaderV2.V.NumRows)
 				continue
 			}
@@ -258,6 +272,7 @@ func (s *scan) column(g, i int) error {
 		if err := c.load(); err != nil {
 			return err
 		}
+		s.keep(i, c, row+1)
 		wanted := hits
 		if !p.indexed {
 			wanted = nil

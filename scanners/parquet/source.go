@@ -114,6 +114,9 @@ func (w *window) peek(least int64) ([]byte, error) {
 	return w.buf, nil
 }
 
+// move makes w a window on [off, end).
+func (w *window) move(off, end int64) { w.pos, w.end, w.buf = off, end, nil }
+
 // skip moves on by n bytes.
 func (w *window) skip(n int64) {
 	w.pos += n
