@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +67,23 @@ type erased struct {
 	Run       string           `json:"run"`
 	Applied   map[string]int64 `json:"applied"` // object versions, by state
 	HeldBack  []erase.HeldBack `json:"held_back"`
-	Withdrawn []string         `json:"withdrawn"` // requests that were cancelled meanwhile
+	LeftAlone []leftAlone      `json:"left_alone"`
+	Verified  *proof           `json:"verified,omitempty"`
+	Requests  []concluded      `json:"requests"`
+}
+
+// leftAlone is a request of the manifest that is not touched.
+type leftAlone struct {
+	Request string `json:"request"`
+	Reason  string `json:"reason"`
+}
+
+// concluded is where a request stands after its tombstones were applied.
+type concluded struct {
+	Request     string `json:"request"`
+	State       string `json:"state"`
+	Reason      string `json:"reason,omitempty"`
+	Certificate string `json:"certificate,omitempty"` // in the work store
 }
 
 func (a *app) erase(ctx context.Context, run string, accounts []string, workers int) error {
@@ -73,15 +91,15 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 	if err := e.open(ctx, run, accounts); err != nil {
 		return err
 	}
-	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: e.permit.Held, Withdrawn: []string{}}
+	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: slices.Concat([]erase.HeldBack{}, e.permit.Held), LeftAlone: []leftAlone{}, Requests: []concluded{}}
 	if err := e.load(ctx, &out); err != nil {
 		return err
 	}
 	if e.permit.Any() && len(e.requests) > 0 {
-		if err := e.begin(ctx); err != nil {
-			return err
-		}
-		if err := e.apply(ctx, out.Applied); err != nil {
+		if err := e.carryOut(ctx, &out); err != nil {
+			if c := (*coded)(nil); errors.As(err, &c) {
+				return err
+			}
 			return fmt.Errorf("erase run %s: %w; run it again, it goes on where it was", run, err)
 		}
 	}
@@ -89,10 +107,35 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 		if err := printJSON(out); err != nil {
 			return err
 		}
-	} else {
-		out.print()
+	} else if err := out.print(); err != nil {
+		return err
 	}
 	return out.code()
+}
+
+// carryOut erases, verifies and certifies.
+func (e *erasure) carryOut(ctx context.Context, out *erased) error {
+	if _, _, err := e.signer(); err != nil { // before anything is written
+		return err
+	}
+	if err := e.begin(ctx); err != nil {
+		return err
+	}
+	if err := e.apply(ctx, out.Applied); err != nil {
+		return err
+	}
+	past, err := e.journal().Past(ctx)
+	if err != nil {
+		return err
+	}
+	if out.Verified, err = e.verify(ctx, past); err != nil {
+		return err
+	}
+	return e.conclude(ctx, past, out.Verified, out)
+}
+
+func (e *erasure) journal() *journal.Journal {
+	return &journal.Journal{Work: e.work, Keys: e.keys, Run: e.m.Run}
 }
 
 // open reads the manifest and its approvals, and decides what may be applied.
@@ -160,15 +203,28 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 			if err != nil {
 				return err
 			}
-			if entry.State == pipeline.Cancelled || entry.State == pipeline.Denied {
-				out.Withdrawn = append(out.Withdrawn, ref.String())
+			if why := e.notOurs(entry); why != "" {
+				out.LeftAlone = append(out.LeftAlone, leftAlone{ref.String(), why})
 				continue
 			}
 			e.requests[ref] = entry
 		}
 	}
-	slices.Sort(out.Withdrawn)
+	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
 	return nil
+}
+
+// notOurs says why a request's tombstones are not applied, "" if they are.
+func (e *erasure) notOurs(entry *intake.Entry) string {
+	switch {
+	case entry.State == pipeline.Cancelled || entry.State == pipeline.Denied:
+		return "it is " + string(entry.State)
+	case entry.Last.Run != e.m.Run:
+		return "another run has it since"
+	case entry.State == pipeline.Claimed:
+		return fmt.Sprintf("the run has not come to its end: `expunge run --resume %s`", e.m.Run)
+	}
+	return ""
 }
 
 // rows are the tombstones that are applied now.
@@ -230,14 +286,19 @@ func (e *erasure) begin(ctx context.Context) error {
 		}
 	}
 	for ref, entry := range e.requests {
-		if entry.State == pipeline.Erasing || entry.State.Ended() {
+		if entry.State != pipeline.AwaitingApproval && entry.State != pipeline.Blocked || !e.allowsAny(ref.Account) {
 			continue
 		}
-		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run}); err != nil {
+		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// allowsAny reports whether anything of an account is applied now.
+func (e *erasure) allowsAny(account string) bool {
+	return slices.ContainsFunc(e.m.Radius, func(r manifest.Radius) bool { return r.Account == account && e.permit.Allows(account, r.Dataset) })
 }
 
 // apply erases, window by window; objects that others change meanwhile are tried again.
@@ -246,7 +307,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	_, _ = rand.Read(id[:]) // never fails since Go 1.24
 	for pass := 1; ; pass++ {
 		clear(states)
-		log := &journal.Journal{Work: e.work, Keys: e.keys, Run: e.m.Run}
+		log := e.journal()
 		past, err := log.Past(ctx)
 		if err != nil {
 			return err
@@ -269,7 +330,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	}
 }
 
-func (o *erased) print() {
+func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
 	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Archived, journal.Refused, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
@@ -277,30 +338,43 @@ func (o *erased) print() {
 		}
 	}
 	for _, h := range o.HeldBack {
-		where := h.Account
-		if h.Dataset != "" {
-			where += " " + h.Dataset
+		where := strings.TrimSpace(h.Account + " " + h.Dataset)
+		if where == "" {
+			where = "everything"
 		}
-		fmt.Printf("  held back %s: %s: %s\n", where, h.Code, h.Reason)
+		fmt.Printf("  waits     %s: %s: %s\n", where, h.Code, h.Reason)
 	}
-	for _, r := range o.Withdrawn {
-		fmt.Printf("  withdrawn %s\n", r)
+	for _, r := range o.LeftAlone {
+		fmt.Printf("  left      %s: %s\n", r.Request, r.Reason)
 	}
+	if o.Verified != nil {
+		if err := o.Verified.print(false); err != nil {
+			return err
+		}
+	}
+	for _, r := range o.Requests {
+		fmt.Printf("  %-24s %-10s %s\n", r.Request, r.State, cmp.Or(r.Reason, r.Certificate))
+	}
+	return nil
 }
 
 // code is the exit code that the contract has for an erasure.
 func (o *erased) code() error {
-	for _, h := range o.HeldBack {
-		if h.Code != erase.NotApproved || len(o.Applied) == 0 {
-			return &coded{exitRefused, errors.New("part of the manifest was held back; the rest is applied")}
+	if o.Verified != nil {
+		if err := o.Verified.code(); err != nil {
+			return err
 		}
 	}
-	if n := o.Applied[string(journal.Blocked)]; n > 0 {
-		return &coded{exitIncomplete, fmt.Errorf("%d object versions are BLOCKED", n)}
-	}
 	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)]
-	if open > 0 {
-		return &coded{exitIncomplete, fmt.Errorf("%d object versions could not be erased", open)}
+	switch {
+	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved }):
+		return &coded{exitRefused, errors.New("a part of the manifest is held back; the rest is applied")}
+	case len(o.HeldBack) > 0 && o.Verified == nil:
+		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
+	case o.Applied[string(journal.Blocked)] > 0:
+		return &coded{exitIncomplete, fmt.Errorf("%d object versions are BLOCKED", o.Applied[string(journal.Blocked)])}
+	case open > 0:
+		return &coded{exitIncomplete, fmt.Errorf("%d object versions could not be erased: their requests stay open", open)}
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func newRootAt(now func() time.Time) *cobra.Command {
 	root.PersistentFlags().BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &coded{exitUsage, err} })
 	for _, c := range []*cobra.Command{
-		checkCommand(f), submitCommand(f), runCommand(f), approveCommand(f), statusCommand(f), inspectCommand(f), keysCommand(f),
+		checkCommand(f), submitCommand(f), runCommand(f), approveCommand(f), eraseCommand(f), verifyCommand(f), statusCommand(f), inspectCommand(f), keysCommand(f),
 		cancelCommand(f), extendCommand(f), waiveCommand(f),
 	} {
 		args := c.Args

@@ -11,39 +11,66 @@ import (
 	"expunge/pipeline"
 )
 
-// Issue signs b, adds it to the log and stores it. A request that has a certificate
-// keeps it: then what is stored comes back, and b is not looked at.
-func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (*Body, error) {
+// Issue signs b, adds it to the log and stores it, and returns where. A request has
+// one complete certificate; partial ones are kept beside it, numbered. One that is
+// there and says the same (dates of issue apart) is kept as it is.
+func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (string, error) {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
-		return nil, fmt.Errorf("issue certificate: %w", err)
+		return "", fmt.Errorf("issue certificate: %w", err)
 	}
-	if raw, err := Read(ctx, work, ref); err == nil {
+	for n := 1; ; n++ {
+		name := key(ref)
+		if !b.Complete {
+			name = fmt.Sprintf("certificates/%s/%s/partial-%d.json", ref.Account, ref.ID, n)
+		}
+		raw, err := read(ctx, work, name)
+		switch {
+		case errors.Is(err, connectors.ErrNotFound):
+			return name, issue(ctx, work, name, b, s)
+		case err != nil:
+			return "", err
+		}
 		_, old, err := Parse(raw)
-		return old, err
-	} else if !errors.Is(err, connectors.ErrNotFound) {
-		return nil, err
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if b.Complete || b.same(old) {
+			return name, nil
+		}
 	}
+}
+
+// same reports whether two bodies differ in nothing but when they were issued.
+func (b *Body) same(o *Body) bool {
+	x, y := *b, *o
+	x.Issued, y.Issued, x.Verified.At, y.Verified.At = "", "", "", ""
+	p, err1 := json.Marshal(x)
+	q, err2 := json.Marshal(y)
+	return err1 == nil && err2 == nil && bytes.Equal(p, q)
+}
+
+func issue(ctx context.Context, work connectors.Store, name string, b *Body, s *Signer) error {
 	body, err := json.Marshal(b)
 	if err != nil {
-		return nil, fmt.Errorf("issue certificate: %w", err)
+		return fmt.Errorf("issue certificate: %w", err)
 	}
 	c := Certificate{Body: body}
 	if c.Signature, err = s.sign(string(body) + "\n"); err != nil {
-		return nil, err
+		return err
 	}
 	log := Log{Work: work}
-	if c.Log, err = log.Append(ctx, key(ref), body, s); err != nil {
-		return nil, err
+	if c.Log, err = log.Append(ctx, name, body, s); err != nil {
+		return err
 	}
 	out, err := c.bytes()
 	if err != nil {
-		return nil, fmt.Errorf("issue certificate: %w", err)
+		return fmt.Errorf("issue certificate: %w", err)
 	}
-	if _, err := work.Create(ctx, key(ref), bytes.NewReader(out)); err != nil && !errors.Is(err, connectors.ErrExists) {
-		return nil, fmt.Errorf("issue certificate: %w", err)
+	if _, err := work.Create(ctx, name, bytes.NewReader(out)); err != nil && !errors.Is(err, connectors.ErrExists) {
+		return fmt.Errorf("issue certificate: %w", err)
 	}
-	return b, nil
+	return nil
 }
 
 // Verify checks a certificate's signature and its proof of being logged, offline,

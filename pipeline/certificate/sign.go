@@ -33,15 +33,33 @@ func NewSigner(name string, key ed25519.PrivateKey) (*Signer, error) {
 // Verifier checks what a Signer of the same name and key signed.
 type Verifier struct{ note.Verifier }
 
-// NewVerifier returns the verifier of a public key.
-func NewVerifier(name string, key ed25519.PublicKey) (*Verifier, error) {
+// Line is a public key with its name, for those who verify elsewhere.
+func Line(name string, key ed25519.PublicKey) (string, error) {
 	line, err := note.NewEd25519VerifierKey("expunge/"+noteName(name), key)
 	if err != nil {
-		return nil, fmt.Errorf("open public key: %w", err)
+		return "", fmt.Errorf("open public key: %w", err)
+	}
+	return line, nil
+}
+
+// NewVerifier returns the verifier of a public key.
+func NewVerifier(name string, key ed25519.PublicKey) (*Verifier, error) {
+	line, err := Line(name, key)
+	if err != nil {
+		return nil, err
 	}
 	v, err := note.NewVerifier(line)
 	if err != nil {
 		return nil, fmt.Errorf("open public key: %w", err)
+	}
+	return &Verifier{v}, nil
+}
+
+// ParseVerifier reads a verifier in the form of Line.
+func ParseVerifier(line string) (*Verifier, error) {
+	v, err := note.NewVerifier(strings.TrimSpace(line))
+	if err != nil {
+		return nil, fmt.Errorf("open public key: it is not NAME+HASH+KEY as `expunge keys` prints it: %w", err)
 	}
 	return &Verifier{v}, nil
 }

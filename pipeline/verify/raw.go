@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"strings"
 
 	"expunge/connectors"
@@ -20,18 +21,21 @@ import (
 // ("42") stand everywhere and mean nothing outside of their field.
 const minLiteral = 7
 
-// Literals are the ways in which needles may stand in raw bytes, lower case.
-type Literals struct{ of [][]literal }
+// margin is how many bytes beside a literal say whether it is one.
+const margin = 8
+
+// literals are the ways in which needles may stand in raw bytes, lower case.
+type literals struct{ of [][]literal }
 
 type literal struct {
-	text  []byte
-	digit bool // bounded by digits only; else by letters and digits
+	text []byte
+	mail bool // of an address: dots and hyphens join it with what stands beside it
 }
 
-// NewLiterals spells out needles. It shares nothing with the tokens and rules of
+// newLiterals spells out needles. It shares nothing with the tokens and rules of
 // identity but the canonical forms.
-func NewLiterals(needles []identity.Needle) *Literals {
-	l := &Literals{of: make([][]literal, len(needles))}
+func newLiterals(needles []identity.Needle) *literals {
+	l := &literals{of: make([][]literal, len(needles))}
 	for i, n := range needles {
 		value := strings.ToLower(n.Canon.Value.Reveal())
 		var forms []string
@@ -51,7 +55,7 @@ func NewLiterals(needles []identity.Needle) *Literals {
 		}
 		for _, f := range forms {
 			if len(f) >= minLiteral {
-				l.of[i] = append(l.of[i], literal{text: []byte(f)})
+				l.of[i] = append(l.of[i], literal{text: []byte(f), mail: n.Canon.Kind == pipeline.Email && strings.HasSuffix(f, value[strings.IndexByte(value, '@')+1:])})
 			}
 		}
 	}
@@ -67,7 +71,7 @@ func phones(digits string) []literal {
 	}
 	out := make([]literal, 0, len(forms))
 	for _, f := range forms {
-		out = append(out, literal{text: []byte(f), digit: true})
+		out = append(out, literal{text: []byte(f)})
 	}
 	return out
 }
@@ -82,7 +86,7 @@ func hashes(values ...string) []string {
 }
 
 // longest is the length of the longest literal.
-func (l *Literals) longest() int {
+func (l *literals) longest() int {
 	n := 0
 	for _, of := range l.of {
 		for _, x := range of {
@@ -92,8 +96,8 @@ func (l *Literals) longest() int {
 	return n
 }
 
-// in reports whether the literal stands in text, bounded. What ends with a text that
-// is not the last waits for the byte behind it.
+// in reports whether the literal stands in text, bounded. What ends near the end of
+// a text that is not the last waits for the bytes behind it.
 func (x *literal) in(text []byte, last bool) bool {
 	for at := 0; ; {
 		n := bytes.Index(text[at:], x.text)
@@ -101,16 +105,38 @@ func (x *literal) in(text []byte, last bool) bool {
 			return false
 		}
 		start, end := at+n, at+n+len(x.text)
-		if !(start > 0 && x.joins(text[start-1])) && (end < len(text) && !x.joins(text[end]) || end == len(text) && last) {
+		if !x.joinsBefore(text[:start]) && (last || end+1 < len(text)) && !x.joinsBehind(text[end:]) {
 			return true
 		}
 		at = start + 1
 	}
 }
 
-// joins reports whether a byte beside the literal makes it part of something else.
-func (x *literal) joins(b byte) bool {
-	return '0' <= b && b <= '9' || !x.digit && ('a' <= b && b <= 'z' || b == '_')
+func letterOrDigit(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' }
+
+// joinsBefore reports whether what stands before the literal makes it part of
+// something else. An escape does not: it stands for another character.
+func (x *literal) joinsBefore(text []byte) bool {
+	if len(text) == 0 || escape.Match(text[max(0, len(text)-6):]) {
+		return false
+	}
+	b := text[len(text)-1]
+	return letterOrDigit(b) || x.mail && bytes.IndexByte([]byte("._%+-"), b) >= 0 || !x.mail && b == '_'
+}
+
+// escape is one at the end of a text, lower case: of JSON or of a URL.
+var escape = regexp.MustCompile(`(\\[nrtbf]|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|%[0-9a-f]{2})$`)
+
+// joinsBehind is the same for what stands behind it.
+func (x *literal) joinsBehind(text []byte) bool {
+	if len(text) == 0 {
+		return false
+	}
+	if letterOrDigit(text[0]) || text[0] == '_' {
+		return true
+	}
+	// The domain goes on: jane@example.com.evil.test is somebody else.
+	return x.mail && (text[0] == '-' || text[0] == '.' && len(text) > 1 && letterOrDigit(text[1]))
 }
 
 // Unpacker is a Scanner that hides bytes from a plain reader: it hands over all that
@@ -122,9 +148,6 @@ type Unpacker interface {
 // raw searches the bytes of a version. Only needles that may be asked of the object,
 // and that no record explains, are looked for.
 func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Version, in scanners.Input, s scanners.Scanner, explained map[uint32]bool, out *Result, unread func(error) error) error {
-	if v.Literals == nil {
-		return nil
-	}
 	wanted := map[int]bool{}
 	touched := map[string]bool{}
 	for i := range t.Versions {
@@ -137,7 +160,7 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 	if _, done := v.Done(t.ID, ver.Version); !done {
 		return nil // it is listed as open
 	}
-	for i, asks := range v.Asks {
+	for i, asks := range v.Search.asks {
 		for _, ask := range asks {
 			if touched[ask.Request.String()] && !explained[uint32(i)] {
 				wanted[i] = true
@@ -148,12 +171,12 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 		return nil
 	}
 	found := map[int]bool{}
-	keep := v.Literals.longest() + 1
+	keep := v.Search.literals.longest() + margin
 	var tail []byte
 	look := func(text []byte, last bool) {
 		for i := range wanted {
-			for j := range v.Literals.of[i] {
-				found[i] = found[i] || v.Literals.of[i][j].in(text, last)
+			for j := range v.Search.literals.of[i] {
+				found[i] = found[i] || v.Search.literals.of[i][j].in(text, last)
 			}
 		}
 	}
@@ -177,7 +200,7 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 		if !ok {
 			continue
 		}
-		for _, ask := range v.Asks[i] {
+		for _, ask := range v.Search.asks[i] {
 			if touched[ask.Request.String()] {
 				out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: -1, Code: InBytes, Reason: "its bytes hold a form of an identifier that no record explains"}))
 			}

@@ -9,6 +9,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
-	"expunge/pipeline/identity"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/record"
 	"expunge/pipeline/seal"
@@ -34,13 +34,11 @@ type Verify struct {
 	Accounts map[string]string // names and ids to names
 	Keys     *seal.Keys
 
-	Set      *identity.Set // what the requests asked for
-	Asks     [][]pipeline.Ask
-	Literals *Literals                                                                 // the same, for the raw search
-	Plain    func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
-	Cutoff   func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
-	Applied  func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
-	Done     func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
+	Search  *Search                                                                   // what the requests asked for
+	Plain   func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
+	Cutoff  func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
+	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
 }
 
 // Counts is what the erasure says of the object that it wrote.
@@ -68,6 +66,12 @@ type Trace struct {
 	Field    string `json:"field,omitempty"`
 	Code     string `json:"code"`
 	Reason   string `json:"reason,omitempty"`
+}
+
+// Compare orders traces as outputs list them.
+func (t Trace) Compare(u Trace) int {
+	return cmp.Or(strings.Compare(t.Object, u.Object), strings.Compare(t.ObjectID, u.ObjectID), strings.Compare(t.Version, u.Version),
+		cmp.Compare(t.Record, u.Record), strings.Compare(t.Request, u.Request), strings.Compare(t.Code, u.Code), strings.Compare(t.Field, u.Field))
 }
 
 // Result is what one key comes to.
@@ -179,13 +183,15 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		return unread(&scanners.Refusal{Code: scanners.Unknown, Name: t.Shown, Err: errors.New("no format is known by this content")})
 	}
 	expect := v.expect(t, ver)
-	finder := v.Set.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Search: d.Search, Account: t.Account, Agents: true})
+	finder := v.Search.finder(d, t.Account)
 	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
 	look := func(r *scanners.Record) error {
 		account, _ := record.Account(r, d, object, v.Accounts)
 		when := record.Time(r, d)
 		for _, m := range r.Matches {
-			explained[m.Needle] = explained[m.Needle] || v.match(t, ver, r, m, account, when, expect, out)
+			if v.Search.thirdParty(finder, d, m) || v.match(t, ver, r, m, account, when, expect, out) {
+				explained[m.Needle] = true
+			}
 		}
 		return nil
 	}
@@ -210,7 +216,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 // the bytes.
 func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when int64, x *expectation, out *Result) bool {
 	explains := false
-	for _, ask := range v.Asks[m.Needle] {
+	for _, ask := range v.Search.asks[m.Needle] {
 		switch {
 		case ask.Request.Account != account:
 			explains = true // another account's record, or nobody's: it is not ours to touch

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"expunge/pipeline"
+	"expunge/pipeline/certificate"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/journal"
+)
+
+// conclude writes the certificates of the requests whose tombstones were applied,
+// and says where each stands now.
+func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, out *erased) error {
+	signer, _, err := e.signer()
+	if err != nil {
+		return err
+	}
+	maker := certificate.NewMaker(e.m.Run, past)
+	defer maker.Close()
+	waits := map[string]bool{} // requests of which a part is held back
+	for r, err := range e.m.Tombstones(ctx, e.work) {
+		if err != nil {
+			return err
+		}
+		ref, err := pipeline.ParseRequestRef(r.Request)
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.requests[ref] == nil:
+		case e.permit.Allows(r.Account, r.Dataset):
+			if err := maker.Add(r); err != nil {
+				return err
+			}
+		default:
+			waits[r.Request] = true
+		}
+	}
+	for b, err := range maker.Bodies() {
+		if err != nil {
+			return err
+		}
+		if waits[b.Request] {
+			continue // it stays ERASING until all of it may be applied
+		}
+		if err := e.certify(ctx, b, p, signer, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certify issues one certificate and appends the event that ends the request, or
+// that says why it stays open.
+func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, signer *certificate.Signer, out *erased) error {
+	ref, err := pipeline.ParseRequestRef(b.Request)
+	if err != nil {
+		return err
+	}
+	entry := e.requests[ref]
+	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left}
+	blocked := false
+	for _, o := range b.Open {
+		blocked = blocked || o.State == string(journal.Blocked)
+	}
+	switch residue := p.residue[b.Request] + p.residue[""]; {
+	case residue > 0:
+		next.State, next.Reason = pipeline.Blocked, fmt.Sprintf("verification found %d traces that nothing explains", residue)
+	case blocked:
+		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
+	case len(b.Open) > 0:
+		next.State, next.Reason = pipeline.Received, fmt.Sprintf("%d object versions could not be erased: the next run looks for what is left", len(b.Open))
+	}
+	if next.State == pipeline.Blocked {
+		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
+		return e.note(ctx, ref, entry, next)
+	}
+	b.Instruction, b.Manifest = entry.Request.Instruction, e.m.Accounts[b.Account].SHA256
+	for _, a := range e.approved.Approvals {
+		if _, named := a.Accounts[b.Account]; named || a.Manifest != "" {
+			b.Approvals = append(b.Approvals, a.N)
+		}
+	}
+	cutoff, err := e.cutoffs(ctx)
+	if err != nil {
+		return err
+	}
+	now := e.now().UTC()
+	b.Received, b.Issued = entry.Request.Received.UTC().Format(time.RFC3339), now.Format(time.RFC3339)
+	b.Cutoff = time.UnixMilli(cutoff(ref)).UTC().Format(time.RFC3339)
+	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Expected: p.Expected[b.Request]}
+	b.Complete = next.State == pipeline.Completed
+	for _, l := range entry.Last.Left {
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
+	}
+	name, err := certificate.Issue(ctx, e.work, b, signer)
+	if err != nil {
+		return err
+	}
+	out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, name})
+	return e.note(ctx, ref, entry, next)
+}
+
+// note appends an event, unless the request stands there already: erase can be
+// repeated.
+func (e *erasure) note(ctx context.Context, ref pipeline.RequestRef, entry *intake.Entry, next intake.Event) error {
+	if entry.State == next.State && entry.Last.Run == next.Run && entry.Last.Reason == next.Reason {
+		return nil
+	}
+	err := e.app.requests().Append(ctx, ref, next)
+	if errors.Is(err, intake.ErrWithdrawn) {
+		return nil // withdrawn while it was erased: what was erased is certified all the same
+	}
+	return err
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"expunge/pipeline"
+	"expunge/pipeline/certificate"
+	"expunge/pipeline/closure"
+	"expunge/pipeline/engine"
+	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/seal"
+	"expunge/pipeline/verify"
+	"expunge/scanners"
+	"expunge/scanners/compress"
+)
+
+func verifyCommand(f *flags) *cobra.Command {
+	var publicKey string
+	var workers int
+	c := &cobra.Command{
+		Use:   "verify RUN|CERTIFICATE",
+		Short: "Read back what an erasure touched and search it again; or check a certificate offline",
+		Long: "CERTIFICATE is a file, or ACCOUNT/ID for the one in the work store. A file is checked offline: signature\n" +
+			"and proof of being logged, against --public-key or the config's signing key.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if raw, err := os.ReadFile(args[0]); err == nil {
+				return verifyFile(ctx, f, raw, publicKey)
+			}
+			a, err := open(ctx, f)
+			if err != nil {
+				return err
+			}
+			if ref, err := pipeline.ParseRequestRef(args[0]); err == nil {
+				return a.verifyCertificate(ctx, ref)
+			}
+			e := &erasure{app: a, workers: workers}
+			if err := e.open(ctx, args[0], nil); err != nil {
+				return err
+			}
+			if err := e.load(ctx, &erased{}); err != nil {
+				return err
+			}
+			past, err := e.journal().Past(ctx)
+			if err != nil {
+				return err
+			}
+			proof, err := e.verify(ctx, past)
+			if err != nil {
+				return err
+			}
+			if err := proof.print(f.json); err != nil {
+				return err
+			}
+			return proof.code()
+		},
+	}
+	c.Flags().StringVar(&publicKey, "public-key", "", "what `expunge keys` prints where the certificate was made (NAME+HASH+KEY)")
+	c.Flags().IntVar(&workers, "workers", 4, "how many objects are read at once")
+	return c
+}
+
+// proof is what verification came to.
+type proof struct {
+	Objects  int64            `json:"objects"` // versions that were read
+	Records  int64            `json:"records"`
+	Residue  []verify.Trace   `json:"residue"`
+	Expected map[string]int64 `json:"expected"` // traces that stay on purpose, by request
+	residue  map[string]int64 // by request; "" counts for all
+}
+
+// verify reads back every key that tombstones were applied to.
+func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error) {
+	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
+	needles, asks, err := identities.Read(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
+	if err != nil {
+		return nil, err
+	}
+	key, err := e.catalogKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cutoff, err := e.cutoffs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unfinished, counts := settled(past)
+	step := &verify.Verify{
+		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
+		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
+		Cutoff: cutoff, Applied: e.applied,
+		Done: func(object, version string) (verify.Counts, bool) {
+			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
+				return verify.Counts{}, false
+			}
+			return counts[object], true
+		},
+	}
+	matcher, err := e.cfg.Matcher()
+	if err != nil {
+		return nil, err
+	}
+	out := &proof{Residue: []verify.Trace{}, Expected: map[string]int64{}, residue: map[string]int64{}}
+	targets := func(yield func(*manifest.Target, error) bool) {
+		for t, err := range manifest.Targets(e.m.Tombstones(ctx, e.work), e.resolve) {
+			if err == nil && !e.touched(t) {
+				continue
+			}
+			if !yield(t, err) || err != nil {
+				return
+			}
+		}
+	}
+	err = engine.Map(ctx, e.workers, targets,
+		func(ctx context.Context, t *manifest.Target) (*verify.Result, error) {
+			_, captures, err := matcher.Find(t.Store, t.Key)
+			if err != nil {
+				return nil, err
+			}
+			return step.Key(ctx, t, captures)
+		},
+		func(_ *manifest.Target, r *verify.Result) error {
+			out.Objects += r.Versions
+			out.Records += r.Records
+			for ref, n := range r.Expected {
+				out.Expected[ref.String()] += n
+			}
+			for _, t := range r.Residue {
+				out.residue[t.Request]++
+			}
+			out.Residue = append(out.Residue, r.Residue...)
+			return nil
+		})
+	slices.SortFunc(out.Residue, verify.Trace.Compare)
+	return out, err
+}
+
+// applied reports whether a tombstone was to be applied.
+func (e *erasure) applied(r *manifest.Row) bool {
+	ref, err := pipeline.ParseRequestRef(r.Request)
+	return err == nil && e.requests[ref] != nil && e.permit.Allows(r.Account, r.Dataset)
+}
+
+// touched reports whether anything was to be done to a key.
+func (e *erasure) touched(t *manifest.Target) bool {
+	for i := range t.Versions {
+		if slices.ContainsFunc(t.Versions[i].Rows, e.applied) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled says which objects and versions are not finished, and what the others
+// should hold now.
+func settled(past *journal.Past) (unfinished map[[2]string]bool, counts map[string]verify.Counts) {
+	unfinished, counts = map[[2]string]bool{}, map[string]verify.Counts{}
+	for o := range past.Outcomes {
+		switch {
+		case o.State.Final():
+			if o.Act == journal.Replace && o.NewETag != "" {
+				counts[o.Object] = verify.Counts{ETag: o.NewETag, Records: o.Records - o.Erased}
+			}
+		case o.Act == journal.DeleteVersion:
+			unfinished[[2]string{o.Object, o.Version}] = true
+		default:
+			unfinished[[2]string{o.Object, ""}] = true
+		}
+	}
+	return unfinished, counts
+}
+
+// cutoffs says up to when records of each request are covered.
+func (e *erasure) cutoffs(ctx context.Context) (func(pipeline.RequestRef) int64, error) {
+	var h header
+	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
+		return nil, err
+	}
+	return func(ref pipeline.RequestRef) int64 {
+		if entry := e.requests[ref]; entry != nil && e.cfg.Policy.Cutoff == "received" {
+			return entry.Request.Received.UnixMilli()
+		}
+		return h.Started.UnixMilli()
+	}, nil
+}
+
+// unpacked hands over the bytes of an object without its compression.
+func unpacked(ctx context.Context, in scanners.Input, do func([]byte) error) error {
+	body, err := in.Open(ctx, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	stream, _, err := compress.Open(body)
+	if err != nil {
+		return compress.Refuse(ctx, in.Name, err)
+	}
+	defer stream.Close()
+	for {
+		chunk, err := stream.Next()
+		if len(chunk) > 0 {
+			if err := do(chunk); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return compress.Refuse(ctx, in.Name, err)
+		}
+	}
+}
+
+func (p *proof) print(machine bool) error {
+	if machine {
+		return printJSON(p)
+	}
+	fmt.Printf("verified  %d object versions, %d records\n", p.Objects, p.Records)
+	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
+		fmt.Printf("  stays on purpose  %-24s %d traces\n", name, p.Expected[name])
+	}
+	for _, t := range p.Residue {
+		fmt.Printf("  RESIDUE %s %s %s record %d %s %s\n", t.Code, t.Request, t.Object, t.Record, t.Field, t.Reason)
+	}
+	return nil
+}
+
+func (p *proof) code() error {
+	if len(p.Residue) == 0 {
+		return nil
+	}
+	return &coded{exitResidue, fmt.Errorf("%d traces are left that nothing explains; their requests stay open", len(p.Residue))}
+}
+
+// signer is the key that certificates are signed with.
+func (a *app) signer() (*certificate.Signer, ed25519.PublicKey, error) {
+	name := a.cfg.Signing.KeyEnv
+	if name == "" {
+		return nil, nil, usage("the config names no signing key for certificates: set signing: {key_env: …} (`expunge keys new` makes a key)")
+	}
+	key, err := seal.ParseSigner(name, os.Getenv(name))
+	if err != nil {
+		return nil, nil, &coded{exitUsage, err}
+	}
+	s, err := certificate.NewSigner(a.cfg.Name, key)
+	return s, key.Public().(ed25519.PublicKey), err
+}
+
+// verifyCertificate checks a certificate of the work store, and that the log still
+// holds it.
+func (a *app) verifyCertificate(ctx context.Context, ref pipeline.RequestRef) error {
+	raw, err := certificate.Read(ctx, a.work, ref)
+	if err != nil {
+		return usage("request %s has no certificate", ref)
+	}
+	v, err := a.verifier()
+	if err != nil {
+		return err
+	}
+	b, p, err := certificate.Verify(raw, v)
+	if err != nil {
+		return &coded{exitRefused, err}
+	}
+	if err := (&certificate.Log{Work: a.work}).Check(ctx, *p); err != nil {
+		return &coded{exitRefused, err}
+	}
+	return a.flags.printCertificate(b)
+}
+
+// verifyFile checks a certificate offline.
+func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) error {
+	var v *certificate.Verifier
+	var err error
+	if publicKey != "" {
+		v, err = certificate.ParseVerifier(publicKey)
+	} else {
+		var a *app
+		if a, err = open(ctx, f); err == nil {
+			v, err = a.verifier()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b, _, err := certificate.Verify(raw, v)
+	if err != nil {
+		return &coded{exitRefused, err}
+	}
+	return f.printCertificate(b)
+}
+
+func (a *app) verifier() (*certificate.Verifier, error) {
+	_, public, err := a.signer()
+	if err != nil {
+		return nil, err
+	}
+	return certificate.NewVerifier(a.cfg.Name, public)
+}
+
+func (f *flags) printCertificate(b *certificate.Body) error {
+	if f.json {
+		return printJSON(b)
+	}
+	fmt.Printf("certificate of %s, run %s, issued %s: signature and log proof are valid\n", b.Request, b.Run, b.Issued)
+	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
+		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
+	}
+	fmt.Printf("  objects          %d\n", len(b.Objects))
+	if !b.Complete {
+		fmt.Printf("  PARTIAL: %d open, %d not examined\n", len(b.Open), len(b.NotExamined))
+	}
+	return nil
+}

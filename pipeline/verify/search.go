@@ -1,0 +1,60 @@
+package verify
+
+import (
+	"slices"
+
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+	"expunge/scanners"
+)
+
+// Search is what is searched for: the identities of requests.
+type Search struct {
+	set      *identity.Set
+	asks     [][]pipeline.Ask
+	agents   []bool // by needle: whether it is of a request whose subject is an agent
+	literals *literals
+}
+
+// NewSearch compiles needles. Unlike a run's, the search looks into fields of other
+// parties, too: what stands there is nobody's residue, but it explains raw bytes.
+func NewSearch(key identity.Key, region string, needles []identity.Needle, asks [][]pipeline.Ask) *Search {
+	s := &Search{asks: asks, literals: newLiterals(needles)}
+	plain := slices.Clone(needles)
+	for i := range plain {
+		s.agents = append(s.agents, plain[i].Agent)
+		plain[i].Agent = false
+	}
+	s.set = identity.Compile(key, region, plain)
+	return s
+}
+
+// finder searches objects of a dataset, in fields of every party.
+func (s *Search) finder(d *pipeline.Dataset, account string) *identity.Finder {
+	return s.set.Finder(identity.FinderOptions{Fields: everyParty(d.Fields), Objects: d.Object, Search: d.Search, Account: account})
+}
+
+func everyParty(fields []pipeline.Field) []pipeline.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		out[i].Party = pipeline.Consumer
+	}
+	return out
+}
+
+// thirdParty reports whether a match stands in a field of a party that its needle
+// is not asked of.
+func (s *Search) thirdParty(f *identity.Finder, d *pipeline.Dataset, m scanners.Match) bool {
+	party := pipeline.Consumer
+	if field := f.Declared(m.Path); field != nil {
+		for i := range d.Fields {
+			if d.Fields[i].Path == field.Path {
+				party = d.Fields[i].Party
+			}
+		}
+	}
+	if s.agents[m.Needle] {
+		return party != pipeline.Agent
+	}
+	return party != pipeline.Consumer
+}
