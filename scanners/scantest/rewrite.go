@@ -39,7 +39,8 @@ type Copied struct {
 	Structure []string
 	// Fixed are records that cannot be redacted: MALFORMED.
 	Fixed []int64
-	// Bound are records that cannot be erased by themselves.
+	// Bound are records that cannot be erased by themselves, and of which something
+	// stays when they are redacted.
 	Bound []int64
 }
 

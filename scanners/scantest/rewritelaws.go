@@ -189,7 +189,7 @@ func (c *copies) traceless(t *testing.T, edits []scanners.Edit, plain []byte, ou
 		e := next[0]
 		next = next[1:]
 		for _, l := range r.Leaves {
-			if e.Redact && (isKept(l.Path, e.Keep) || isKept(l.Path, c.Structure)) {
+			if e.Redact && (isKept(l.Path, e.Keep) || isKept(l.Path, c.Structure) || slices.Contains(c.Bound, e.Record)) {
 				stays = append(append(stays, l.Value...), 0)
 			} else if len(l.Value) >= 6 && len(gone) < 200 {
 				gone = append(gone, string(l.Value))

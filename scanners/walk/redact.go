@@ -136,6 +136,13 @@ func (r *Redactor) Text(text []byte, path string, keeps Keeps, e *scanners.Edit,
 // Record says that another record begins, for those who call Text and Key.
 func (r *Redactor) Record() { r.masked = 0 }
 
+// Spans returns the cuts of a text that the edit says; false: it says nothing.
+func (r *Redactor) Spans(text []byte, path string, e *scanners.Edit) ([]Cut, bool) {
+	r.begin(text, path, e)
+	ok := r.spans(r.text, path, scanners.Redacted)
+	return r.cuts, ok
+}
+
 // Key returns the cuts of a key of an object with this path.
 func (r *Redactor) Key(key []byte, path string, e *scanners.Edit) []Cut {
 	r.begin(key, path, e)
