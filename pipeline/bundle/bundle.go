@@ -23,7 +23,6 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/results"
-	"expunge/pipeline/spool"
 )
 
 // Row is a found record of one request.
@@ -35,6 +34,8 @@ type Row struct {
 // Withheld is what a bundle does not hold, and why.
 type Withheld struct {
 	Dataset  string `json:"dataset,omitempty"`
+	Path     string `json:"path,omitempty"`   // that the file of a whole object would have had
+	Object   string `json:"object,omitempty"` // where it lies, as outputs show it
 	Category string `json:"category,omitempty"`
 	Code     string `json:"code"`
 	Reason   string `json:"reason"`
@@ -43,6 +44,7 @@ type Withheld struct {
 
 // Input is what a bundle is made of.
 type Input struct {
+	Run      string // that writes it
 	Request  *pipeline.Request
 	Datasets []pipeline.Dataset
 	// Rows are sorted by dataset name, object and record, one per record. They are
@@ -56,6 +58,9 @@ type Input struct {
 // Result counts what was written.
 type Result struct {
 	Rows, Files, Bytes int64
+	Missing            int64  // whole objects that could not be read; they are among what is withheld
+	Why                string // they are missing: "2 VANISHED"
+	Superseded         string // the run whose bundle of this request was there before, if any
 }
 
 // File is a file of a bundle.
@@ -78,6 +83,7 @@ type Field struct {
 // Index is bundle.json.
 type Index struct {
 	Version  int        `json:"version"`
+	Run      string     `json:"run"`
 	Request  string     `json:"request"`
 	Account  string     `json:"account"`
 	Files    []File     `json:"files"`
@@ -98,6 +104,7 @@ type writer struct {
 	work     connectors.Store
 	dir      string
 	datasets map[string]*set
+	before   *Index // of an earlier try of the same run
 	index    Index
 	result   Result
 	cats     map[string]*category
@@ -119,12 +126,20 @@ type set struct {
 type types struct{ own, named *arrow.StructType }
 
 // Write writes the bundle of a request below bundles/<account>/<request>/, with
-// bundle.json last, and reads all of it back. It may be run again.
+// bundle.json last, and reads all of it back. It may be run again: what an earlier
+// try has written and named in bundle.json must be what would be written now, else
+// output.ErrDiffers. A bundle of another run is withdrawn before it is replaced, so
+// that files of two are never one bundle.
+//
+// A whole object that cannot be read any more is withheld and counted as Missing.
 func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error) {
 	w := &writer{Input: in, ctx: ctx, work: work, datasets: map[string]*set{}, cats: map[string]*category{}}
 	w.dir = "bundles/" + in.Request.Account + "/" + in.Request.ID + "/"
-	w.index = Index{Version: 1, Request: in.Request.ID, Account: in.Request.Account, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
+	w.index = Index{Version: 1, Run: in.Run, Request: in.Request.ID, Account: in.Request.Account, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
 	pieces, cats := allowed(in.Request)
+	if err := w.earlier(); err != nil {
+		return nil, err
+	}
 	if err := w.survey(); err != nil {
 		return nil, err
 	}
@@ -156,7 +171,7 @@ func allowed(r *pipeline.Request) (pieces, categories bool) {
 
 // finish verifies what is stored and writes bundle.json.
 func (w *writer) finish() (*Result, error) {
-	keep := map[string]bool{w.dir + "bundle.json": true}
+	keep := map[string]bool{w.dir + indexName: true}
 	for _, f := range w.index.Files {
 		keep[w.dir+f.Path] = true
 	}
@@ -176,7 +191,7 @@ func (w *writer) finish() (*Result, error) {
 	if err := enc.Encode(w.index); err != nil {
 		return nil, fmt.Errorf("write bundle.json: %w", err)
 	}
-	f, err := w.bytes("bundle.json", b.Bytes())
+	f, err := w.bytes(indexName, b.Bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -187,22 +202,14 @@ func (w *writer) finish() (*Result, error) {
 	for _, f := range w.index.Files {
 		w.result.Bytes += f.size
 	}
+	w.result.Why = codes(w.index.Withheld)
 	result := w.result // a pointer into w would keep all of it
 	return &result, nil
 }
 
 // bytes stores a small file.
 func (w *writer) bytes(path string, b []byte) (File, error) {
-	f, err := spool.Temp()
-	if err != nil {
-		return File{}, err
-	}
-	defer f.Close()
-	if _, err := f.Write(b); err != nil {
-		return File{}, fmt.Errorf("write spool: %w", err)
-	}
-	sum, size, err := put(w.ctx, w.work, w.dir+path, f)
-	return File{Path: path, SHA256: sum, size: size}, err
+	return w.put(path, bytes.NewReader(b))
 }
 
 // inWindow reports whether a record's time lets it into the answer; records

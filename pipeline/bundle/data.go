@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -80,46 +79,18 @@ func (w *writer) data() error {
 	return end()
 }
 
-// object copies a whole object into the bundle.
-func (w *writer) object(row Row, names map[string]int) error {
-	body, err := w.Open(w.ctx, row)
-	if err != nil {
-		return fmt.Errorf("open object %s: %w", row.Object.ID, err)
-	}
-	defer body.Close()
-	f, err := spool.Temp()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := io.Copy(f, body); err != nil {
-		return fmt.Errorf("copy object %s: %w", row.Object.ID, err)
-	}
-	path := "files/" + row.Found.Dataset + "/" + row.Object.ID
-	if names[path]++; names[path] > 1 { // further versions of one key
-		path += "-" + strconv.Itoa(names[path])
-	}
-	path += extension(row.Object)
-	sum, size, err := put(w.ctx, w.work, w.dir+path, f)
-	if err != nil {
-		return err
-	}
-	w.index.Files = append(w.index.Files, File{Path: path, SHA256: sum, Object: shown(row.Object), size: size})
-	return nil
-}
-
 // store ends a dataset's files and stores them.
 func (w *writer) store(t *table) error {
 	if err := t.finish(); err != nil {
 		return fmt.Errorf("write dataset %s: %w", t.set.dataset.Name, err)
 	}
 	for i, ext := range []string{".parquet", ".jsonl"} {
-		path := "data/" + t.set.dataset.Name + ext
-		sum, size, err := put(w.ctx, w.work, w.dir+path, t.files[i])
+		f, err := w.put("data/"+t.set.dataset.Name+ext, &t.files[i])
 		if err != nil {
 			return err
 		}
-		w.index.Files = append(w.index.Files, File{Path: path, SHA256: sum, Rows: t.rows, Schema: fieldsOf(t.schema), size: size})
+		f.Rows, f.Schema = t.rows, fieldsOf(t.schema)
+		w.index.Files = append(w.index.Files, f)
 	}
 	return nil
 }
@@ -136,7 +107,7 @@ func fieldsOf(s *arrow.Schema) []Field {
 type table struct {
 	set    *set
 	schema *arrow.Schema
-	files  [2]*os.File
+	files  [2]spool.Buffer
 	out    *bufio.Writer
 	pq     *pqarrow.FileWriter
 	b      *array.RecordBuilder
@@ -157,14 +128,8 @@ func parquetWriter(schema *arrow.Schema, f io.Writer) (*pqarrow.FileWriter, erro
 	return pqarrow.NewFileWriter(schema, keepOpen{f}, props, pqarrow.DefaultWriterProps())
 }
 
-func newTable(s *set) (t *table, err error) {
-	t = &table{set: s}
-	for i := range t.files {
-		if t.files[i], err = spool.Temp(); err != nil {
-			t.close()
-			return nil, err
-		}
-	}
+func newTable(s *set) (*table, error) {
+	t := &table{set: s}
 	list := arrow.ListOfField(arrow.Field{Name: "element", Type: arrow.BinaryTypes.String})
 	str := arrow.BinaryTypes.String
 	t.schema = arrow.NewSchema(append(s.root.arrowFields(),
@@ -172,8 +137,9 @@ func newTable(s *set) (t *table, err error) {
 		arrow.Field{Name: "_record", Type: arrow.PrimitiveTypes.Int64},
 		arrow.Field{Name: "_matched_kinds", Type: list}, arrow.Field{Name: "_matched_fields", Type: list},
 		arrow.Field{Name: "_tier", Type: str}), nil)
-	t.out = bufio.NewWriterSize(t.files[1], 64<<10)
-	if t.pq, err = parquetWriter(t.schema, t.files[0]); err != nil {
+	t.out = bufio.NewWriterSize(&t.files[1], 16<<10)
+	var err error
+	if t.pq, err = parquetWriter(t.schema, &t.files[0]); err != nil {
 		t.close()
 		return nil, fmt.Errorf("write dataset %s: %w", s.dataset.Name, err)
 	}
@@ -185,10 +151,8 @@ func (t *table) close() {
 	if t.b != nil {
 		t.b.Release()
 	}
-	for _, f := range t.files {
-		if f != nil {
-			f.Close()
-		}
+	for i := range t.files {
+		t.files[i].Close()
 	}
 }
 

@@ -2,70 +2,66 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"expunge/connectors"
+	"expunge/pipeline/output"
 	"expunge/pipeline/spool"
 )
 
-func digest(r io.Reader) (string, int64, error) {
-	h := sha256.New()
-	n, err := io.Copy(h, r)
-	return hex.EncodeToString(h.Sum(nil)), n, err
+// indexName is the file that is written last: where it is, the bundle is whole.
+const indexName = "bundle.json"
+
+// earlier looks at what is there of this request's bundle.
+func (w *writer) earlier() error {
+	key := w.dir + indexName
+	body, err := w.work.Open(w.ctx, connectors.Ref{Key: key}, connectors.All)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	before := new(Index)
+	if err := json.Unmarshal(b, before); err != nil {
+		return fmt.Errorf("read %s: %w; remove %s, and the bundle is written anew", key, err, w.dir)
+	}
+	if before.Run == w.Run {
+		w.before = before
+		return nil
+	}
+	w.result.Superseded = before.Run
+	ref, err := output.Find(w.ctx, w.work, key)
+	if err != nil {
+		return err
+	}
+	if err := w.work.Delete(w.ctx, ref); err != nil {
+		return fmt.Errorf("withdraw %s: %w", key, err)
+	}
+	return nil
 }
 
-// put stores f under key. What an earlier try left there is replaced unless it
-// is the same.
-func put(ctx context.Context, work connectors.Store, key string, f *os.File) (sum string, size int64, err error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", 0, fmt.Errorf("read spool: %w", err)
+// put stores a file of the bundle.
+func (w *writer) put(path string, body output.Body) (File, error) {
+	store := output.Replace // what a killed try or another run left, and no bundle.json names
+	if w.before != nil {
+		store = output.Put
 	}
-	if sum, size, err = digest(f); err != nil {
-		return "", 0, fmt.Errorf("read spool: %w", err)
+	sum, size, err := store(w.ctx, w.work, w.dir+path, body)
+	if errors.Is(err, output.ErrDiffers) {
+		err = fmt.Errorf("%w, although run %s has written this bundle before; look into what changed it, then remove %s and resume the run", err, w.Run, w.dir)
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", 0, fmt.Errorf("read spool: %w", err)
-	}
-	_, err = work.Create(ctx, key, f)
-	if !errors.Is(err, connectors.ErrExists) {
-		if err != nil {
-			err = fmt.Errorf("store %s: %w", key, err)
-		}
-		return sum, size, err
-	}
-	for o, err := range work.List(ctx, key) {
-		if err != nil {
-			return "", 0, fmt.Errorf("list %s: %w", key, err)
-		}
-		if o.Key != key {
-			continue
-		}
-		body, err := work.Open(ctx, o.Ref, connectors.All)
-		if err != nil {
-			return "", 0, fmt.Errorf("open %s: %w", key, err)
-		}
-		have, _, err := digest(body)
-		body.Close()
-		if err != nil {
-			return "", 0, fmt.Errorf("read %s: %w", key, err)
-		}
-		if have == sum {
-			return sum, size, nil
-		}
-		patch := connectors.Patch{Pieces: []connectors.Piece{{Spool: true, Len: size}}, Spool: f}
-		if _, err := work.Replace(ctx, o.Ref, patch); err != nil {
-			return "", 0, fmt.Errorf("replace %s: %w", key, err)
-		}
-		return sum, size, nil
-	}
-	return "", 0, fmt.Errorf("store %s: %w", key, connectors.ErrChanged)
+	return File{Path: path, SHA256: sum, size: size}, err
 }
 
 // sweep removes what an earlier try left below dir and this bundle has not: an
@@ -95,12 +91,13 @@ func verify(ctx context.Context, work connectors.Store, key string, want File, p
 		return fmt.Errorf("open %s: %w", key, err)
 	}
 	defer body.Close()
-	f, err := spool.Temp()
-	if err != nil {
-		return err
-	}
+	f := new(spool.Buffer)
 	defer f.Close()
-	sum, _, err := digest(io.TeeReader(body, f))
+	from := io.Reader(body)
+	if parquet {
+		from = io.TeeReader(body, f)
+	}
+	sum, _, err := output.Digest(from)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}

@@ -28,6 +28,8 @@ type Left struct {
 // Codes of what is left.
 const (
 	LeftRefused    = "REFUSED"    // objects that may concern it were refused
+	LeftUndeclared = "UNDECLARED" // objects that no dataset claims may concern it
+	LeftMissing    = "MISSING"    // whole objects could not be read for its bundle
 	LeftStrayed    = "STRAYED"    // objects hold its identifiers in records that belong to no account
 	LeftLimit      = "LIMIT"      // a limit cut the walk over links short
 	LeftReview     = "REVIEW"     // records wait for a person

@@ -53,7 +53,8 @@ type Report struct {
 	Phases     []Phase                    `json:"phases"`
 	PeakMemory int64                      `json:"peak_memory"` // bytes of this process; 0: not known
 	Tombstones int64                      `json:"tombstones"`
-	Review     int64                      `json:"review"` // hits that a person has to decide
+	Review     int64                      `json:"review"`                         // hits that a person has to decide
+	Missing    int64                      `json:"missing_from_bundles,omitempty"` // whole objects that could not be read any more
 }
 
 // Request is where a request stands at the end of a run.
@@ -143,6 +144,9 @@ func (r *Report) Judge() {
 		if d.Misattributed > 0 {
 			why = append(why, "dataset "+d.Name+": "+plural(d.Misattributed, "record is", "records are")+" MISATTRIBUTED")
 		}
+	}
+	if r.Missing > 0 {
+		why = append(why, plural(r.Missing, "whole object", "whole objects")+" could not be read for a bundle: see withheld in its bundle.json")
 	}
 	for _, limit := range r.Limits {
 		why = append(why, "a limit was reached: "+limit)

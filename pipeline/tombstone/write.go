@@ -3,24 +3,24 @@ package tombstone
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"expunge/connectors"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/output"
 	"expunge/pipeline/spool"
 )
 
-// fileRows is how many rows one Parquet file of a manifest holds.
-const fileRows = 1_000_000
+const (
+	fileRows  = 1_000_000 // rows of one file
+	groupRows = 64_000    // of one row group: what memory holds, some 50 MB of text at the most before it is packed
+	batchRows = 256       // handed to the writer at once
+)
 
 // Writer sorts rows and writes them as one or more Parquet files.
 type Writer struct {
@@ -46,6 +46,7 @@ func (w *Writer) Add(r *manifest.Row) error {
 // told of every row; rows of one place have had the most careful action applied.
 func (w *Writer) Write(ctx context.Context, work connectors.Store, dir, base string, each func(*manifest.Row)) ([]manifest.File, error) {
 	out := &files{ctx: ctx, work: work, dir: dir, base: base}
+	defer out.discard()
 	var group []*manifest.Row
 	flush := func() error {
 		careful(group)
@@ -81,30 +82,33 @@ func (w *Writer) Write(ctx context.Context, work connectors.Store, dir, base str
 	if err := flush(); err != nil {
 		return nil, err
 	}
-	return out.close()
+	return out.end()
 }
 
 type files struct {
 	ctx       context.Context
 	work      connectors.Store
 	dir, base string
-	f         *os.File
+	body      *spool.Buffer
 	w         *parquet.GenericWriter[manifest.Row]
+	batch     []manifest.Row
 	rows      int64
 	done      []manifest.File
 }
 
+func (o *files) open() {
+	o.body = new(spool.Buffer)
+	o.w = parquet.NewGenericWriter[manifest.Row](o.body, parquet.Compression(&zstd.Codec{}), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("expunge", "1", ""))
+}
+
 func (o *files) add(r *manifest.Row) error {
 	if o.w == nil {
-		f, err := spool.Temp()
-		if err != nil {
+		o.open()
+	}
+	if o.batch = append(o.batch, *r); len(o.batch) == batchRows {
+		if err := o.flush(); err != nil {
 			return err
 		}
-		o.f = f
-		o.w = parquet.NewGenericWriter[manifest.Row](f, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("expunge", "1", ""))
-	}
-	if _, err := o.w.Write([]manifest.Row{*r}); err != nil {
-		return fmt.Errorf("write tombstones: %w", err)
 	}
 	if o.rows++; o.rows == fileRows {
 		return o.store(fmt.Sprintf("%s-%04d.parquet", o.base, len(o.done)))
@@ -112,17 +116,22 @@ func (o *files) add(r *manifest.Row) error {
 	return nil
 }
 
-func (o *files) close() ([]manifest.File, error) {
-	if o.w == nil && len(o.done) == 0 { // an empty table is a table, too
-		f, err := spool.Temp()
-		if err != nil {
-			return nil, err
-		}
-		o.f = f
-		o.w = parquet.NewGenericWriter[manifest.Row](f, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("expunge", "1", ""))
+func (o *files) flush() error {
+	if _, err := o.w.Write(o.batch); err != nil {
+		return fmt.Errorf("write tombstones: %w", err)
+	}
+	clear(o.batch)
+	o.batch = o.batch[:0]
+	return nil
+}
+
+// end stores the last file. An empty table is a table, too.
+func (o *files) end() ([]manifest.File, error) {
+	if o.w == nil && len(o.done) > 0 {
+		return o.done, nil
 	}
 	if o.w == nil {
-		return o.done, nil
+		o.open()
 	}
 	name := o.base + ".parquet"
 	if len(o.done) > 0 {
@@ -133,44 +142,34 @@ func (o *files) close() ([]manifest.File, error) {
 }
 
 func (o *files) store(name string) error {
-	defer o.f.Close()
+	if err := o.flush(); err != nil {
+		return err
+	}
 	if err := o.w.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if _, err := o.f.Seek(0, io.SeekStart); err != nil {
-		return err
+	sum, _, err := output.Put(o.ctx, o.work, o.dir+name, o.body)
+	if err != nil {
+		return differs(err)
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, o.f); err != nil {
-		return err
-	}
-	if err := create(o.ctx, o.work, o.dir+name, o.f); err != nil {
-		return err
-	}
-	o.done = append(o.done, manifest.File{Path: name, SHA256: hex.EncodeToString(sum.Sum(nil)), Rows: o.rows})
-	o.w, o.f, o.rows = nil, nil, 0
+	o.done = append(o.done, manifest.File{Path: name, SHA256: sum, Rows: o.rows})
+	o.rows = 0
+	o.discard()
 	return nil
 }
 
-// create puts an output into the work store. What an earlier, killed try left
-// under that name is replaced: nothing refers to it yet.
-func create(ctx context.Context, work connectors.Store, key string, f *os.File) error {
-	_, err := work.Create(ctx, key, f)
-	if !errors.Is(err, connectors.ErrExists) {
-		return err
+// discard lets go of the file being written.
+func (o *files) discard() {
+	if o.body != nil {
+		o.body.Close()
 	}
-	st, err := f.Stat()
-	if err != nil {
-		return err
+	o.body, o.w = nil, nil
+}
+
+// differs says what to do where an output of this run is another's.
+func differs(err error) error {
+	if errors.Is(err, output.ErrDiffers) {
+		return fmt.Errorf("%w than this run finds: it was changed, or another program wrote it; leave it unapproved and begin a new run", err)
 	}
-	for o, err := range work.List(ctx, key) {
-		if err != nil {
-			return err
-		}
-		if o.Key == key {
-			_, err = work.Replace(ctx, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Spool: true, Len: st.Size()}}, Spool: f})
-			return err
-		}
-	}
-	return fmt.Errorf("replace %s: %w", key, connectors.ErrNotFound)
+	return err
 }

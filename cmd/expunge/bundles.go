@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/bundle"
+	"expunge/pipeline/engine"
+	"expunge/pipeline/results"
+)
+
+// bundles writes the bundle of every request that asks for one, as many at a time
+// as there are workers: what is in them does not hang on that.
+func (j *job) bundles(ctx context.Context, hits *results.Merged) (map[pipeline.RequestRef]*bundle.Result, error) {
+	wanted := func(yield func(*pipeline.Request, error) bool) {
+		for _, c := range j.claimed {
+			if c.Request.WantsBundle() && !yield(c.Request, nil) {
+				return
+			}
+		}
+	}
+	out := map[pipeline.RequestRef]*bundle.Result{}
+	write := func(ctx context.Context, r *pipeline.Request) (*bundle.Result, error) {
+		res, err := bundle.Write(ctx, j.work, j.bundle(r, hits))
+		if err != nil {
+			return nil, fmt.Errorf("write bundle of %s: %w", r.Ref(), err)
+		}
+		return res, nil
+	}
+	err := engine.Map(ctx, j.workers, wanted, write, func(r *pipeline.Request, res *bundle.Result) error {
+		out[r.Ref()] = res
+		if res.Superseded != "" {
+			j.log.Info("bundle of an earlier run replaced", "request", r.Ref().String(), "earlier", res.Superseded)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// bundle is what the bundle of a request is made of.
+func (j *job) bundle(r *pipeline.Request, hits *results.Merged) bundle.Input {
+	found := hits.Span(r.Ref())
+	in := bundle.Input{
+		Run: j.h.Run, Request: r, Datasets: j.cfg.Datasets, Now: j.h.Started,
+		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, error) {
+			o := row.Found.At
+			return j.stores[o.Store].Open(ctx, o.Ref, connectors.All)
+		},
+		Rows: func() iter.Seq2[bundle.Row, error] { return j.bundleRows(hits.Of(found)) },
+	}
+	if found.Review > 0 {
+		in.Withheld = append(in.Withheld, bundle.Withheld{Code: "REVIEW", Reason: "records that a person has to decide on", Count: found.Review})
+	}
+	return in
+}
+
+// bundleRows are the hits that are handed over, with the names of their objects.
+func (j *job) bundleRows(hits iter.Seq2[*results.Found, error]) iter.Seq2[bundle.Row, error] {
+	return func(yield func(bundle.Row, error) bool) {
+		var at *pipeline.Object
+		var shown pipeline.ObjectRef
+		for f, err := range hits {
+			if err != nil {
+				yield(bundle.Row{}, err)
+				return
+			}
+			if !f.Tier.Automatic() || f.At.Noncurrent {
+				continue
+			}
+			if f.At != at {
+				at, shown = f.At, j.names.Ref(f.At)
+			}
+			if !yield(bundle.Row{Found: f, Object: shown}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// cause is what went wrong with an object, without the store's own words: they
+// name the key, which may hold an identifier.
+func cause(err error) error {
+	for _, known := range []error{
+		context.Canceled, context.DeadlineExceeded, connectors.ErrNotFound, connectors.ErrChanged, connectors.ErrDenied,
+		connectors.ErrArchived, connectors.ErrTemporary, connectors.ErrNoStore,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New("the store does not give it")
+}

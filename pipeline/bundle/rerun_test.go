@@ -1,0 +1,211 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"expunge/connectors"
+	"expunge/connectors/fault"
+	"expunge/connectors/mem"
+	"expunge/pipeline"
+	"expunge/pipeline/output"
+)
+
+// whole are two whole objects beside a row.
+func whole() []Row {
+	a, b := row("calls", -1, "", pipeline.NoTime), row("calls", -1, "", pipeline.NoTime)
+	a.Object.ID, a.Object.URL = "aaaa", "file:///lake/a.wav"
+	b.Object.ID, b.Object.URL = "bbbb", "file:///lake/b.wav"
+	return []Row{a, b, row("calls", 0, `{"phone":"+14045550123"}`, pipeline.NoTime)}
+}
+
+// unreadableFirst opens every object but the first.
+func unreadableFirst(open func() (io.ReadCloser, error)) func(context.Context, Row) (io.ReadCloser, error) {
+	return func(_ context.Context, r Row) (io.ReadCloser, error) {
+		if r.Object.ID == "aaaa" {
+			return open()
+		}
+		return io.NopCloser(strings.NewReader("RIFF")), nil
+	}
+}
+
+func indexOf(t *testing.T, files map[string][]byte) Index {
+	t.Helper()
+	var x Index
+	if err := json.Unmarshal(files["bundle.json"], &x); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// TestObjectsThatCannotBeReadAreWithheld: whatever the lake's store says against
+// an object, the bundle has all the rest and says what is missing, and why.
+func TestObjectsThatCannotBeReadAreWithheld(t *testing.T) {
+	for _, c := range []struct {
+		code string
+		open func() (io.ReadCloser, error)
+	}{
+		{Vanished, func() (io.ReadCloser, error) { return nil, fmt.Errorf("open a.wav: %w", connectors.ErrNotFound) }},
+		{Changed, func() (io.ReadCloser, error) { return nil, connectors.ErrChanged }},
+		{Denied, func() (io.ReadCloser, error) { return nil, connectors.ErrDenied }},
+		{Archived, func() (io.ReadCloser, error) { return nil, connectors.ErrArchived }},
+		{Unreadable, func() (io.ReadCloser, error) { return nil, errors.New("a.wav: no such luck") }},
+		{Changed, func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("RI"), iotest.ErrReader(connectors.ErrChanged))), nil
+		}},
+	} {
+		in := input(whole())
+		in.Open = unreadableFirst(c.open)
+		work := mem.New("work", mem.Options{})
+		res, err := Write(t.Context(), work, in)
+		if err != nil {
+			t.Errorf("%s: %v", c.code, err)
+			continue
+		}
+		files := write(t, work, in)
+		if res.Missing != 1 || res.Why != "1 "+c.code {
+			t.Errorf("%s: %d missing: %q", c.code, res.Missing, res.Why)
+		}
+		if string(files["files/calls/bbbb.wav"]) != "RIFF" || files["files/calls/aaaa.wav"] != nil || files["data/calls.jsonl"] == nil {
+			t.Errorf("%s: the bundle does not have the rest", c.code)
+		}
+		want := []Withheld{{Dataset: "calls", Path: "files/calls/aaaa.wav", Object: "file:///lake/a.wav", Code: c.code, Count: 1}}
+		got := indexOf(t, files).Withheld
+		if len(got) == 1 && got[0].Reason != "" && !strings.Contains(got[0].Reason, "luck") {
+			got[0].Reason = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: withheld (-want +got):\n%s", c.code, diff)
+		}
+		if !bytes.Contains(files["index.html"], []byte(c.code)) {
+			t.Errorf("%s: the page does not say so", c.code)
+		}
+	}
+}
+
+// TestCancelledIsNotWithheld: an object is not given up because the run stops.
+func TestCancelledIsNotWithheld(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	in := input(whole())
+	in.Open = unreadableFirst(func() (io.ReadCloser, error) { cancel(); return nil, ctx.Err() })
+	if _, err := Write(ctx, mem.New("work", mem.Options{}), in); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+}
+
+// TestTriesOfARunAreOne: what the lake has become between two tries of one run
+// changes nothing in a bundle that the first has completed.
+func TestTriesOfARunAreOne(t *testing.T) {
+	gone := unreadableFirst(func() (io.ReadCloser, error) { return nil, connectors.ErrNotFound })
+	for _, c := range []struct {
+		name          string
+		first, second func(context.Context, Row) (io.ReadCloser, error)
+		missing       int64
+	}{
+		{"vanished between", input(nil).Open, gone, 0},
+		{"back again", gone, input(nil).Open, 1},
+	} {
+		in := input(whole())
+		in.Run = "run-1"
+		work := mem.New("work", mem.Options{})
+		in.Open = c.first
+		first := write(t, work, in)
+		in.Open = c.second
+		res, err := Write(t.Context(), work, in)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if res.Missing != c.missing {
+			t.Errorf("%s: %d missing, want %d", c.name, res.Missing, c.missing)
+		}
+		if diff := cmp.Diff(first, write(t, work, in)); diff != "" {
+			t.Errorf("%s: the bundle has changed", c.name)
+		}
+	}
+}
+
+// TestATamperedBundleIsNotOverwritten: a file of a complete bundle that is not what
+// the run writes stays for people to look into.
+func TestATamperedBundleIsNotOverwritten(t *testing.T) {
+	for _, file := range []string{"data/calls.parquet", "data/calls.jsonl", "files/calls/bbbb.wav", "index.html", "categories.parquet", "bundle.json"} {
+		in := input(whole())
+		in.Run = "run-1"
+		work := mem.New("work", mem.Options{})
+		tampered := write(t, work, in)[file]
+		tampered = append(tampered, ' ')
+		work.Overwrite("bundles/acme/r1/"+file, tampered)
+		_, err := Write(t.Context(), work, in)
+		if !errors.Is(err, output.ErrDiffers) || !strings.Contains(err.Error(), "bundles/acme/r1/"+file) {
+			t.Errorf("%s: %v, want ErrDiffers", file, err)
+		}
+		body, err := work.Open(t.Context(), connectors.Ref{Key: "bundles/acme/r1/" + file}, connectors.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(body); err != nil || !bytes.Equal(b, tampered) {
+			t.Errorf("%s was overwritten", file)
+		}
+		body.Close()
+	}
+}
+
+// TestTwoRunsAreNeverMixed kills a run that replaces another's bundle at each of
+// its operations on the work store: whenever bundle.json stands, the files are those
+// that it names. Done again, the run gives what it gives undisturbed.
+func TestTwoRunsAreNeverMixed(t *testing.T) {
+	old := input([]Row{row("calls", 0, `{"phone":"+14045550123","old":true}`, pipeline.NoTime), whole()[0]})
+	old.Run = "run-1"
+	in := input(whole())
+	in.Run = "run-2"
+	want := write(t, mem.New("calm", mem.Options{}), in)
+	for n := 1; ; n++ {
+		work := mem.New("work", mem.Options{})
+		write(t, work, old)
+		dying := fault.New(work)
+		dying.Plan = fault.At(n, fault.Fault{Stop: true, After: n%2 == 0})
+		res, err := Write(t.Context(), dying, in)
+		if err == nil {
+			if n < 20 {
+				t.Errorf("only %d operations", n-1)
+			}
+			if res.Superseded != "run-1" {
+				t.Errorf("superseded %q", res.Superseded)
+			}
+			break
+		}
+		if body, err := work.Open(t.Context(), connectors.Ref{Key: "bundles/acme/r1/bundle.json"}, connectors.All); err == nil {
+			body.Close()
+			files := map[string][]byte{}
+			for o := range work.List(t.Context(), "bundles/acme/r1/") {
+				body, err := work.Open(t.Context(), o.Ref, connectors.All)
+				if err != nil {
+					t.Fatal(err)
+				}
+				files[strings.TrimPrefix(o.Key, "bundles/acme/r1/")], _ = io.ReadAll(body)
+				body.Close()
+			}
+			x := indexOf(t, files)
+			if len(x.Files)+1 != len(files) {
+				t.Errorf("killed at %d: %d files, %d are named", n, len(files)-1, len(x.Files))
+			}
+			for _, f := range x.Files {
+				if sum, _, _ := output.Digest(bytes.NewReader(files[f.Path])); sum != f.SHA256 {
+					t.Errorf("killed at %d: %s is not of run %s", n, f.Path, x.Run)
+				}
+			}
+		}
+		if diff := cmp.Diff(want, write(t, work, in)); diff != "" {
+			t.Errorf("killed at %d, and done again: other files than undisturbed", n)
+		}
+	}
+}

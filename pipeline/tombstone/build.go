@@ -1,0 +1,91 @@
+package tombstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/results"
+)
+
+// Input is what a manifest and a review list are made of.
+type Input struct {
+	Run  string
+	Hits iter.Seq2[*results.Found, error] // merged: each record once per request, with At
+	// Deletes are the requests that ask for erasure, with the cut-off of each: what
+	// is dated later is not theirs to erase. The zero time is none.
+	Deletes  map[pipeline.RequestRef]time.Time
+	Settings map[string]string // digest of each dataset's settings
+	Total    func(account, dataset string) int64
+	Limits   manifest.Limits
+}
+
+// Build writes the review list and the manifest of a run, manifest.json last. It
+// may be run again: what an earlier try has written must be what would be written
+// now, by its bytes and by the manifest's own authentication; else it is left as it
+// is, and the error says what to do. Memory is that of two sorts (see spool.Sorter)
+// and a row group.
+func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*manifest.Manifest, error) {
+	rows, review := NewWriter(), NewWriter()
+	defer rows.Close()
+	defer review.Close()
+	for f, err := range in.Hits {
+		if err != nil {
+			return nil, err
+		}
+		into := rows
+		if !f.Tier.Automatic() {
+			into = review
+		} else if cutoff, ok := in.Deletes[f.Request]; !ok || !cutoff.IsZero() && f.Time > cutoff.UnixMilli() {
+			continue
+		}
+		row, err := m.Make(&f.Hit, f.At)
+		if err != nil {
+			return nil, err
+		}
+		if err := into.Add(row); err != nil {
+			return nil, err
+		}
+	}
+	dir := "runs/" + in.Run + "/"
+	if _, err := review.Write(ctx, work, dir, "review", nil); err != nil {
+		return nil, fmt.Errorf("write review list: %w", err)
+	}
+	review.Close()
+	seal := manifest.NewSeal()
+	files, err := rows.Write(ctx, work, dir+"manifest/", "tombstones", seal.Row)
+	if err != nil {
+		return nil, fmt.Errorf("write manifest: %w", err)
+	}
+	made, err := seal.Finish(in.Run, files, in.Settings, in.Total, in.Limits, m.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return m.store(ctx, work, made)
+}
+
+// store writes manifest.json, or takes the one that an earlier try has written, and
+// reads back what is stored: it must be authentic, whole, and what was made.
+func (m *Maker) store(ctx context.Context, work connectors.Store, made *manifest.Manifest) (*manifest.Manifest, error) {
+	if err := made.Write(ctx, work); err != nil {
+		return nil, err
+	}
+	stored, err := manifest.Read(ctx, work, m.Keys, made.Run)
+	if errors.Is(err, manifest.ErrForged) || errors.Is(err, connectors.ErrNotFound) {
+		return nil, fmt.Errorf("read runs/%s/manifest/manifest.json back: %w: it was changed since this run wrote it; begin a new run", made.Run, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	was, now := *stored, *made
+	was.MAC, now.MAC = "", "" // the work key may have been rotated
+	if was.Digest() != now.Digest() {
+		return nil, fmt.Errorf("runs/%s/manifest/manifest.json is authentic, but not what the run's results come to now: leave it unapproved and begin a new run", made.Run)
+	}
+	return stored, nil
+}
