@@ -15,6 +15,7 @@ type reader struct {
 	env       func(string) string
 	problems  Problems
 	warnings  []Problem
+	knows     func(what string, keys []string) // told of every mapping and the keys it may have; nil but in tests
 }
 
 func (r *reader) fail(n *node, format string, args ...any) {
@@ -37,6 +38,9 @@ type object struct {
 // object reads n as a mapping that has no keys but those.
 func (r *reader) object(n *node, what string, keys ...string) object {
 	o := object{r: r, n: n, what: what, values: map[string]*node{}, places: map[string]*node{}}
+	if r.knows != nil {
+		r.knows(what, keys)
+	}
 	if n.kind == null {
 		return o
 	}
