@@ -97,8 +97,14 @@ func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*int
 			err = &unbegun{errors.Join(err, a.release(ctx, taken))}
 		}
 	}()
+	claims := a.claims()
+	if len(picked) > claimers {
+		if err := claims.Survey(ctx); err != nil {
+			return nil, err
+		}
+	}
 	err = engine.Map(ctx, claimers, indexes(len(picked)), func(ctx context.Context, i int) (error, error) {
-		c, err := a.claims().Take(ctx, picked[i].Request.Ref(), h.Run)
+		c, err := claims.Take(ctx, picked[i].Request.Ref(), h.Run)
 		if errors.Is(err, claim.ErrClaimed) {
 			return err, nil
 		}

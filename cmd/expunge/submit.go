@@ -14,6 +14,7 @@ import (
 
 	"expunge/pipeline"
 	"expunge/pipeline/config"
+	"expunge/pipeline/engine"
 	"expunge/pipeline/intake"
 )
 
@@ -90,12 +91,16 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 	}
 	store := a.requests()
 	seen := map[pipeline.RequestRef]bool{}
-	for _, r := range all {
-		known, err := store.Known(ctx, r.Ref())
-		if err != nil {
-			return err
-		}
-		if known || seen[r.Ref()] {
+	known := make([]bool, len(all))
+	err := engine.Each(ctx, claimers, len(all), func(ctx context.Context, i int) (err error) {
+		known[i], err = store.Known(ctx, all[i].Ref())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, r := range all {
+		if known[i] || seen[r.Ref()] {
 			problems = append(problems, fmt.Errorf("request %s: %w; nothing was taken in", r.Ref(), intake.ErrDuplicate))
 		}
 		seen[r.Ref()] = true
@@ -106,13 +111,14 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 	if err := a.beginWork(ctx); err != nil {
 		return err
 	}
+	err = engine.Each(ctx, claimers, len(all), func(ctx context.Context, i int) error { return store.Submit(ctx, all[i]) })
+	if errors.Is(err, intake.ErrDuplicate) {
+		return &coded{exitUsage, err}
+	}
+	if err != nil {
+		return err
+	}
 	for _, r := range all {
-		if err := store.Submit(ctx, r); err != nil {
-			if errors.Is(err, intake.ErrDuplicate) {
-				return &coded{exitUsage, err}
-			}
-			return err
-		}
 		if !a.flags.json {
 			fmt.Printf("%s taken in, due %s\n", r.Ref(), intake.Due(r).Format(time.DateOnly))
 		}

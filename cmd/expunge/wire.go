@@ -59,6 +59,7 @@ type app struct {
 	vendor func(ctx context.Context, c config.Store) (connectors.Store, error) // makes the stores of the lake
 	calls  map[string]*count.Calls                                             // what is asked of each store; the work store's name is workCalls
 	watch  stopwatch
+	taken  *intake.Requests // one for all, since it remembers what it has seen
 }
 
 // workCalls is not the name of a store in a config: those are not empty.
@@ -82,6 +83,7 @@ func open(ctx context.Context, f *flags) (*app, error) {
 	if a.work, err = a.openStore(ctx, workCalls, vendor, cfg.Work.Store); err != nil {
 		return nil, fmt.Errorf("open work store: %w", err)
 	}
+	a.taken = &intake.Requests{Work: a.work, Keys: a.keys, Now: a.now}
 	if err := a.checkWorkKey(ctx); err != nil {
 		return nil, err
 	}
@@ -135,9 +137,7 @@ func (a *app) stores(ctx context.Context) (map[string]connectors.Store, error) {
 	return out, nil
 }
 
-func (a *app) requests() *intake.Requests {
-	return &intake.Requests{Work: a.work, Keys: a.keys, Now: a.now}
-}
+func (a *app) requests() *intake.Requests { return a.taken }
 
 func (a *app) claims() *claim.Claims { return &claim.Claims{Store: a.work, Now: a.now} }
 

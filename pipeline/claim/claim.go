@@ -72,6 +72,30 @@ type claimFile struct {
 type Claims struct {
 	Store connectors.Store
 	Now   func() time.Time
+
+	fences map[pipeline.RequestRef]int // as Survey saw them; nil: it was not asked
+}
+
+// Survey lists the claims of all requests at once, so that Take need not list those
+// of each. What changes after it is found out all the same, since claims are
+// create-only. It must not run beside Take.
+func (c *Claims) Survey(ctx context.Context) error {
+	fences := map[pipeline.RequestRef]int{}
+	for o, err := range c.Store.List(ctx, root) {
+		if err != nil {
+			return fmt.Errorf("list claims: %w", err)
+		}
+		parts := strings.Split(strings.TrimPrefix(o.Key, root), "/")
+		if len(parts) != 3 {
+			continue
+		}
+		if n, err := strconv.Atoi(parts[2]); err == nil {
+			ref := pipeline.RequestRef{Account: parts[0], ID: parts[1]}
+			fences[ref] = max(fences[ref], n)
+		}
+	}
+	c.fences = fences
+	return nil
 }
 
 const tries = 64 // of a create that loses to others; each loss is another run's success
@@ -80,8 +104,8 @@ const tries = 64 // of a create that loses to others; each loss is another run's
 // has already is given again, with the same fence. It fails with a *Claimed while
 // another run with a good lease has it.
 func (c *Claims) Take(ctx context.Context, ref pipeline.RequestRef, run string) (Claim, error) {
-	for range tries {
-		last, err := c.last(ctx, ref)
+	for try := range tries {
+		last, err := c.last(ctx, ref, try == 0)
 		if err != nil {
 			return Claim{}, err
 		}
@@ -98,7 +122,7 @@ func (c *Claims) Take(ctx context.Context, ref pipeline.RequestRef, run string) 
 			}
 		}
 		n := last.Fence + 1
-		err = c.put(ctx, ref, claimFile{Run: run, Fence: n})
+		err = c.create(ctx, ref, claimFile{Run: run, Fence: n})
 		if err == nil {
 			return Claim{ref, run, n}, nil
 		}
@@ -112,19 +136,15 @@ func (c *Claims) Take(ctx context.Context, ref pipeline.RequestRef, run string) 
 // Release gives a claim back, by a further create-only object. One that was taken
 // over meanwhile is ErrFenced.
 func (c *Claims) Release(ctx context.Context, claim Claim) error {
-	last, err := c.last(ctx, claim.Request)
-	if err != nil {
-		return err
-	}
-	if last.Run == claim.Run && last.Released && last.Fence == claim.Fence+1 {
-		return nil // by an earlier try
-	}
-	if last.Run != claim.Run || last.Fence != claim.Fence {
-		return fmt.Errorf("release %s: %w", claim.Request, ErrFenced)
-	}
-	err = c.put(ctx, claim.Request, claimFile{Run: claim.Run, Fence: claim.Fence + 1, Released: true})
+	err := c.create(ctx, claim.Request, claimFile{Run: claim.Run, Fence: claim.Fence + 1, Released: true})
 	if errors.Is(err, connectors.ErrExists) {
-		return fmt.Errorf("release %s: %w", claim.Request, ErrFenced)
+		var next claimFile
+		if next, err = c.file(ctx, claim.Request, claim.Fence+1); err == nil {
+			err = ErrFenced
+			if next.Run == claim.Run && next.Released { // by an earlier try
+				err = c.unfenced(ctx, claim.Request, next.Fence)
+			}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("release %s: %w", claim.Request, err)
@@ -132,27 +152,51 @@ func (c *Claims) Release(ctx context.Context, claim Claim) error {
 	return nil
 }
 
-// Check fails with ErrFenced unless claim is the one that counts.
+// Check fails with ErrFenced unless claim, which was taken, is the one that counts:
+// claims are numbered without gaps, so it does while there is none after it.
 func (c *Claims) Check(ctx context.Context, claim Claim) error {
-	last, err := c.last(ctx, claim.Request)
-	if err != nil {
-		return err
-	}
-	if last.Run != claim.Run || last.Fence != claim.Fence || last.Released {
-		return fmt.Errorf("check claim of %s: %w", claim.Request, ErrFenced)
+	if err := c.unfenced(ctx, claim.Request, claim.Fence); err != nil {
+		return fmt.Errorf("check claim of %s: %w", claim.Request, err)
 	}
 	return nil
 }
 
-func prefix(ref pipeline.RequestRef) string { return "claims/" + ref.Account + "/" + ref.ID + "/" }
-
-func (c *Claims) put(ctx context.Context, ref pipeline.RequestRef, f claimFile) error {
-	f.Version, f.Account, f.ID, f.At = 1, ref.Account, ref.ID, c.Now().UTC().Format(time.RFC3339Nano)
-	return create(ctx, c.Store, prefix(ref)+strconv.Itoa(f.Fence), f)
+// unfenced fails with ErrFenced if a claim comes after the nth.
+func (c *Claims) unfenced(ctx context.Context, ref pipeline.RequestRef, n int) error {
+	_, err := c.file(ctx, ref, n+1)
+	switch {
+	case errors.Is(err, connectors.ErrNotFound):
+		return nil
+	case err == nil:
+		err = ErrFenced
+	}
+	return err
 }
 
-// last returns the claim that counts; one with Fence 0 if there is none.
-func (c *Claims) last(ctx context.Context, ref pipeline.RequestRef) (claimFile, error) {
+const root = "claims/"
+
+func prefix(ref pipeline.RequestRef) string { return root + ref.Account + "/" + ref.ID + "/" }
+
+// create writes a claim.
+func (c *Claims) create(ctx context.Context, ref pipeline.RequestRef, f claimFile) error {
+	f.Version, f.Account, f.ID, f.At = 1, ref.Account, ref.ID, c.Now().UTC().Format(time.RFC3339Nano)
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	_, err = c.Store.Create(ctx, prefix(ref)+strconv.Itoa(f.Fence), bytes.NewReader(b))
+	return err
+}
+
+// last returns the claim that counts, or that did when Survey looked; one with
+// Fence 0 if there is none.
+func (c *Claims) last(ctx context.Context, ref pipeline.RequestRef, surveyed bool) (claimFile, error) {
+	if surveyed && c.fences != nil {
+		if c.fences[ref] == 0 {
+			return claimFile{}, nil
+		}
+		return c.file(ctx, ref, c.fences[ref])
+	}
 	n := 0
 	for o, err := range c.Store.List(ctx, prefix(ref)) {
 		if err != nil {
@@ -166,8 +210,23 @@ func (c *Claims) last(ctx context.Context, ref pipeline.RequestRef) (claimFile, 
 	if n == 0 {
 		return claimFile{}, nil
 	}
+	return c.file(ctx, ref, n)
+}
+
+// file reads the nth claim of a request. It is never changed, so that it can be read
+// without having been listed.
+func (c *Claims) file(ctx context.Context, ref pipeline.RequestRef, n int) (claimFile, error) {
 	var f claimFile
-	if _, err := read(ctx, c.Store, prefix(ref)+strconv.Itoa(n), &f); err != nil {
+	body, err := c.Store.Open(ctx, connectors.Ref{Key: prefix(ref) + strconv.Itoa(n)}, connectors.All)
+	var b []byte
+	if err == nil {
+		b, err = io.ReadAll(io.LimitReader(body, maxFile))
+		err = errors.Join(err, body.Close())
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
 		return f, fmt.Errorf("read claim %d of %s: %w", n, ref, err)
 	}
 	if f.Fence != n || f.Account != ref.Account || f.ID != ref.ID {
@@ -187,22 +246,6 @@ func (c *Claims) alive(ctx context.Context, run string) (bool, error) {
 		return false, fmt.Errorf("read lease of run %s: %w", run, err)
 	}
 	return !f.Ended && c.Now().Before(f.Expires), nil
-}
-
-// create writes v as JSON. A store or its wrapper may report ErrExists for a
-// write of ours whose reply was lost; then the object reads back as ours.
-func create(ctx context.Context, s connectors.Store, key string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = s.Create(ctx, key, bytes.NewReader(b))
-	if errors.Is(err, connectors.ErrExists) {
-		if back, _, rerr := fetch(ctx, s, key); rerr == nil && bytes.Equal(back, b) {
-			return nil
-		}
-	}
-	return err
 }
 
 const maxFile = 1 << 16 // bytes of a claim or lease; more is none of ours

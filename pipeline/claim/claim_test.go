@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"expunge/connectors/count"
 	"expunge/connectors/mem"
 	"expunge/pipeline"
 )
@@ -156,5 +157,59 @@ func TestManyFences(t *testing.T) {
 		if err := c.Release(t.Context(), got); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A night claims its requests by one listing and a write each, checks them by a read
+// and gives them back by a write.
+func TestCallsOfANight(t *testing.T) {
+	var calls count.Calls
+	store := mem.New("work", mem.Options{})
+	at := newClock()
+	others := &Claims{Store: store, Now: at.now}
+	must(others.Lease(t.Context(), "other", "x", time.Minute))(t)
+	const n = 40
+	must(others.Take(t.Context(), ref(0), "other"))(t)
+	released := must(others.Take(t.Context(), ref(1), "other"))(t)
+	if err := others.Release(t.Context(), released); err != nil {
+		t.Fatal(err)
+	}
+	c := &Claims{Store: count.New(store, &calls), Now: at.now}
+	must(c.Lease(t.Context(), "run", "y", time.Minute))(t)
+	before := calls.Counts()
+	if err := c.Survey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	must(others.Take(t.Context(), ref(2), "other"))(t) // since the survey
+	var ours []Claim
+	for i := range n {
+		switch got, err := c.Take(t.Context(), ref(i), "run"); {
+		case errors.Is(err, ErrClaimed):
+			if i != 0 && i != 2 {
+				t.Errorf("request %d: %v", i, err)
+			}
+		case err != nil:
+			t.Fatal(err)
+		default:
+			ours = append(ours, got)
+		}
+	}
+	if len(ours) != n-2 {
+		t.Errorf("%d requests claimed", len(ours))
+	}
+	for _, claim := range ours {
+		if err := errors.Join(c.Check(t.Context(), claim), c.Release(t.Context(), claim)); err != nil {
+			t.Error(err)
+		}
+		if err := c.Check(t.Context(), claim); !errors.Is(err, ErrFenced) {
+			t.Errorf("after its release: %v", err)
+		}
+	}
+	after := calls.Counts()
+	if lists := after.Lists - before.Lists; lists > 5 { // of all; for the one that was taken since; for the leases of others
+		t.Errorf("%d listings", lists)
+	}
+	if writes := after.Creates - before.Creates; writes != 2*(n-2) {
+		t.Errorf("%d writes", writes)
 	}
 }

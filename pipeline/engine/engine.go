@@ -77,3 +77,25 @@ func Map[In, Out any](ctx context.Context, workers int, items iter.Seq2[In, erro
 	})
 	return group.Wait()
 }
+
+// Each runs run for 0 to n-1 with at most workers at a time. The first error stops
+// what has not begun, and is returned; so is that of a context that ends.
+func Each(ctx context.Context, workers, n int, run func(ctx context.Context, i int) error) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(max(workers, 1))
+	for i := range n {
+		if inner.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			if inner.Err() != nil {
+				return nil // the error that ended it is returned
+			}
+			return run(inner, i)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}

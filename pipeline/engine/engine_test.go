@@ -95,3 +95,49 @@ func TestMapStopsAtTheFirstError(t *testing.T) {
 		}
 	}
 }
+
+func TestEachRunsEachOnceWithinItsBound(t *testing.T) {
+	for _, workers := range []int{0, 1, 3, 300} {
+		var now, most atomic.Int32
+		done := make([]int, 200)
+		err := Each(t.Context(), workers, len(done), func(_ context.Context, i int) error {
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			runtime.Gosched()
+			now.Add(-1)
+			done[i]++
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range done {
+			if n != 1 {
+				t.Errorf("%d workers: %d done %d times", workers, i, n)
+			}
+		}
+		if int(most.Load()) > max(workers, 1) {
+			t.Errorf("%d at a time, %d allowed", most.Load(), workers)
+		}
+	}
+}
+
+func TestEachStops(t *testing.T) {
+	broken := errors.New("broken")
+	var ran atomic.Int32
+	err := Each(t.Context(), 2, 1_000_000, func(ctx context.Context, i int) error {
+		if ran.Add(1); i == 5 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) || ran.Load() > 1000 {
+		t.Errorf("%v after %d", err, ran.Load())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Each(ctx, 2, 3, func(context.Context, int) error { t.Error("ran"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("under a context that has ended: %v", err)
+	}
+}

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/engine"
 	"expunge/pipeline/seal"
 )
 
@@ -27,11 +30,35 @@ var (
 	ErrWithdrawn = errors.New("the request was cancelled or denied")
 )
 
-// Requests are the requests in a work store.
+// Requests are the requests in a work store. It remembers the last events that it
+// has seen, so that a night's thousands of requests are not listed one by one; what
+// others have noted since is found out when the next event is created.
 type Requests struct {
 	Work connectors.Store
 	Keys *seal.Keys
 	Now  func() time.Time
+
+	mu   sync.Mutex
+	seen map[pipeline.RequestRef]Event
+}
+
+func (s *Requests) remember(ref pipeline.RequestRef, e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[pipeline.RequestRef]Event{}
+	}
+	s.seen[ref] = e
+}
+
+func (s *Requests) remembered(ref pipeline.RequestRef) (Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.seen[ref]
+	if e.N == 0 {
+		e.State = pipeline.Received
+	}
+	return e, ok
 }
 
 // Event is one thing that happened to a request; the last one's state is the
@@ -85,15 +112,14 @@ func document(ref pipeline.RequestRef, key string) seal.Document {
 
 // Known reports whether a request was taken in before.
 func (s *Requests) Known(ctx context.Context, ref pipeline.RequestRef) (bool, error) {
-	for o, err := range s.Work.List(ctx, key(ref)) {
-		if err != nil {
-			return false, fmt.Errorf("look for request %s: %w", ref, err)
-		}
-		if o.Key == key(ref) {
-			return true, nil
-		}
+	body, err := s.Work.Open(ctx, connectors.Ref{Key: key(ref)}, connectors.Range{Off: 0, Len: 1})
+	switch {
+	case errors.Is(err, connectors.ErrNotFound) || errors.Is(err, connectors.ErrUnsupported): // no key of the store
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for request %s: %w", ref, err)
 	}
-	return false, nil
+	return true, body.Close()
 }
 
 // Submit stores a request. It fails with ErrDuplicate if the id is taken.
@@ -134,6 +160,15 @@ func (s *Requests) Append(ctx context.Context, ref pipeline.RequestRef, e Event)
 // append adds the event that next makes of the last one. next is asked again
 // where another writer was faster.
 func (s *Requests) append(ctx context.Context, ref pipeline.RequestRef, next func(last Event) (Event, error)) error {
+	if last, ok := s.remembered(ref); ok {
+		if e, err := s.after(ref, last, next); err == nil {
+			if stored, err := s.put(ctx, ref, e); stored || err != nil {
+				return err
+			}
+		}
+		// It is no longer the last, or next does not like it: what is the last in the
+		// store decides.
+	}
 	n, err := s.last(ctx, ref)
 	if err != nil {
 		return err
@@ -145,29 +180,46 @@ func (s *Requests) append(ctx context.Context, ref pipeline.RequestRef, next fun
 				return err
 			}
 		}
-		if last.State == pipeline.Cancelled || last.State == pipeline.Denied {
-			return fmt.Errorf("request %s: %w", ref, ErrWithdrawn)
-		}
-		e, err := next(last)
+		e, err := s.after(ref, last, next)
 		if err != nil {
 			return err
 		}
-		e.Version, e.N, e.At = 1, n+1, s.Now().UTC()
-		if e.Due == nil {
-			e.Due = last.Due
-		}
-		b, err := s.Keys.Write(document(ref, eventKey(ref, e.N)), e)
-		if err != nil {
-			return fmt.Errorf("note event of request %s: %w", ref, err)
-		}
-		_, err = s.Work.Create(ctx, eventKey(ref, e.N), bytes.NewReader(b))
-		if !errors.Is(err, connectors.ErrExists) {
-			if err != nil {
-				return fmt.Errorf("note event of request %s: %w", ref, err)
-			}
-			return nil
+		if stored, err := s.put(ctx, ref, e); stored || err != nil {
+			return err
 		}
 	}
+}
+
+// after makes the event that comes after last.
+func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Event) (Event, error)) (Event, error) {
+	if last.State == pipeline.Cancelled || last.State == pipeline.Denied {
+		return Event{}, fmt.Errorf("request %s: %w", ref, ErrWithdrawn)
+	}
+	e, err := next(last)
+	if err != nil {
+		return Event{}, err
+	}
+	e.Version, e.N, e.At = 1, last.N+1, s.Now().UTC()
+	if e.Due == nil {
+		e.Due = last.Due
+	}
+	return e, nil
+}
+
+// put creates an event, unless another writer was faster.
+func (s *Requests) put(ctx context.Context, ref pipeline.RequestRef, e Event) (stored bool, err error) {
+	b, err := s.Keys.Write(document(ref, eventKey(ref, e.N)), e)
+	if err == nil {
+		_, err = s.Work.Create(ctx, eventKey(ref, e.N), bytes.NewReader(b))
+	}
+	switch {
+	case errors.Is(err, connectors.ErrExists):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("note event of request %s: %w", ref, err)
+	}
+	s.remember(ref, e)
+	return true, nil
 }
 
 func (s *Requests) last(ctx context.Context, ref pipeline.RequestRef) (int, error) {
@@ -213,14 +265,28 @@ func (s *Requests) Load(ctx context.Context) iter.Seq2[*Entry, error] {
 				}
 			}
 		}
-		for _, ref := range refs {
-			e, err := s.read(ctx, ref, last[ref])
-			if !yield(e, err) || err != nil {
+		for some := range slices.Chunk(refs, readChunk) {
+			entries := make([]*Entry, len(some))
+			err := engine.Each(ctx, readers, len(some), func(ctx context.Context, i int) (err error) {
+				entries[i], err = s.read(ctx, some[i], last[some[i]])
+				return err
+			})
+			if err != nil {
+				yield(nil, err)
 				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
 			}
 		}
 	}
 }
+
+// A night has thousands of requests, each two small files: readers of them are read
+// at a time, and readChunk of them are in memory before they are handed on.
+const readers, readChunk = 32, 512
 
 // Entry returns one request and where it stands, ErrUnknown if there is none.
 func (s *Requests) Entry(ctx context.Context, ref pipeline.RequestRef) (*Entry, error) {
@@ -264,6 +330,7 @@ func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*E
 		}
 		e.State = e.Last.State
 	}
+	s.remember(ref, e.Last)
 	return e, nil
 }
 
