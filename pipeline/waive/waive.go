@@ -24,6 +24,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
 )
 
@@ -56,18 +57,9 @@ func (w *Waiver) Stands(now time.Time) bool { return now.Before(w.Until.AddDate(
 
 func (w *Waiver) pattern() *regexp.Regexp {
 	if w.re == nil {
-		w.re = glob(w.Object)
+		w.re = naming.Glob(w.Object)
 	}
 	return w.re
-}
-
-// glob compiles a pattern: * is anything within a segment, ** anything at all, and
-// every other character is itself.
-func glob(p string) *regexp.Regexp {
-	q := regexp.QuoteMeta(p)
-	q = strings.ReplaceAll(q, `\*\*`, `.*`)
-	q = strings.ReplaceAll(q, `\*`, `[^/]*`)
-	return regexp.MustCompile(`(?s)^` + q + `$`) // quoted: it always compiles
 }
 
 // Waivers are all waivers of a work store, in order.

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/hold"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/manifest"
+)
+
+func holdCommand(f *flags) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "hold",
+		Short: "Legal holds: what must not be erased for now",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return usage("say hold add, hold remove or hold list") },
+	}
+	c.AddCommand(holdAddCommand(f), holdRemoveCommand(f), holdListCommand(f))
+	return c
+}
+
+type holdOptions struct {
+	hold                hold.Hold
+	request             string
+	phones, emails, ids []string
+}
+
+func holdAddCommand(f *flags) *cobra.Command {
+	o := &holdOptions{}
+	c := &cobra.Command{
+		Use:   "add",
+		Short: "Hold an account, or within it a request, a consumer or objects; all that is named must agree",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			a, err := open(c.Context(), f)
+			if err != nil {
+				return err
+			}
+			return a.holdAdd(c.Context(), o)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&o.hold.Account, "account", "", "whose data is held")
+	fl.StringVar(&o.request, "request", "", "only what this ACCOUNT/ID would erase")
+	fl.StringVar(&o.hold.Object, "object", "", "only objects with this URL or STORE/KEY; * within a segment, ** for anything")
+	fl.StringArrayVar(&o.phones, "phone", nil, "only what a request with this phone would erase (repeatable)")
+	fl.StringArrayVar(&o.emails, "email", nil, "or with this e-mail address (repeatable)")
+	fl.StringArrayVar(&o.ids, "id", nil, "or with this kind=value (repeatable)")
+	fl.StringVar(&o.hold.Reason, "reason", "", "the subpoena, claim or case")
+	fl.StringVar(&o.hold.By, "by", "", "who holds it")
+	return c
+}
+
+func (a *app) holds() *hold.Holds { return &hold.Holds{Work: a.work, Keys: a.keys} }
+
+func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
+	h := o.hold
+	if o.request != "" {
+		ref, err := pipeline.ParseRequestRef(o.request)
+		if err != nil {
+			return usage("--request: %w", err)
+		}
+		if h.Account != "" && h.Account != ref.Account {
+			return usage("--request is of account %s, and --account is %s", ref.Account, h.Account)
+		}
+		h.Account, h.Request = ref.Account, ref.ID
+	}
+	switch _, known := a.cfg.Account(h.Account); {
+	case h.Account == "":
+		return usage("--account or --request is missing: a hold is of one account")
+	case !known:
+		return usage("account %q is not in the config", h.Account)
+	case strings.TrimSpace(h.Reason) == "":
+		return usage("--reason is missing: name the subpoena, claim or case")
+	case strings.TrimSpace(h.By) == "":
+		return usage("--by NAME is missing: a hold records who set it")
+	}
+	ids, err := identifiers(o.phones, o.emails, o.ids)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		canon, err := identity.Normalise(id.Kind, id.Value, a.cfg.Policy.DefaultRegion)
+		if err != nil {
+			return usage("identifier %d of kind %s: %w", i+1, id.Kind, err)
+		}
+		h.Kinds = append(h.Kinds, id.Kind)
+		h.Digests = append(h.Digests, hold.Digest(a.keys, h.Account, canon.Kind, canon.Value))
+	}
+	if h.Object != "" {
+		if h.Object, err = a.objectPattern(ctx, h.Object); err != nil {
+			return err
+		}
+	}
+	h.At = a.now().UTC()
+	if err := a.beginWork(ctx); err != nil {
+		return err
+	}
+	got, err := a.holds().Add(ctx, h)
+	if err != nil {
+		return holdError(err)
+	}
+	if a.flags.json {
+		return printJSON(got)
+	}
+	fmt.Printf("hold %d: %s\n", got.N, held(got))
+	return nil
+}
+
+// held says what a hold covers, without any value.
+func held(h *hold.Hold) string {
+	out := "account " + h.Account
+	if h.Request != "" {
+		out = "request " + h.Account + "/" + h.Request
+	}
+	if len(h.Kinds) > 0 {
+		names := make([]string, len(h.Kinds))
+		for i, k := range h.Kinds {
+			names[i] = string(k)
+		}
+		out += ", requests with the held " + strings.Join(names, " or ")
+	}
+	if h.Object != "" {
+		out += ", objects " + h.Object
+	}
+	return out
+}
+
+func holdError(err error) error {
+	switch {
+	case errors.Is(err, hold.ErrForged):
+		return &coded{exitRefused, err}
+	case errors.Is(err, hold.ErrUnknown), errors.Is(err, hold.ErrRemoved):
+		return &coded{exitUsage, err}
+	}
+	return err
+}
+
+func holdRemoveCommand(f *flags) *cobra.Command {
+	var r hold.Removal
+	c := &cobra.Command{
+		Use:   "remove N",
+		Short: "End a hold; what it held can be erased again",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			a, err := open(c.Context(), f)
+			if err != nil {
+				return err
+			}
+			if r.N, err = strconv.Atoi(args[0]); err != nil {
+				return usage("%q is not the number of a hold: hold list shows them", args[0])
+			}
+			switch {
+			case strings.TrimSpace(r.Reason) == "":
+				return usage("--reason is missing")
+			case strings.TrimSpace(r.By) == "":
+				return usage("--by NAME is missing")
+			}
+			r.At = a.now().UTC()
+			if err := a.holds().Remove(c.Context(), r); err != nil {
+				return holdError(err)
+			}
+			if f.json {
+				return printJSON(map[string]int{"removed": r.N})
+			}
+			fmt.Printf("hold %d is removed\n", r.N)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&r.Reason, "reason", "", "why it is over")
+	c.Flags().StringVar(&r.By, "by", "", "who removes it")
+	return c
+}
+
+func holdListCommand(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "All holds, those that were removed among them",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			a, err := open(c.Context(), f)
+			if err != nil {
+				return err
+			}
+			all, err := a.holds().All(c.Context())
+			if err != nil {
+				return holdError(err)
+			}
+			if f.json {
+				type row struct {
+					*hold.Hold
+					Removed *hold.Removal `json:"removed,omitempty"`
+				}
+				rows := []row{}
+				for _, h := range all {
+					rows = append(rows, row{h, h.Removed})
+				}
+				return printJSON(rows)
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "N\tHOLDS\tSINCE\tBY\tREASON")
+			for _, h := range all {
+				over := ""
+				if r := h.Removed; r != nil {
+					over = fmt.Sprintf(" (removed by %s: %s)", r.By, r.Reason)
+				}
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s%s\n", h.N, held(h), h.At.Format(time.DateOnly), h.By, h.Reason, over)
+			}
+			return w.Flush()
+		},
+	}
+}
+
+// held says which hold covers something of a target; it is asked before each
+// change, so that a hold counts from the moment it is set.
+func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
+	all, err := e.holds().All(ctx)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	asked := map[string]bool{}
+	for _, v := range t.Versions {
+		for _, row := range v.Rows {
+			if asked[row.Request] {
+				continue
+			}
+			asked[row.Request] = true
+			ref, err := pipeline.ParseRequestRef(row.Request)
+			if err != nil {
+				return err
+			}
+			s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: row.Object}
+			if entry := e.requests[ref]; entry != nil {
+				for _, id := range entry.Request.Identifiers {
+					if canon, err := identity.Normalise(id.Kind, id.Value, e.cfg.Policy.DefaultRegion); err == nil {
+						s.Digests = append(s.Digests, hold.Digest(e.keys, ref.Account, canon.Kind, canon.Value))
+					}
+				}
+			}
+			for _, h := range all {
+				if h.Covers(s) {
+					return fmt.Errorf("%s: hold %d: %w", hold.Code, h.N, connectors.ErrHeld)
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+// Package hold keeps legal holds: what must not be erased while a subpoena or a
+// claim needs it (R54). A hold names an account, and within it a request,
+// identifiers, or objects by a pattern; nothing that it covers is rewritten or
+// deleted until a person removes it. Whole objects and versions wait for a hold on
+// any record in them.
+//
+//	holds/<n>.json            create-only
+//	holds/<n>/removed.json    create-only: who removed it, and why
+//
+// Identifiers are kept as keyed digests. Each file is authenticated under the work
+// key; that none was deleted, the store has to see to.
+package hold
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/naming"
+	"expunge/pipeline/seal"
+)
+
+// Code is what a held tombstone is reported under.
+const Code = "H_LEGAL_HOLD"
+
+// Errors that callers tell apart.
+var (
+	ErrForged  = errors.New("hold is not authentic")
+	ErrUnknown = errors.New("there is no such hold")
+	ErrRemoved = errors.New("the hold was removed")
+)
+
+// Hold is one holds/<n>.json.
+type Hold struct {
+	Version int             `json:"version"`
+	N       int             `json:"n"`
+	Account string          `json:"account"`
+	Request string          `json:"request,omitempty"` // id; "" is any
+	Object  string          `json:"object,omitempty"`  // pattern of URLs as outputs show them; "" is any
+	Kinds   []pipeline.Kind `json:"kinds,omitempty"`   // of the identifiers
+	Digests []string        `json:"digests,omitempty"` // keyed, of the identifiers in canonical form; none: any
+	Reason  string          `json:"reason"`
+	By      string          `json:"by"`
+	At      time.Time       `json:"at"`
+	MAC     string          `json:"mac,omitempty"`
+
+	Removed *Removal `json:"-"` // nil while it stands
+
+	re *regexp.Regexp
+}
+
+// Removal is holds/<n>/removed.json.
+type Removal struct {
+	Version int       `json:"version"`
+	N       int       `json:"n"`
+	Reason  string    `json:"reason"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+	MAC     string    `json:"mac,omitempty"`
+}
+
+// Subject is what is about to be erased.
+type Subject struct {
+	Account, Request string   // the request whose tombstone it is
+	Object           string   // as outputs show it
+	Digests          []string // of the request's identifiers, as Digest gives them
+}
+
+// Covers reports whether the hold stands and holds s: all that it names must agree.
+func (h *Hold) Covers(s Subject) bool {
+	if h.Removed != nil || h.Account != s.Account || h.Request != "" && h.Request != s.Request {
+		return false
+	}
+	if h.Object != "" {
+		if h.re == nil {
+			h.re = naming.Glob(h.Object)
+		}
+		if !h.re.MatchString(s.Object) {
+			return false
+		}
+	}
+	if len(h.Digests) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(h.Digests, func(d string) bool { return slices.Contains(s.Digests, d) })
+}
+
+// Digest is the keyed digest of an identifier in canonical form, for one account.
+func Digest(keys *seal.Keys, account string, kind pipeline.Kind, canon pipeline.Secret) string {
+	return keys.Digest("hold", account, []byte(string(kind)+"\x00"+canon.Reveal()))
+}
+
+// Holds are the holds of a work store.
+type Holds struct {
+	Work connectors.Store
+	Keys *seal.Keys
+}
+
+const dir = "holds/"
+
+func name(n int) string    { return dir + strconv.Itoa(n) + ".json" }
+func removed(n int) string { return dir + strconv.Itoa(n) + "/removed.json" }
+
+func (h Hold) authenticated() []byte {
+	h.MAC = ""
+	b, _ := json.Marshal(&h) // plain strings, numbers and times
+	return b
+}
+
+func (r Removal) authenticated() []byte {
+	r.MAC = ""
+	b, _ := json.Marshal(&r)
+	return b
+}
+
+// Add stores a hold and returns it with its number.
+func (s *Holds) Add(ctx context.Context, h Hold) (*Hold, error) {
+	all, err := s.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.Version = 1
+	if len(all) > 0 {
+		h.N = all[len(all)-1].N
+	}
+	for h.N++; ; h.N++ {
+		h.MAC = s.Keys.Authenticate("hold", h.authenticated())
+		err := s.create(ctx, name(h.N), &h)
+		if errors.Is(err, connectors.ErrExists) {
+			continue
+		}
+		return &h, err
+	}
+}
+
+// Remove notes that a hold is over. It fails with ErrUnknown or ErrRemoved where
+// there is nothing to remove.
+func (s *Holds) Remove(ctx context.Context, r Removal) error {
+	all, err := s.All(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(h *Hold) bool { return h.N == r.N })
+	if i < 0 {
+		return fmt.Errorf("hold %d: %w", r.N, ErrUnknown)
+	}
+	r.Version = 1
+	r.MAC = s.Keys.Authenticate("hold-removal", r.authenticated())
+	err = s.create(ctx, removed(r.N), &r)
+	if errors.Is(err, connectors.ErrExists) {
+		return fmt.Errorf("hold %d: %w", r.N, ErrRemoved)
+	}
+	return err
+}
+
+func (s *Holds) create(ctx context.Context, key string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := s.Work.Create(ctx, key, bytes.NewReader(append(b, '\n'))); err != nil {
+		return fmt.Errorf("store hold: %w", err)
+	}
+	return nil
+}
+
+// All reads all holds, by number, those that were removed among them. It reads
+// anew each time: a hold that is added while an erasure works counts at once.
+func (s *Holds) All(ctx context.Context) ([]*Hold, error) {
+	var out []*Hold
+	over := map[int]*Removal{}
+	for o, err := range s.Work.List(ctx, dir) {
+		if err != nil {
+			return nil, fmt.Errorf("list holds: %w", err)
+		}
+		first, rest, deeper := strings.Cut(strings.TrimPrefix(o.Key, dir), "/")
+		switch {
+		case !deeper:
+			h := new(Hold)
+			if err := s.read(ctx, o.Key, h); err != nil {
+				return nil, err
+			}
+			if o.Key != name(h.N) || s.Keys.Verify("hold", h.authenticated(), h.MAC) != nil {
+				return nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
+			}
+			out = append(out, h)
+		case rest == "removed.json":
+			r := new(Removal)
+			if err := s.read(ctx, o.Key, r); err != nil {
+				return nil, err
+			}
+			if first != strconv.Itoa(r.N) || s.Keys.Verify("hold-removal", r.authenticated(), r.MAC) != nil {
+				return nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
+			}
+			over[r.N] = r
+		}
+	}
+	for _, h := range out {
+		h.Removed = over[h.N]
+	}
+	slices.SortFunc(out, func(a, b *Hold) int { return a.N - b.N })
+	return out, nil
+}
+
+func (s *Holds) read(ctx context.Context, key string, v any) error {
+	body, err := s.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w: %w", key, ErrForged, err)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package hold
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"expunge/connectors/mem"
+	"expunge/pipeline"
+	"expunge/pipeline/seal"
+)
+
+func holds(t *testing.T, b byte) *Holds {
+	t.Helper()
+	keys, err := seal.Open(bytes.Repeat([]byte{b}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Holds{Work: mem.New("work", mem.Options{}), Keys: keys}
+}
+
+func TestCovers(t *testing.T) {
+	s := Subject{Account: "acme", Request: "R-1", Object: "s3://lake/calls/a.jsonl", Digests: []string{"d1", "d2"}}
+	for _, c := range []struct {
+		name string
+		hold Hold
+		want bool
+	}{
+		{"the account", Hold{Account: "acme"}, true},
+		{"another account", Hold{Account: "globex"}, false},
+		{"the request", Hold{Account: "acme", Request: "R-1"}, true},
+		{"another request", Hold{Account: "acme", Request: "R-2"}, false},
+		{"the same id of another account", Hold{Account: "globex", Request: "R-1"}, false},
+		{"the object", Hold{Account: "acme", Object: "s3://lake/calls/*"}, true},
+		{"another object", Hold{Account: "acme", Object: "s3://lake/forms/*"}, false},
+		{"an identifier", Hold{Account: "acme", Digests: []string{"d0", "d2"}}, true},
+		{"another's identifier", Hold{Account: "acme", Digests: []string{"d0"}}, false},
+		{"the identifier elsewhere", Hold{Account: "acme", Digests: []string{"d2"}, Object: "s3://lake/forms/*"}, false},
+		{"removed", Hold{Account: "acme", Removed: &Removal{}}, false},
+	} {
+		if got := c.hold.Covers(s); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func TestAddAndRemove(t *testing.T) {
+	s := holds(t, 1)
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for want := 1; want <= 11; want++ {
+		h, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "subpoena", By: "jo", At: at})
+		if err != nil || h.N != want {
+			t.Fatalf("hold %d: %v, %v", want, h, err)
+		}
+	}
+	if err := s.Remove(t.Context(), Removal{N: 2, Reason: "withdrawn", By: "jo", At: at}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remove(t.Context(), Removal{N: 2, Reason: "again", By: "jo", At: at}); !errors.Is(err, ErrRemoved) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if err := s.Remove(t.Context(), Removal{N: 12}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("removed what is not there: %v", err)
+	}
+	all, err := s.All(t.Context())
+	if err != nil || len(all) != 11 || all[10].N != 11 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	for _, h := range all {
+		if (h.Removed != nil) != (h.N == 2) {
+			t.Errorf("hold %d: removed %v", h.N, h.Removed)
+		}
+	}
+	other := holds(t, 2)
+	other.Work = s.Work
+	if _, err := other.All(t.Context()); !errors.Is(err, ErrForged) {
+		t.Errorf("read with another key: %v", err)
+	}
+	// Who can write to the work store can neither add nor remove one.
+	for _, key := range []string{"holds/12.json", "holds/1/removed.json"} {
+		s := holds(t, 1)
+		if _, err := s.Add(t.Context(), Hold{Account: "acme"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Work.Create(t.Context(), key, strings.NewReader(`{"version":1,"n":1}`)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.All(t.Context()); !errors.Is(err, ErrForged) {
+			t.Errorf("%s was put there by another: %v", key, err)
+		}
+	}
+}
+
+func TestDigestsDoNotJoin(t *testing.T) {
+	s := holds(t, 1)
+	a := Digest(s.Keys, "acme", pipeline.Phone, "+14045550123")
+	if a != Digest(s.Keys, "acme", pipeline.Phone, "+14045550123") || a == Digest(s.Keys, "globex", pipeline.Phone, "+14045550123") || a == Digest(s.Keys, "acme", pipeline.User, "+14045550123") {
+		t.Error("digests of one identifier must be equal within an account and kind, and nowhere else")
+	}
+}
