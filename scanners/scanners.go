@@ -115,6 +115,16 @@ type Match struct {
 	Tier   string // exact, normalised, hashed, linked, mention or review
 }
 
+// Review leaves matches to a person: found in a place, which the rule then names,
+// that does not tell whether the object, or which record of it, is meant. The
+// metadata of a file with many records is such a place: without this, all of them
+// would be handed over and erased.
+func Review(matches []Match, place string) {
+	for i := range matches {
+		matches[i].Tier, matches[i].Rule = "review", matches[i].Rule+"."+place
+	}
+}
+
 // Leaf is one scalar of a record.
 type Leaf struct {
 	Path  string

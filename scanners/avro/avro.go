@@ -17,18 +17,25 @@
 //
 // # Doc
 //
-// A JSON object, fields in the order of the schema: int and long as numbers, all
-// digits; float and double as numbers, "NaN", "+Inf" and "-Inf" as strings; bytes
-// and fixed as base64; enums as their symbol; maps as objects, repeated keys
-// repeated; unions as the value alone. Logical types: decimals as strings with all
-// digits of their scale; dates, times and timestamps as "2006-01-02",
-// "15:04:05.999999" and RFC 3339, without "Z" where they are local; durations as
-// "P1M2DT3.004S". A time beyond the day, and a logical type that is not known, is
-// as its physical type. Bytes of a string that are not UTF-8 become U+FFFD.
+// A JSON object, fields in the order of the schema, that array.RecordBuilder of arrow
+// v15 reads back with Schema: int and long as numbers, all digits; float and double
+// as numbers, "NaN", "+Inf" and "-Inf" as strings; bytes and fixed as base64; enums
+// as their symbol; decimals as strings with all digits of their scale, dates, times
+// and timestamps as the integer that they are; durations as "P1M2DT3.004S"; maps as
+// lists of {"key","value"}, repeated keys repeated; unions as the value alone.
+// Logical types that are not known are as their physical type. Bytes of a string
+// that are not UTF-8 become U+FFFD.
+//
+// What Arrow's types do not cover, a union of several types or a record inside of
+// itself, has a union in Schema and is JSON as people write it: dates, times and
+// timestamps as "2006-01-02", "15:04:05.999999" and RFC 3339 (without "Z" where they
+// are local), maps as objects. A file whose records are of several types is like
+// that as a whole, and has no Schema.
 //
 // # Leaves
 //
-// As in Doc, but for: whole floats as digits, decimals without trailing zeros,
+// As in Doc, but for: dates, times and timestamps as people write them (a time beyond
+// the day as a number), whole floats as digits, decimals without trailing zeros,
 // bytes as they stand, and a fixed of 16 that is not printable as a UUID. Points in
 // time and booleans are searched only where they are declared.
 //
@@ -165,19 +172,28 @@ func (s *scan) run() error {
 	}
 }
 
-// meta searches what the writer put in the header besides schema and codec.
+// meta searches what the writer put in the header besides schema and codec. It
+// says something of the file, not of one record: a person has to look.
 func (s *scan) meta() error {
 	rec := scanners.Record{Index: -1, Group: -1, Offset: -1, Length: -1, Doc: []byte("{}")}
 	for _, kv := range s.file.meta {
 		if kv.key == schemaKey || kv.key == codecKey {
 			continue
 		}
-		for _, l := range s.dec.walker.Text(kv.value, "(header)."+kv.key) {
+		name := kv.key
+		if n := len(rec.Matches); name != "" {
+			if rec.Matches = s.f.Find(rec.Matches, "(header){}", []byte(name)); len(rec.Matches) > n {
+				name = "?" // paths hold no identifiers
+			}
+		}
+		for _, l := range s.dec.walker.Text(kv.value, "(header)."+name) {
 			if l.Kind == walk.Null {
 				continue
 			}
 			value := append([]byte{}, l.Value...)
-			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.Path, Value: value})
+			if l.Kind != walk.Key {
+				rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: l.Path, Value: value})
+			}
 			rec.Matches = s.f.Find(rec.Matches, l.Path, value)
 		}
 		rec.Raw = append(append(rec.Raw, kv.key...), 0)
@@ -186,6 +202,7 @@ func (s *scan) meta() error {
 	if len(rec.Matches) == 0 {
 		return nil
 	}
+	scanners.Review(rec.Matches, "metadata")
 	if err := s.emit(&rec); err != nil {
 		return &emitted{err}
 	}
@@ -273,7 +290,7 @@ func (s *scan) record(sp span) error {
 	}
 	rec := &s.rec
 	*rec = scanners.Record{
-		Index: s.in.Part.Record + s.stats.Records, Group: -1, Offset: -1, Length: -1, Raw: d.doc, Doc: d.doc,
+		Index: s.in.Part.Record + s.stats.Records, Group: -1, Offset: -1, Length: -1, Raw: d.doc, Doc: d.doc, Schema: d.schema,
 		Leaves: rec.Leaves[:0], Matches: rec.Matches[:0],
 	}
 	for _, l := range d.leaves {

@@ -155,7 +155,7 @@ func TestHeader(t *testing.T) {
 		got = append(got, *r)
 		return nil
 	})
-	if err != nil || len(got) != 1 || got[0].Index != -1 || got[0].Matches[0].Path != "(header).writer" {
+	if err != nil || len(got) != 1 || got[0].Index != -1 || got[0].Matches[0].Path != "(header).writer" || got[0].Matches[0].Tier != "review" {
 		t.Errorf("%v: %+v", err, got)
 	}
 }
@@ -168,12 +168,12 @@ func TestLogical(t *testing.T) {
 		doc   string // of the value
 		leaf  string
 	}{
-		{`{"type":"int","logicalType":"date"}`, at, `"2026-11-20"`, "2026-11-20"},
-		{`{"type":"int","logicalType":"time-millis"}`, 61 * time.Second, `"00:01:01"`, "00:01:01"},
-		{`{"type":"long","logicalType":"time-micros"}`, 1500 * time.Microsecond, `"00:00:00.0015"`, "00:00:00.0015"},
-		{`{"type":"long","logicalType":"timestamp-millis"}`, at, `"2026-11-20T09:08:07.123Z"`, "2026-11-20T09:08:07.123Z"},
-		{`{"type":"long","logicalType":"timestamp-micros"}`, at, `"2026-11-20T09:08:07.123456Z"`, "2026-11-20T09:08:07.123456Z"},
-		{`{"type":"long","logicalType":"local-timestamp-micros"}`, at, `"2026-11-20T09:08:07.123456"`, "2026-11-20T09:08:07.123456"},
+		{`{"type":"int","logicalType":"date"}`, at, `20777`, "2026-11-20"},
+		{`{"type":"int","logicalType":"time-millis"}`, 61 * time.Second, `61000`, "00:01:01"},
+		{`{"type":"long","logicalType":"time-micros"}`, 1500 * time.Microsecond, `1500`, "00:00:00.0015"},
+		{`{"type":"long","logicalType":"timestamp-millis"}`, at, `1795165687123`, "2026-11-20T09:08:07.123Z"},
+		{`{"type":"long","logicalType":"timestamp-micros"}`, at, `1795165687123456`, "2026-11-20T09:08:07.123456Z"},
+		{`{"type":"long","logicalType":"local-timestamp-micros"}`, at, `1795165687123456`, "2026-11-20T09:08:07.123456"},
 		{`{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}`, big.NewRat(-1950, 100), `"-19.50"`, "-19.5"},
 		{`{"type":"fixed","name":"f","size":9,"logicalType":"decimal","precision":20,"scale":0}`, big.NewRat(4045550123, 1), `"4045550123"`, "4045550123"},
 		{`{"type":"fixed","name":"f","size":12,"logicalType":"duration"}`, avro.LogicalDuration{Months: 1, Days: 2, Milliseconds: 3004}, `"P1M2DT3.004S"`, "P1M2DT3.004S"},
@@ -181,6 +181,8 @@ func TestLogical(t *testing.T) {
 		{`{"type":"fixed","name":"f","size":16}`, [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, `"AAECAwQFBgcICQoLDA0ODw=="`, "00010203-0405-0607-0809-0a0b0c0d0e0f"},
 		{`"boolean"`, true, "true", "true"}, {`"float"`, float32(0.1), "0.1", "0.1"}, {`"double"`, 1e300, "1e+300", ""}, {`"double"`, -7.0, "-7", "-7"},
 		{`"long"`, int64(9007199254740993), "9007199254740993", "9007199254740993"}, {`"string"`, "a\"\\\n\xffé", `"a\"\\\u000a` + "\uFFFD" + `é"`, "a\"\\\n\xffé"},
+		{`["boolean",{"type":"int","logicalType":"date"}]`, map[string]any{"int.date": at}, `"2026-11-20"`, "2026-11-20"},
+		{`["string",{"type":"map","values":"long"}]`, map[string]any{"map": map[string]any{"k": int64(5)}}, `{"k":5}`, ""},
 		{`["null","long"]`, map[string]any{"long": int64(5)}, "5", "5"}, {`["null","long"]`, nil, "null", ""},
 	} {
 		schema := `{"type":"record","name":"r","fields":[{"name":"v","type":` + c.typ + `}]}`
@@ -189,7 +191,7 @@ func TestLogical(t *testing.T) {
 			t.Errorf("%s: %v, %q, want %s", c.typ, err, docs, c.doc)
 			continue
 		}
-		if l := leaves[0]; len(l) != 1 || l[0].Path != "v" || c.leaf != "" && string(l[0].Value) != c.leaf {
+		if l := leaves[0]; len(l) != 1 || l[0].Path != "v" && l[0].Path != "v.k" || c.leaf != "" && string(l[0].Value) != c.leaf {
 			t.Errorf("%s: leaves %q, want %q", c.typ, l, c.leaf)
 		}
 	}

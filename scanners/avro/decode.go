@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"strconv"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/hamba/avro/v2"
 
 	"expunge/scanners"
@@ -24,6 +26,7 @@ type leaf struct {
 type decoder struct {
 	nodes  nodes
 	root   *node
+	schema *arrow.Schema // of the docs
 	finder scanners.Finder
 	walker walk.Walker
 	fields *walk.Fields // of JSON in strings
@@ -47,7 +50,8 @@ type decoder struct {
 func newDecoder(schema avro.Schema, f scanners.Finder) *decoder {
 	paths := f.Fields()
 	d := &decoder{finder: f, nodes: nodes{fields: walk.NewPaths(paths)}, fields: walk.NewFields(paths), scratch: make([]byte, 0, 128)}
-	d.root = d.nodes.make(schema, "", true)
+	d.schema = arrowSchema(schema)
+	d.root = d.nodes.make(nil, schema, "", true, d.schema == nil)
 	return d
 }
 
@@ -169,24 +173,32 @@ func (d *decoder) value(n *node) error {
 		return err
 	case avro.Map:
 		key, value := d.nodes.entry(n)
-		d.write("{")
+		marks := [...]string{"[", `{"key":`, `,"value":`, "}", "]"}
+		if n.loose {
+			marks = [...]string{"{", "", ":", "", "}"}
+		}
+		d.write(marks[0])
 		err := d.runs(func() error {
 			k, err := d.bytes()
 			if err != nil {
 				return err
 			}
+			d.write(marks[1])
 			if d.full {
-				d.doc = append(appendQuoted(d.doc, k), ':')
+				d.doc = appendQuoted(d.doc, k)
 			}
+			d.write(marks[2])
 			d.scalar(key, k, true)
 			if d.full {
 				defer func(named string, under int) { d.named, d.under = named, under }(d.named, d.under)
 				d.named = string(d.nodes.fields.AppendKey(nil, d.place(value), k))
 				d.under = len(value.path)
 			}
-			return d.value(value)
+			err = d.value(value)
+			d.write(marks[3])
+			return err
 		})
-		d.write("}")
+		d.write(marks[4])
 		return err
 	}
 	return d.plain(n)
@@ -254,7 +266,10 @@ func (d *decoder) plain(n *node) error {
 			return fail(scanners.Corrupt, "an int is longer than 32 bits")
 		}
 		text, quoted := appendInteger(d.room(), n.logical, v)
-		if d.full {
+		switch {
+		case d.full && quoted && !n.loose:
+			d.doc = strconv.AppendInt(d.doc, v, 10)
+		case d.full:
 			d.doc = appendText(d.doc, text, quoted)
 		}
 		d.scalar(n, text, false)
@@ -325,7 +340,11 @@ func (d *decoder) opaque(n *node, b []byte) error {
 	switch {
 	case n.logical == avro.Decimal && len(b) <= maxDecimal && n.scale <= maxDecimal:
 		if d.full {
-			d.doc = appendText(d.doc, appendDecimal(nil, b, n.scale, false), true)
+			text := appendDecimal(nil, b, n.scale, false)
+			if digits(text) > n.digits {
+				return fail(scanners.Corrupt, "a decimal has more digits than its precision")
+			}
+			d.doc = appendText(d.doc, text, true)
 		}
 		d.scalar(n, appendDecimal(d.room(), b, n.scale, true), false)
 		return nil

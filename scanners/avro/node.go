@@ -10,8 +10,11 @@ import (
 // are first needed: a schema that refers to itself has no end.
 type node struct {
 	schema  avro.Schema // never a reference
+	above   *node
+	loose   bool // it has no type in the record's Schema: its values are JSON as people write it
 	logical avro.LogicalType
 	scale   int
+	digits  int // a decimal's precision
 	path    string
 	label   []byte // record fields: `"name":`
 	root    bool   // the record itself, or a branch of it
@@ -32,19 +35,19 @@ type nodes struct {
 // maxNodes bounds the places of a schema that refers to itself.
 const maxNodes = 1 << 20
 
-func (s *nodes) make(schema avro.Schema, path string, root bool) *node {
+// make makes the node below above (nil: the record; then loose says whether its
+// type is not told) that has this schema and path.
+func (s *nodes) make(above *node, schema avro.Schema, path string, root, loose bool) *node {
 	s.n++
-	if ref, ok := schema.(*avro.RefSchema); ok {
-		schema = ref.Schema()
-	}
+	schema = resolve(schema)
 	if root && path == "" && schema.Type() != avro.Record && schema.Type() != avro.Error && schema.Type() != avro.Union {
 		path = "value"
 	}
-	n := &node{schema: schema, path: path, root: root, searched: true}
+	n := &node{schema: schema, above: above, loose: loose, path: path, root: root, searched: true}
 	if l, ok := schema.(avro.LogicalTypeSchema); ok && l.Logical() != nil {
 		n.logical = l.Logical().Type()
 		if d, ok := l.Logical().(*avro.DecimalLogicalSchema); ok {
-			n.scale = d.Scale()
+			n.scale, n.digits = d.Scale(), d.Precision()
 		}
 	}
 	var text bool
@@ -54,10 +57,17 @@ func (s *nodes) make(schema avro.Schema, path string, root bool) *node {
 	case avro.Boolean:
 		n.searched = false
 	case avro.Record, avro.Error:
+		for a := above; a != nil && !n.loose; a = a.above {
+			n.loose = a.schema == schema // a record inside of itself
+		}
 		n.below = make([]*node, len(schema.(*avro.RecordSchema).Fields()))
 		return n
 	case avro.Union:
-		n.below = make([]*node, len(schema.(*avro.UnionSchema).Types()))
+		u := schema.(*avro.UnionSchema)
+		if _, one := nullable(u); !one && len(u.Types()) > 1 {
+			n.loose = true
+		}
+		n.below = make([]*node, len(u.Types()))
 		return n
 	case avro.Map, avro.Array:
 		n.below = make([]*node, 2)
@@ -82,7 +92,7 @@ func (s *nodes) field(n *node, i int) *node {
 		if n.path != "" {
 			path = n.path + "." + path
 		}
-		b := s.make(f.Type(), path, false)
+		b := s.make(n, f.Type(), path, false, n.loose)
 		b.label = append(appendQuoted(nil, []byte(f.Name())), ':')
 		n.below[i] = b
 	}
@@ -91,22 +101,22 @@ func (s *nodes) field(n *node, i int) *node {
 
 func (s *nodes) branch(n *node, i int) *node {
 	if n.below[i] == nil {
-		n.below[i] = s.make(n.schema.(*avro.UnionSchema).Types()[i], n.path, n.root)
+		n.below[i] = s.make(n, n.schema.(*avro.UnionSchema).Types()[i], n.path, n.root, n.loose)
 	}
 	return n.below[i]
 }
 
 func (s *nodes) item(n *node) *node {
 	if n.below[0] == nil {
-		n.below[0] = s.make(n.schema.(*avro.ArraySchema).Items(), n.path+"[]", false)
+		n.below[0] = s.make(n, n.schema.(*avro.ArraySchema).Items(), n.path+"[]", false, n.loose)
 	}
 	return n.below[0]
 }
 
 func (s *nodes) entry(n *node) (key, value *node) {
 	if n.below[0] == nil {
-		n.below[0] = s.make(avro.NewPrimitiveSchema(avro.String, nil), n.path+"{}", false)
-		n.below[1] = s.make(n.schema.(*avro.MapSchema).Values(), n.path+"{}", false)
+		n.below[0] = s.make(n, avro.NewPrimitiveSchema(avro.String, nil), n.path+"{}", false, n.loose)
+		n.below[1] = s.make(n, n.schema.(*avro.MapSchema).Values(), n.path+"{}", false, n.loose)
 	}
 	return n.below[0], n.below[1]
 }

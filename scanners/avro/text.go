@@ -102,6 +102,17 @@ func appendDecimal(dst, b []byte, scale int, trim bool) []byte {
 	return dst
 }
 
+// digits counts those of a decimal without the zeros that it begins with.
+func digits(text []byte) int {
+	n := 0
+	for _, c := range text {
+		if c >= '1' && c <= '9' || c == '0' && n > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // appendDuration appends months, days and milliseconds as ISO 8601 has them.
 func appendDuration(dst, b []byte) []byte {
 	u := binary.LittleEndian.Uint32

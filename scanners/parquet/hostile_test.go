@@ -255,6 +255,16 @@ func TestFooterMetadata(t *testing.T) {
 			t.Errorf("%s: found at %q", c.word, paths)
 		}
 	}
+	// It is the file's and no row's: a person decides.
+	_, err := New().Scan(t.Context(), input(buf.Bytes()), &finder{words: []string{"jane@"}}, func(r *scanners.Record) error {
+		if r.Index != -1 || len(r.Matches) != 1 || r.Matches[0].Tier != "review" {
+			t.Errorf("record %d: %+v", r.Index, r.Matches)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Only the part that begins the file has them.
 	got, _, err := scanAll(t, write(t, 30, 10, &pq.Snappy, 1), scanners.Part{Group: 1, Groups: 1}, &finder{words: []string{"jane@example.com"}})
 	if err != nil || len(got) != 0 {

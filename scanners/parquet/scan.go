@@ -145,7 +145,8 @@ func (l *leaf) isText() bool { return l.text.means == asString || l.text.means =
 // mayBeJSON reports whether b can be more than the text that it is.
 func mayBeJSON(b []byte) bool { return bytes.IndexByte(b, '{') >= 0 || bytes.IndexByte(b, '[') >= 0 }
 
-// footer searches the key-value metadata. The Arrow schema that writers embed is
+// footer searches the key-value metadata. It says something of the file, not of one
+// row: a person has to look. The Arrow schema that writers embed is
 // a binary copy of the columns' types and is left out.
 func (s *scan) footer() error {
 	rec := scanners.Record{Index: -1, Group: -1, Offset: -1, Length: -1, Schema: s.file.schema}
@@ -176,6 +177,7 @@ func (s *scan) footer() error {
 	if len(rec.Matches) == 0 {
 		return nil
 	}
+	scanners.Review(rec.Matches, "metadata")
 	rec.Doc = []byte("{}")
 	if err := s.emit(&rec); err != nil {
 		return passed{err}
