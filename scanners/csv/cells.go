@@ -142,44 +142,58 @@ func (t *table) cut(data []byte, start int, ended bool) (r row, ok bool) {
 		return r, false
 	}
 	r.quoted = bytes.IndexByte(line, '"') >= 0
+	end, newline := start+len(line), n >= 0 // of the line at hand
 	if !r.quoted || t.literal {
-		r.finish(data, start+len(line), n >= 0)
+		r.finish(data, end, newline)
 		r.cells = bytes.Count(line, []byte{t.delimiter}) + 1
 		return r, true
 	}
 	r.cells = 1
 	for i := start; ; {
-		if i < len(data) && data[i] == '"' {
-			for i++; ; i++ {
-				q := bytes.IndexByte(data[i:], '"')
-				if q < 0 {
-					return r, false
-				}
-				if i += q + 1; i >= len(data) || data[i] != '"' {
-					break
-				}
-			}
-			if i >= len(data) && !ended {
+		quote := t.quote(data, start, i, end)
+		r.cells += bytes.Count(data[i:quote], []byte{t.delimiter})
+		if quote == end {
+			r.finish(data, end, newline)
+			return r, newline || ended
+		}
+		for i = quote + 1; ; i++ {
+			q := bytes.IndexByte(data[i:], '"')
+			if q < 0 {
 				return r, false
 			}
-			if i < len(data) && data[i] != t.delimiter && data[i] != '\n' && (data[i] != '\r' || i+1 < len(data) && data[i+1] != '\n') {
-				r.odd = true
+			if i += q + 1; i >= len(data) || data[i] != '"' {
+				break
 			}
 		}
-		for i < len(data) && data[i] != t.delimiter && data[i] != '\n' {
-			i++
+		if i >= len(data) && !ended {
+			return r, false
 		}
-		if i >= len(data) {
-			r.finish(data, i, false)
-			return r, ended
+		if i < len(data) && data[i] != t.delimiter && data[i] != '\n' && (data[i] != '\r' || i+1 < len(data) && data[i+1] != '\n') {
+			r.odd = true
 		}
-		if data[i] == '\n' {
-			r.finish(data, i, true)
-			return r, true
+		if i > end { // the field reached over the line's end
+			end, newline = len(data), false
+			if n := bytes.IndexByte(data[i:], '\n'); n >= 0 {
+				end, newline = i+n, true
+			}
 		}
-		r.cells++
+	}
+}
+
+// quote is where the next quoted field begins in data[i:end], which lies outside
+// of quotes and in one line of the record that begins at start; else end.
+func (t *table) quote(data []byte, start, i, end int) int {
+	for i < end {
+		q := bytes.IndexByte(data[i:end], '"')
+		if q < 0 {
+			break
+		}
+		if i += q; i == start || data[i-1] == t.delimiter {
+			return i
+		}
 		i++
 	}
+	return end
 }
 
 func (r *row) finish(data []byte, end int, newline bool) {

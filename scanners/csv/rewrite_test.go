@@ -64,7 +64,7 @@ func TestRewriteLaws(t *testing.T) {
 func rewritten(t testing.TB, s scanners.Rewriter, doc string, l scanners.Layout, edits ...scanners.Edit) (string, error) {
 	t.Helper()
 	var spool bytes.Buffer
-	in := input(doc)
+	in := scantest.Text(doc)
 	in.Layout = l
 	out, err := s.Rewrite(context.Background(), in, edits, &spool, func(*scanners.Record) error { return nil })
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"expunge/scanners"
+	"expunge/scanners/scantest"
 )
 
 func TestScan(t *testing.T) {
@@ -36,7 +37,7 @@ func TestScan(t *testing.T) {
 		{doc: "needle,2\n", layout: scanners.Layout{Header: &no}, want: []string{"0 _1"}, records: 1},
 		{doc: "a\nneedle", want: []string{"0 a"}, records: 1}, {doc: ""}, {doc: "a,b"}, {doc: "\n\na,b\n1,needle", want: []string{"0 b"}, records: 1},
 	} {
-		got, docs, stats, err := found(t, New(), input2(c.doc, c.layout), c.doc, &finder{needle: "needle"})
+		got, docs, stats, err := (&scantest.Single{Needle: "needle"}).Found(t, New(), input2(c.doc, c.layout), c.doc)
 		r := &scanners.Refusal{}
 		errors.As(err, &r)
 		if !slices.Equal(got, c.want) || stats.Records != c.records || stats.Malformed != c.bad || r.Code != c.code {
@@ -51,15 +52,15 @@ func TestScan(t *testing.T) {
 }
 
 func input2(doc string, l scanners.Layout) scanners.Input {
-	in := input(doc)
+	in := scantest.Text(doc)
 	in.Layout = l
 	return in
 }
 
 func TestFields(t *testing.T) {
 	doc := "id,user_id,props\n1,42,\n42,1,\n3,\"42\",x\n4,,\"{\"\"user_id\"\":42}\"\n5,1,2,42\n42\n"
-	f := &finder{fields: []string{"user_id", "props.user_id", "_4"}, value: "42"}
-	got, _, _, err := found(t, New(), input(doc), doc, f)
+	f := &scantest.Single{Paths: []string{"user_id", "props.user_id", "_4"}, Value: "42"}
+	got, _, _, err := f.Found(t, New(), scantest.Text(doc), doc)
 	if want := []string{"0 user_id", "2 user_id", "3 props.user_id", "4 _4 suspect"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q %v", got, err)
 	}
@@ -72,21 +73,21 @@ func TestEdges(t *testing.T) {
 		fmt.Fprintf(&b, "%d,%d,\"%s\"\n", i, i%100, strings.Repeat("\n\"\",", i%30))
 	}
 	doc := b.String()
-	f := &finder{fields: []string{"id"}, value: "42"}
-	whole, _, stats, err := found(t, New(), input(doc), doc, f)
-	if err != nil || stats.Records != 30_000 || stats.Malformed != 0 || len(whole) != 300 || len(f.edges) < 4 {
-		t.Fatal(stats, len(whole), len(f.edges), err)
+	f := &scantest.Single{Paths: []string{"id"}, Value: "42"}
+	whole, _, stats, err := f.Found(t, New(), scantest.Text(doc), doc)
+	if err != nil || stats.Records != 30_000 || stats.Malformed != 0 || len(whole) != 300 || len(f.Edges) < 4 {
+		t.Fatal(stats, len(whole), len(f.Edges), err)
 	}
 	var got []string
 	from, record := int64(0), int64(0)
-	for i, edge := range f.edges {
-		in := input(doc)
+	for i, edge := range f.Edges {
+		in := scantest.Text(doc)
 		in.Part = scanners.Part{Off: from, Len: edge - from, Record: record}
 		if in.Part.Len == 0 {
 			continue
 		}
-		out, _, stats, err := found(t, New(), in, doc, &finder{fields: []string{"id"}, value: "42"})
-		if err != nil || record+stats.Records != f.counts[i] {
+		out, _, stats, err := (&scantest.Single{Paths: []string{"id"}, Value: "42"}).Found(t, New(), in, doc)
+		if err != nil || record+stats.Records != f.Counts[i] {
 			t.Fatal(stats, err)
 		}
 		got = append(got, out...)
@@ -103,7 +104,7 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
 		in := input2(doc, scanners.Layout{Delimiter: ','})
-		got, _, stats, err := found(t, New(), in, doc, &finder{needle: "needle"})
+		got, _, stats, err := (&scantest.Single{Needle: "needle"}).Found(t, New(), in, doc)
 		if r := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == scanners.Crashed) {
 			t.Fatal(err)
 		}
@@ -123,4 +124,14 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("%q: %d records, want %d; %d hits, want %d", doc, stats.Records, len(rows)-1, len(got), hits)
 		}
 	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	const plain = `CAL8154748ae6bd4e278a7cddd38a662f4f,+14045550123,13,true,2026-11-20T09:00:00Z,+14045550199,4711,https://example.com/?a=1&b=2,` + "\n"
+	const quoted = `CAL8154748ae6bd4e278a7cddd38a662f4f,+14045550123,13,true,2026-11-20T09:00:00Z,+14045550199,4711,"asked about ""spring"" prices, twice"` + "\n"
+	for name, line := range map[string]string{"plain": plain, "quoted": quoted, "mixed": plain + plain + plain + quoted} {
+		b.Run(name, func(b *testing.B) {
+			scantest.Bench(b, New(), "id,phone,duration,answered,start_time,tracking,user_id,page\n"+strings.Repeat(line, 20_000))
+		})
+	}
 }

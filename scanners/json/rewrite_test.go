@@ -51,7 +51,7 @@ func TestRewriteLaws(t *testing.T) {
 func rewritten(t testing.TB, doc string, edits ...scanners.Edit) (string, error) {
 	t.Helper()
 	var spool bytes.Buffer
-	out, err := Scanner{}.Rewrite(context.Background(), input(doc), edits, &spool, func(*scanners.Record) error { return nil })
+	out, err := Scanner{}.Rewrite(context.Background(), scantest.Text(doc), edits, &spool, func(*scanners.Record) error { return nil })
 	if err != nil {
 		return "", err
 	}

@@ -13,9 +13,11 @@ package json
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"expunge/scanners"
 	"expunge/scanners/lines"
@@ -226,14 +228,28 @@ func (c *cutter) close(at int) {
 // structural marks the bytes that matter outside of strings.
 var structural = [256]bool{'"': true, '{': true, '}': true, '[': true, ']': true}
 
+// breakOf is the offset of the next quote or backslash at or after i, or len(b).
+func breakOf(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		p, q := x^'"'*ones, x^'\\'*ones
+		if m := ((p-ones)&^p | (q-ones)&^q) & highs; m != 0 {
+			// A borrow may mark a byte after a true one, never before it.
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
+}
+
 // element goes on inside an element; false: it needs more bytes.
 func (c *cutter) element(b []byte, end bool) bool {
 	for c.at < len(b) {
 		if c.quoted {
-			i := c.at
-			for i < len(b) && b[i] != '"' && b[i] != '\\' {
-				i++
-			}
+			i := breakOf(b, c.at)
 			c.at = i
 			if i >= len(b) {
 				return false

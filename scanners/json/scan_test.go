@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"expunge/scanners"
+	"expunge/scanners/scantest"
 )
 
 func TestScan(t *testing.T) {
@@ -29,7 +30,7 @@ func TestScan(t *testing.T) {
 		{`[,1]`, nil, 0, scanners.Corrupt}, {`]`, nil, 0, scanners.Corrupt}, {`{} }`, nil, 1, scanners.Corrupt}, {`"abc`, nil, 0, scanners.Truncated},
 		{`[{"a":needle}]`, []string{"0  suspect"}, 1, ""}, {`{"a" 1}`, nil, 1, ""},
 	} {
-		got, docs, stats, err := found(t, Scanner{}, input(c.doc), c.doc, &finder{needle: "needle"})
+		got, docs, stats, err := (&scantest.Single{Needle: "needle"}).Found(t, Scanner{}, scantest.Text(c.doc), c.doc)
 		r := &scanners.Refusal{}
 		errors.As(err, &r)
 		if !slices.Equal(got, c.want) || stats.Records != c.records || r.Code != c.code {
@@ -53,22 +54,22 @@ func TestEdges(t *testing.T) {
 		fmt.Fprintf(&b, `{"n":%d,"id":%d,"t":"%s"}`, i, i%100, strings.Repeat(`\"x`, i%50))
 	}
 	doc := b.String() + "]\n"
-	f := &finder{fields: []string{"id"}, value: "42"}
-	whole, _, stats, err := found(t, Scanner{}, input(doc), doc, f)
-	if err != nil || stats.Records != 30_000 || len(whole) != 300 || len(f.edges) < 4 {
-		t.Fatal(stats, len(whole), len(f.edges), err)
+	f := &scantest.Single{Paths: []string{"id"}, Value: "42"}
+	whole, _, stats, err := f.Found(t, Scanner{}, scantest.Text(doc), doc)
+	if err != nil || stats.Records != 30_000 || len(whole) != 300 || len(f.Edges) < 4 {
+		t.Fatal(stats, len(whole), len(f.Edges), err)
 	}
 	// A later scan may begin at any boundary.
 	var got []string
 	from, record := int64(0), int64(0)
-	for i, edge := range f.edges {
-		in := input(doc)
+	for i, edge := range f.Edges {
+		in := scantest.Text(doc)
 		in.Part = scanners.Part{Off: from, Len: edge - from, Record: record}
 		if in.Part.Len == 0 {
 			continue
 		}
-		out, _, stats, err := found(t, Scanner{}, in, doc, &finder{fields: []string{"id"}, value: "42"})
-		if err != nil || record+stats.Records != f.counts[i] {
+		out, _, stats, err := (&scantest.Single{Paths: []string{"id"}, Value: "42"}).Found(t, Scanner{}, in, doc)
+		if err != nil || record+stats.Records != f.Counts[i] {
 			t.Fatal(stats, err)
 		}
 		got = append(got, out...)
@@ -87,8 +88,8 @@ func FuzzScan(f *testing.F) {
 		if strings.Contains(doc, `\needle`) { // "\n" is a line end there
 			return
 		}
-		find := &finder{needle: "needle"}
-		got, _, stats, err := found(t, Scanner{}, input(doc), doc, find)
+		find := &scantest.Single{Needle: "needle"}
+		got, _, stats, err := find.Found(t, Scanner{}, scantest.Text(doc), doc)
 		if r := (*scanners.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == scanners.Crashed) {
 			t.Fatal(err)
 		}
@@ -118,4 +119,15 @@ func FuzzScan(f *testing.F) {
 			t.Fatalf("%q: %d records, want %d; %d hits, want %d", doc, stats.Records, want, len(got), hits)
 		}
 	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	const call = `{"id":"CAL8154748ae6bd4e278a7cddd38a662f4f","customer_phone_number":"+14045550123","duration":13,"answered":true,"start_time":"2026-11-20T09:00:00Z",` +
+		`"tracking_phone_number":"+14045550199","user_id":"4711","visitor":{"ids":[{"value":"ab"}]},"landing_page_url":"https://example.com/?a=1\u0026b=2","note":null}`
+	const turn = `{"speaker":"agent","start":12.5,"text":"Thank you for calling, this call may be recorded for quality. How can I help you today, and is this the best number to reach you?"}`
+	for name, element := range map[string]string{"calls": call, "transcripts": turn} {
+		b.Run(name, func(b *testing.B) {
+			scantest.Bench(b, Scanner{}, "["+strings.Repeat(element+",\n", 20_000)+element+"]")
+		})
+	}
 }

@@ -60,7 +60,7 @@ func TestRewriteLaws(t *testing.T) {
 func copyOf(t testing.TB, s scanners.Rewriter, doc string, edits ...scanners.Edit) (string, error) {
 	t.Helper()
 	var spool bytes.Buffer
-	out, err := s.Rewrite(context.Background(), input(doc), edits, &spool, func(*scanners.Record) error { return nil })
+	out, err := s.Rewrite(context.Background(), scantest.Text(doc), edits, &spool, func(*scanners.Record) error { return nil })
 	if err != nil {
 		return "", err
 	}
@@ -204,7 +204,7 @@ func BenchmarkRewrite(b *testing.B) {
 			b.SetBytes(int64(len(doc)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := (Scanner{}).Rewrite(b.Context(), input(doc), edits, io.Discard, func(*scanners.Record) error { return nil }); err != nil {
+				if _, err := (Scanner{}).Rewrite(b.Context(), scantest.Text(doc), edits, io.Discard, func(*scanners.Record) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

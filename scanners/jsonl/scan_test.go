@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"expunge/scanners"
+	"expunge/scanners/scantest"
 )
 
 func TestScan(t *testing.T) {
@@ -25,7 +26,7 @@ func TestScan(t *testing.T) {
 		`no json` + "\n" + // 6 malformed, no candidate
 		`{"p":"+14045550123","p":"b",}` + "\n" + // 7 malformed
 		`{"m":{"+14045550123":true}}` // 8
-	got, docs, stats, err := found(t, Scanner{}, input(doc), doc, &finder{needle: ph})
+	got, docs, stats, err := (&scantest.Single{Needle: ph}).Found(t, Scanner{}, scantest.Text(doc), doc)
 	want := []string{"0 p", "2 p.q[]", "3 p.q", "4 value[]", "5  p suspect", "7  p suspect", "8 m{}"}
 	if err != nil || !slices.Equal(got, want) || stats != (scanners.Stats{Records: 9, Malformed: 3, Suspect: 2}) {
 		t.Errorf("%q %+v %v", got, stats, err)
@@ -39,11 +40,11 @@ func TestScan(t *testing.T) {
 	w := gzip.NewWriter(&z)
 	_, _ = w.Write([]byte(doc))
 	_ = w.Close()
-	packed, _, _, err := found(t, Scanner{}, input(z.String()), doc, &finder{needle: ph})
+	packed, _, _, err := (&scantest.Single{Needle: ph}).Found(t, Scanner{}, scantest.Text(z.String()), doc)
 	if err != nil || !slices.Equal(packed, want) {
 		t.Errorf("packed: %q %v", packed, err)
 	}
-	cut, _, _, err := found(t, Scanner{}, input(z.String()[:z.Len()-9]), doc, &finder{needle: ph})
+	cut, _, _, err := (&scantest.Single{Needle: ph}).Found(t, Scanner{}, scantest.Text(z.String()[:z.Len()-9]), doc)
 	if r := (*scanners.Refusal)(nil); !errors.As(err, &r) || r.Code != scanners.Truncated {
 		t.Errorf("cut: %q %v", cut, err)
 	}
@@ -64,7 +65,7 @@ func TestFields(t *testing.T) {
 		{"value[]", `["42"]`, true}, {"p", `{"p":" [1"}`, false}, {"user_id", `{"x":"\\","user_id":"42"}`, true},
 	} {
 		doc := `{"x":1}` + "\n" + c.line + "\n" + `{"y":2}`
-		got, _, stats, err := found(t, Scanner{}, input(doc), doc, &finder{fields: []string{"zz", c.field}, value: "42"})
+		got, _, stats, err := (&scantest.Single{Paths: []string{"zz", c.field}, Value: "42"}).Found(t, Scanner{}, scantest.Text(doc), doc)
 		if err != nil || (len(got) == 1) != c.hit || stats.Records != 3 {
 			t.Errorf("%s in %s: %q %v", c.field, c.line, got, err)
 		}
@@ -77,11 +78,11 @@ func TestParts(t *testing.T) {
 		fmt.Fprintf(&b, `{"n":%d,"p":"%s"}`+"\n", i, []string{"a", "needle"}[i%7/6])
 	}
 	doc := b.String()
-	whole, _, stats, err := found(t, Scanner{}, input(doc), doc, &finder{needle: "needle"})
+	whole, _, stats, err := (&scantest.Single{Needle: "needle"}).Found(t, Scanner{}, scantest.Text(doc), doc)
 	if err != nil || stats.Records != 20_000 {
 		t.Fatal(stats, err)
 	}
-	parts, err := Scanner{}.Split(t.Context(), input(doc), 100_000)
+	parts, err := Scanner{}.Split(t.Context(), scantest.Text(doc), 100_000)
 	if err != nil || len(parts) < 3 {
 		t.Fatal(len(parts), err)
 	}
@@ -89,12 +90,12 @@ func TestParts(t *testing.T) {
 	var record int64
 	for _, p := range parts {
 		p.Record = record
-		in := input(doc)
+		in := scantest.Text(doc)
 		in.Part = p
-		f := &finder{needle: "needle"}
-		out, _, stats, err := found(t, Scanner{}, in, doc, f)
-		if err != nil || f.edges[len(f.edges)-1] != p.Off+p.Len {
-			t.Fatal(f.edges, err)
+		f := &scantest.Single{Needle: "needle"}
+		out, _, stats, err := f.Found(t, Scanner{}, in, doc)
+		if err != nil || f.Edges[len(f.Edges)-1] != p.Off+p.Len {
+			t.Fatal(f.Edges, err)
 		}
 		got = append(got, out...)
 		record += stats.Records
@@ -102,12 +103,12 @@ func TestParts(t *testing.T) {
 	if !slices.Equal(got, whole) {
 		t.Errorf("parts differ from the whole: %d, %d", len(got), len(whole))
 	}
-	if parts, err := (Scanner{}).Split(t.Context(), input("\x1f\x8b\x08rest of it all"), 4); parts != nil || err != nil {
+	if parts, err := (Scanner{}).Split(t.Context(), scantest.Text("\x1f\x8b\x08rest of it all"), 4); parts != nil || err != nil {
 		t.Error(parts, err)
 	}
-	short := input(doc)
+	short := scantest.Text(doc)
 	short.Size += 10
-	if _, _, _, err := found(t, Scanner{}, short, doc, &finder{}); err == nil {
+	if _, _, _, err := (&scantest.Single{}).Found(t, Scanner{}, short, doc); err == nil {
 		t.Error("a short body passed")
 	}
 }
@@ -120,8 +121,8 @@ func FuzzScan(f *testing.F) {
 		if strings.Contains(doc, "\x1f\x8b") || strings.Contains(doc, `\needle`) { // "\n" is a line end there
 			return
 		}
-		find := &finder{needle: "needle", fields: []string{"id", "u.id"}, value: "42"}
-		got, _, stats, err := found(t, Scanner{}, input(doc), doc, find)
+		find := &scantest.Single{Needle: "needle", Paths: []string{"id", "u.id"}, Value: "42"}
+		got, _, stats, err := find.Found(t, Scanner{}, scantest.Text(doc), doc)
 		if err != nil {
 			if r := (*scanners.Refusal)(nil); !errors.As(err, &r) || r.Code == scanners.Crashed {
 				t.Fatal(err)
@@ -155,27 +156,11 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-type idle struct{ fields []string }
-
-func (idle) Probe(at []int, _ []byte) []int                               { return at }
-func (f idle) Fields() []string                                           { return f.fields }
-func (idle) ProbeField(int, []byte) bool                                  { return false }
-func (idle) Boundary(int64, int, int64)                                   {}
-func (idle) Find(d []scanners.Match, _ string, _ []byte) []scanners.Match { return d }
-
 func BenchmarkScan(b *testing.B) {
 	line := `{"id":"CAL8154748ae6bd4e278a7cddd38a662f4f","customer_phone_number":"+14045550123","duration":13,"answered":true,"start_time":"2026-11-20T09:00:00Z",` +
 		`"tracking_phone_number":"+14045550199","user_id":"4711","visitor":{"ids":[{"value":"ab"}]},"landing_page_url":"https://example.com/?a=1\u0026b=2","note":null}` + "\n"
-	in := input(strings.Repeat(line, 20_000))
-	for name, fields := range map[string][]string{"none": nil, "five": {"id", "user_id", "session_uuid", "person_id", "ga"}} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(in.Size)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := (Scanner{}).Scan(b.Context(), in, idle{fields}, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	doc := strings.Repeat(line, 20_000)
+	for name, paths := range map[string][]string{"none": nil, "five": {"id", "user_id", "session_uuid", "person_id", "ga"}} {
+		b.Run(name, func(b *testing.B) { scantest.Bench(b, Scanner{}, doc, paths...) })
 	}
 }
