@@ -4,7 +4,8 @@
 // Blocks and records are decoded here, by the schema that the file carries (which
 // hamba/avro parses): every length is checked against what is there, both values
 // of a map's repeated key are seen, and an end inside a block is an error. A file
-// that ends after a whole block is whole: the format says no count of its own.
+// that ends after a whole block is whole: the format says no count of its own. Files
+// that are not packed as a whole can be cut between blocks.
 //
 // # Paths
 //
@@ -51,7 +52,6 @@ package avro
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -75,7 +75,7 @@ const (
 // Scanner searches object container files. The zero value is ready.
 type Scanner struct{}
 
-var _ scanners.Scanner = Scanner{}
+var _ scanners.Splitter = Scanner{}
 
 // Format is "avro".
 func (Scanner) Format() string { return "avro" }
@@ -92,11 +92,14 @@ func fail(code scanners.Code, format string, args ...any) error {
 	return &fault{code, fmt.Sprintf(format, args...)}
 }
 
-// Scan searches the object. It cannot be cut: Part must be the whole.
+// Scan searches in.Part, which is whole blocks.
 func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, emit func(*scanners.Record) error) (stats scanners.Stats, err error) {
 	defer scanners.Guard(in.Name, &err)
-	if !in.Part.Whole() {
-		return stats, scanners.Refuse(scanners.Unsupported, in.Name, errors.New("an Avro file is scanned as a whole"))
+	var head *file
+	if in.Part.Off > 0 {
+		if head, err = readHeader(ctx, in); err != nil {
+			return stats, refuse(ctx, in.Name, head, err)
+		}
 	}
 	src, err := lines.Open(ctx, in)
 	if err != nil {
@@ -104,24 +107,15 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 	}
 	defer src.Close()
 	file := newFile(src)
+	file.src.off = in.Part.Off
 	defer file.close()
+	if head != nil {
+		file.codec, file.schema, file.sync = head.codec, head.schema, head.sync
+	}
 	s := &scan{ctx: ctx, in: in, f: f, emit: emit, stats: &stats, file: file}
 	if err := s.run(); err != nil {
-		var own *fault
-		var out *emitted
-		switch {
-		case errors.As(err, &out):
-			return stats, out.error
-		case ctx.Err() != nil:
-			return stats, ctx.Err()
-		case file.src.err != nil: // whatever the decoder made of it
-			return stats, lines.Refuse(ctx, in.Name, file.src.err)
-		case errors.As(err, &own):
-			return stats, scanners.Refuse(own.code, in.Name, err)
-		}
-		return stats, scanners.Refuse(scanners.Corrupt, in.Name, err)
+		return stats, refuse(ctx, in.Name, file, err)
 	}
-	f.Boundary(file.src.off, 0, in.Part.Record+stats.Records)
 	return stats, nil
 }
 
@@ -148,19 +142,24 @@ type span struct {
 }
 
 func (s *scan) run() error {
-	if err := s.file.header(); err != nil {
-		return err
+	if s.in.Part.Off == 0 {
+		if err := s.file.header(); err != nil {
+			return err
+		}
 	}
 	s.dec = newDecoder(s.file.schema, s.f)
 	if err := s.meta(); err != nil {
 		return err
 	}
-	for {
+	for told := int64(-1); ; {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
 		count, data, err := s.file.block()
 		if err == io.EOF {
+			if end := s.file.end(); end > told {
+				s.f.Boundary(end, 0, s.in.Part.Record+s.stats.Records)
+			}
 			return nil
 		}
 		if err != nil {
@@ -169,6 +168,8 @@ func (s *scan) run() error {
 		if err := s.block(count, data); err != nil {
 			return err
 		}
+		told = s.file.end()
+		s.f.Boundary(told, 0, s.in.Part.Record+s.stats.Records)
 	}
 }
 

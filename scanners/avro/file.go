@@ -50,6 +50,9 @@ func newFile(chunks lines.Chunks) *file {
 	return &file{src: src, r: bufio.NewReaderSize(src, 64<<10)}
 }
 
+// end is the place behind what was read.
+func (f *file) end() int64 { return f.src.off - int64(f.r.Buffered()) }
+
 func (f *file) close() {
 	if f.zstd != nil {
 		f.zstd.Close()
@@ -60,7 +63,7 @@ func (f *file) close() {
 type source struct {
 	chunks lines.Chunks
 	rest   []byte
-	off    int64 // bytes handed out
+	off    int64 // behind the bytes that were handed out
 	err    error
 }
 
