@@ -35,10 +35,15 @@ type Copied struct {
 	Kept bool
 	// Empty reports whether a leaf is as empty as it can be; nil: null, or "".
 	Empty func(was, is scanners.Leaf) bool
+	// Stays is what stays in the object whatever becomes of its records.
+	Stays string
 	// Structure are paths whose leaves stay in every record.
 	Structure []string
 	// Fixed are records that cannot be redacted: MALFORMED.
 	Fixed []int64
+	// Lazy says that parts without an edit are copied unread: what is wrong in them is
+	// for a scan to find.
+	Lazy bool
 	// Bound are records that cannot be erased by themselves, and of which something
 	// stays when they are redacted.
 	Bound []int64

@@ -104,6 +104,9 @@ func (c *copies) damaged(t *testing.T) {
 		if err != nil && (!errors.As(err, &ref) || ref.Code == scanners.Crashed) || o.open.Load() != 0 {
 			t.Fatalf("%d: %v", i, err)
 		}
+		if c.Lazy && scanErr != nil {
+			continue
+		}
 		if (err == nil) != (scanErr == nil) {
 			t.Fatalf("%d: scan says %v, rewrite %v", i, scanErr, err)
 		}
@@ -167,12 +170,19 @@ func FuzzRewriter(t *testing.T, s scanners.Rewriter, f Copied, bits uint64, keep
 	o := &object{data: f.Data, size: int64(len(f.Data))}
 	in := o.input("o", f.Layout)
 	in.Every = true
+	many := errors.New("too many records to be compared in a moment")
 	stats, scanErr := s.Scan(context.Background(), in, &Finder{}, func(r *scanners.Record) error {
+		if r.Index > 2000 {
+			return many
+		}
 		if r.Index >= 0 {
 			c.all = append(c.all, keepRecord(r))
 		}
 		return nil
 	})
+	if scanErr == many {
+		return
+	}
 	out, err := c.try(t, f.Data, nil)
 	if (err == nil) != (scanErr == nil) {
 		t.Fatalf("scan says %v, rewrite %v", scanErr, err)
