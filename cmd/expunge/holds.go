@@ -242,11 +242,7 @@ func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
 			}
 			s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: row.Object}
 			if entry := e.requests[ref]; entry != nil {
-				for _, id := range entry.Request.Identifiers {
-					if canon, err := identity.Normalise(id.Kind, id.Value, e.cfg.Policy.DefaultRegion); err == nil {
-						s.Digests = append(s.Digests, hold.Digest(e.keys, ref.Account, canon.Kind, canon.Value))
-					}
-				}
+				s.Digests = e.holdDigests(entry.Request)
 			}
 			for _, h := range all {
 				if h.Covers(s) {
