@@ -304,6 +304,63 @@ func TestDamagedPoolsSayYes(t *testing.T) {
 	}
 }
 
+// TestBucketsAreBound: a bucket holds only in its place, in its pool, in its file.
+func TestBucketsAreBound(t *testing.T) {
+	body := []byte("bucket")
+	b := append(bytes.Clone(body), newSealer(Key{7}, "f").digest(40, 2, body)...)
+	for _, c := range []struct {
+		key    Key
+		file   string
+		pool   int64
+		bucket uint64
+		want   bool
+	}{{Key{7}, "f", 40, 2, true}, {Key{7}, "g", 40, 2, false}, {Key{7}, "f", 41, 2, false}, {Key{7}, "f", 40, 3, false}, {Key{8}, "f", 40, 2, false}} {
+		got, err := newSealer(c.key, c.file).openBucket(c.pool, c.bucket, b)
+		if (err == nil) != c.want || c.want && !bytes.Equal(got, body) {
+			t.Errorf("%+v: %q, %v", c, got, err)
+		}
+	}
+}
+
+// TestDirectoriesAreBound: who gives a bucket's bytes to its neighbour would make it
+// say no without a bucket to check.
+func TestDirectoriesAreBound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	var pairs []pair
+	for range 100 {
+		pairs = append(pairs, newPair(rng.Uint64(), rng.IntN(9)))
+	}
+	b, p := appendPool(nil, 0, Key{7}, "f", pairs, 9)
+	dir := b[:p.Dir]
+	if ends, err := directory(p, dir); err != nil || len(ends) != int(p.Buckets) {
+		t.Fatalf("as written: %d ends, %v", len(ends), err)
+	}
+	forged := bytes.Clone(dir)
+	for i := 1; i < len(forged); i++ {
+		if forged[i-1]+forged[i] < 128 && forged[i] > 0 {
+			forged[i-1], forged[i] = forged[i-1]+forged[i], 0
+			break
+		}
+	}
+	if _, err := directory(p, forged); err == nil || bytes.Equal(dir, forged) {
+		t.Errorf("a forged directory: %v", err)
+	}
+}
+
+// TestPlacesNeedNoMoreThanIsKept: a token that was kept in part is looked for where
+// it was put.
+func TestPlacesNeedNoMoreThanIsKept(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	s := shape{buckets: 499_979, remainder: 25}
+	for range 10_000 {
+		token := rng.Uint64()
+		b, r := s.place(token)
+		if b2, r2 := s.place(token & tokenMask); b != b2 || r != r2 {
+			t.Fatalf("%x is put at %d, %d and looked for at %d, %d", token, b2, r2, b, r)
+		}
+	}
+}
+
 func TestKeptPoolsAreNotRead(t *testing.T) {
 	work := mem.New("work", mem.Options{})
 	filters := &Filters{Work: work, Keys: testKeys(t), Key: Key{7}}
