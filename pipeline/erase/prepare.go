@@ -57,21 +57,24 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		return nil, nil
 	}
 	o := &op{ref: sealed.Ref, entry: journal.Entry{
-		Kind: journal.Intent, Object: t.ID, Version: sealed.Version, ETag: sealed.ETag, Act: journal.Replace, Rows: digestRows(sealed.Rows),
+		Kind: journal.Intent, Object: t.ID, Version: sealed.Version, ETag: sealed.ETag, Rows: digestRows(sealed.Rows),
 	}}
+	for _, act := range []journal.Act{journal.Delete, journal.Replace} {
+		o.entry.Act = act
+		if done := e.Past.Final(o.entry.Place()); done != nil {
+			o.entry, o.settled, o.known = *done, true, true
+			return o, nil
+		}
+		ours, err := e.earlier(ctx, k, o, there)
+		if err != nil {
+			return o, o.refusal(ctx, err)
+		}
+		if ours {
+			return o, nil
+		}
+	}
 	if v.whole {
 		o.entry.Act = journal.Delete
-	}
-	if done := e.Past.Final(o.entry.Place()); done != nil {
-		o.entry, o.settled, o.known = *done, true, true
-		return o, nil
-	}
-	ours, err := e.earlier(ctx, k, o, there)
-	if err != nil {
-		return o, o.refusal(ctx, err)
-	}
-	if ours {
-		return o, nil
 	}
 	switch {
 	case v.whole && v.kept > 0, v.whole && len(v.edits) > 0 && hasRedaction(v.edits):
@@ -109,9 +112,32 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 	}
 	o.patch, err = e.rewrite(ctx, t, src, v, f, &o.entry)
 	if err != nil {
+		if all, countErr := e.nothingStays(ctx, t, src, v); countErr == nil && all {
+			o.entry.Act = journal.Delete // a format that has no form for "no record": the object is what goes
+			return o, nil
+		}
 		return o, o.refusal(ctx, err)
 	}
 	return o, nil
+}
+
+// nothingStays reports whether every record of an object goes, each the one that was
+// sealed, and none is malformed: then nothing is lost with the object.
+func (e *Erase) nothingStays(ctx context.Context, t *manifest.Target, src *source, v verdict) (bool, error) {
+	if v.kept > 0 || hasRedaction(v.edits) {
+		return false, nil
+	}
+	in := e.input(t, src.size, src.open)
+	s, err := e.scanner(ctx, t, in)
+	if err != nil {
+		return false, err
+	}
+	n := int64(0)
+	stats, err := each(ctx, s, in, func(r seen) error {
+		n++
+		return e.same(v.digest[r.index], r.rec)
+	})
+	return err == nil && stats.Malformed == 0 && stats.Records == n && n == int64(len(v.edits)), err
 }
 
 // earlier settles an op that a killed try carried out without saying so.

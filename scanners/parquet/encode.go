@@ -29,7 +29,12 @@ func (nobody) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match {
 }
 
 // encode writes a row group anew, after edits.
-func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) error {
+func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error) {
+	defer func() { // parquet-go panics on schemas and types that it does not write
+		if p := recover(); p != nil {
+			err = unsupported("row group %d cannot be encoded anew", g)
+		}
+	}()
 	s := &scan{file: w.file, finder: nobody{}, inf: &inflater{}, record: first, every: true, numRows: w.file.meta.RowGroups[g].NumRows}
 	defer s.inf.close()
 	s.emit = w.check
@@ -41,7 +46,7 @@ func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) error {
 		return err
 	}
 	base := w.spool.n
-	var out *pq.Writer
+	var out *pq.GenericWriter[any]
 	row := make(pq.Row, 0, len(w.file.leaves))
 	redact := &redactor{}
 	redacted := false
@@ -200,7 +205,7 @@ func (l *leaf) value(e entry) pq.Value {
 }
 
 // writer makes a writer of one row group, in the manner of row group g.
-func (w *rewriting) writer(g int) (*pq.Writer, error) {
+func (w *rewriting) writer(g int) (*pq.GenericWriter[any], error) {
 	src := w.file.src
 	if w.kinds == nil {
 		var err error
@@ -232,7 +237,7 @@ func (w *rewriting) writer(g int) (*pq.Writer, error) {
 	if len(blooms) > 0 {
 		options = append(options, pq.BloomFilters(blooms...))
 	}
-	return pq.NewWriter(w.spool, options...), nil
+	return pq.NewGenericWriter[any](w.spool, options...), nil
 }
 
 // pageVersion is that of the row group's first data page.
