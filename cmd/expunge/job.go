@@ -90,9 +90,17 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	if err := j.seed(); err != nil {
 		return false, err
 	}
+	identities, err := (&closure.Store{Work: j.work, Keys: j.keys, Run: j.h.Run}).NewWriter()
+	if err != nil {
+		return false, err
+	}
+	defer identities.Close()
 	for round := 1; ; round++ {
 		j.watch.begin("rounds")
 		if err := j.round(ctx, round); err != nil {
+			return false, err
+		}
+		if err := identities.Add(j.closure.Round()); err != nil {
 			return false, err
 		}
 		if round == 1 {
@@ -113,6 +121,9 @@ func (j *job) do(ctx context.Context) (bool, error) {
 		}
 	}
 	if err := j.fence(ctx); err != nil {
+		return false, err
+	}
+	if err := identities.Store(ctx); err != nil {
 		return false, err
 	}
 	return j.finish(ctx)
