@@ -19,7 +19,9 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/config"
+	"expunge/pipeline/report"
 )
 
 // scale is how large a synthetic lake is: accounts × datasets × dates objects, and
@@ -145,6 +147,7 @@ type scaleNight struct {
 	Accounts int // the first ones ask
 	Each     int // requests of each
 	Person   int // the first consumer that is asked about
+	Known    int // accounts whose objects the catalog knows from a night before
 }
 
 func (n scaleNight) requests() int { return n.Accounts * n.Each }
@@ -169,8 +172,8 @@ func TestScale(t *testing.T) {
 	config := scaleConfig(t, dir, s)
 	nights := []scaleNight{
 		{Name: "some accounts ask", Accounts: s.Accounts / 20, Each: 20, Person: 2},
-		{Name: "every account asks", Accounts: s.Accounts, Each: 1, Person: 0},
-		{Name: "every account asks again", Accounts: s.Accounts, Each: 1, Person: 1},
+		{Name: "every account asks", Accounts: s.Accounts, Each: 1, Person: 0, Known: s.Accounts / 20},
+		{Name: "every account asks again", Accounts: s.Accounts, Each: 1, Person: 1, Known: s.Accounts},
 	}
 	for _, night := range nights {
 		submit := filepath.Join(dir, "requests.jsonl")
@@ -238,7 +241,7 @@ func runScale(t *testing.T, dir, config, submit string, s scale, night scaleNigh
 		t.Fatalf("%s: exit %d\n%s", night.Name, f.Code, tail(log))
 	}
 	t.Logf("%s: %s requests over %s objects: submitted in %.1f s, run in %.1f s, peak %s", night.Name,
-		humanize.Comma(int64(night.requests())), humanize.Comma(int64(s.objects())), f.Submit, f.Seconds, humanize.IBytes(uint64(f.Peak)))
+		humanize.Comma(int64(night.requests())), humanize.Comma(int64(s.objects())), f.Submit, f.Seconds, ibytes(f.Peak))
 	return f
 }
 
@@ -297,9 +300,61 @@ func TestScaleNight(t *testing.T) {
 	}
 }
 
+// check compares a night's report with what the synthetic lake asks for.
 func (f *scaleFigures) check(t *testing.T, s scale, night scaleNight) {
 	t.Helper()
-	if f.Peak > s.Memory {
-		t.Errorf("%s: %s resident at the peak, %s at most", night.Name, humanize.IBytes(uint64(f.Peak)), humanize.IBytes(uint64(s.Memory)))
+	var r report.Report
+	if err := json.Unmarshal(f.Report, &r); err != nil {
+		t.Fatal(err)
 	}
+	t.Logf("  %s, phases: %v", night.Name, r.Phases)
+	t.Logf("  objects: %v, pruned: %v", r.Objects, r.Pruned)
+	t.Logf("  one pass %s, first scans %s, read again %s (%s without a hit), filters %s: %.2f %% of one pass for nothing", ibytes(r.Bytes.Pass),
+		ibytes(r.Bytes.First), ibytes(r.Bytes.Again), ibytes(r.Bytes.AgainWithoutHit), ibytes(r.Bytes.Filters), 100*r.Bytes.PartOfPass)
+	calls := map[string]report.Calls{}
+	for _, store := range r.Stores {
+		calls[store.Store] = store.Calls
+		t.Logf("  %s: %+v", store.Store, store.Calls)
+	}
+	is := func(what string, got, low, high int) {
+		t.Helper()
+		if got < low || got > high {
+			t.Errorf("%s: %d %s, want %d to %d", night.Name, got, what, low, high)
+		}
+	}
+	is("bytes resident at the peak", int(f.Peak), 1, int(s.Memory))
+	is("requests", len(r.Requests), night.requests(), night.requests())
+	records, bundles := int64(0), 0
+	for _, q := range r.Requests {
+		records += q.Records
+		if q.Bundle != "" {
+			bundles++
+		}
+	}
+	is("records", int(records), night.requests(), night.requests()) // each consumer has one
+	undeclared := int64(0)
+	for _, n := range r.Undeclared {
+		undeclared += n
+	}
+	is("undeclared objects", int(undeclared), s.Undeclared, s.Undeclared)
+	is("undeclared places", len(r.Undeclared), min(s.Undeclared, 10_001), 10_001)
+
+	may := night.Accounts * len(scaleDatasets) * s.Dates
+	is("objects of accounts that do not ask", int(r.Pruned["NO_REQUEST"]), s.objects()-may, s.objects()-may)
+	scanned, fresh := int(r.Objects[pipeline.Scanned]), may-night.Known*len(scaleDatasets)*s.Dates
+	is("objects opened", scanned, fresh, fresh+night.requests()+may/50)
+	is("objects skipped", int(r.Objects[pipeline.Skipped]), may-scanned, may-scanned)
+	if fresh == 0 && r.Bytes.PartOfPass > 0.02 {
+		t.Errorf("%s: %.1f %% of one pass was read for nothing", night.Name, 100*r.Bytes.PartOfPass)
+	}
+
+	// Neither listings nor files hang on the number of objects, but for the shards and
+	// batches of tens of thousands and of thousands.
+	is("listings of the lake", int(calls["lake"].Lists), 1, 2)
+	is("listings of the work store", int(calls["work"].Lists), 1, 60)
+	is("pages of the lake", int(calls["lake"].Pages), (s.objects()+s.Undeclared)/1000, (s.objects()+s.Undeclared)/1000+2)
+	files := int(calls["work"].Creates) - 2*night.requests() - 5*bundles // a claim and an event each, and five files a bundle
+	is("files but those of requests", files, 1, 100+2*s.objects()/50_000+3*scanned/2_000)
 }
+
+func ibytes(n int64) string { return humanize.IBytes(uint64(n)) }
