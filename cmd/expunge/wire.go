@@ -223,6 +223,9 @@ func detectFormat(ctx context.Context, in scanners.Input) (string, error) {
 			break // the head of a packed object is cut, which its scan will judge
 		}
 	}
+	if len(head) == 0 {
+		return "text", nil // nothing is in it, such as after an erasure of all its records: no format has a say
+	}
 	return detect.Format(head[:min(len(head), detect.HeadSize)]), nil
 }
 
