@@ -116,7 +116,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 	if err := s.run(); err != nil {
 		return stats, refuse(ctx, in.Name, file, err)
 	}
-	return stats, nil
+	return stats, src.Notes(f, emit)
 }
 
 // emitted is an error of emit, which is passed on as it is.

@@ -69,11 +69,12 @@ func Open(r io.Reader) (Stream, string, error) {
 	codec := Detect(head[:n])
 	var next func() ([]byte, error)
 	var closer func()
+	said := &notes{}
 	switch codec {
 	case Plain:
 		next = newPlain(src)
 	case Gzip:
-		next = newGzip(src)
+		next = newGzip(src, said)
 	case Zstd:
 		next, closer, err = newZstd(src)
 		if err != nil {
@@ -82,7 +83,7 @@ func Open(r io.Reader) (Stream, string, error) {
 	default:
 		return nil, codec, fmt.Errorf("open %s: %w", codec, ErrUnsupported)
 	}
-	return &stream{codec: codec, src: src, next: next, close: closer}, codec, nil
+	return &stream{codec: codec, src: src, next: next, close: closer, notes: said}, codec, nil
 }
 
 // OpenPlain returns a Stream of bytes that are known not to be packed: a part of a
@@ -221,6 +222,7 @@ type stream struct {
 	src   *source
 	next  func() ([]byte, error)
 	close func()
+	notes *notes
 	err   error
 }
 

@@ -99,7 +99,7 @@ func (c Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder,
 		}
 	}
 	f.Boundary(s.win.Off+int64(len(s.win.Data)), 0, in.Part.Record+stats.Records)
-	return stats, nil
+	return stats, src.Notes(f, emit)
 }
 
 // table reads what the beginning of the object says of its columns.

@@ -77,7 +77,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 			if s.cutter.inside || last && s.cutter.list {
 				return stats, scanners.Refuse(scanners.Truncated, in.Name, errors.New("document has no end"))
 			}
-			return stats, nil
+			return stats, src.Notes(f, emit)
 		}
 	}
 }

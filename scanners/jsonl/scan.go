@@ -68,7 +68,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 			if !ended { // an empty part ends, too
 				f.Boundary(in.Part.Off, 0, in.Part.Record)
 			}
-			return stats, nil
+			return stats, src.Notes(f, emit)
 		}
 		if err != nil {
 			return stats, lines.Refuse(ctx, in.Name, err)

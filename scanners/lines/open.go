@@ -15,6 +15,15 @@ type Source struct {
 	close func()
 }
 
+// Notes searches what the packing of the object, which has been read to its end,
+// says besides the data. An error is emit's.
+func (s *Source) Notes(f scanners.Finder, emit func(*scanners.Record) error) error {
+	if stream, ok := s.Chunks.(compress.Stream); ok {
+		return compress.Notes(stream, f, emit)
+	}
+	return nil
+}
+
 // Close frees what the source holds.
 func (s *Source) Close() { s.close() }
 

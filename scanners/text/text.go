@@ -129,7 +129,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 		// Nobody can begin inside a compressed object: its only boundary is its end.
 		f.Boundary(in.Part.Off+n, -1, s.record)
 	}
-	return s.stats, nil
+	return s.stats, compress.Notes(stream, f, emit)
 }
 
 // scan is one scan on its way.

@@ -12,7 +12,7 @@ import (
 // half a MiB.
 const ChunkSize = 256 << 10
 
-// maxText bounds a member's name and its comment.
+// maxText bounds a member's name and its comment; extra fields cannot be longer.
 const maxText = 64 << 10
 
 // Errors of gzip's frame around the deflate data.
@@ -26,6 +26,7 @@ var (
 // identifies a person ("jane-doe-export.csv"); bytes are as in the object.
 type Header struct {
 	Name, Comment []byte
+	Extra         []byte    // fields of others' making
 	Modified      time.Time // zero if it does not say
 }
 
@@ -140,7 +141,7 @@ func (z *Reader) header() error {
 	d.ip += 10
 	if flags&flagExtra != 0 {
 		for n := f.uint16(); n > 0 && f.err == nil; n-- {
-			f.byte()
+			h.Extra = append(h.Extra, f.byte())
 		}
 	}
 	if flags&flagName != 0 {
