@@ -36,7 +36,21 @@ func (s *stopwatch) end() {
 	s.began = now
 }
 
-// figures puts into the report what the run has cost so far.
+// every is how often long work says how far it is, where no bar shows it.
+const every = 10 * time.Second
+
+// listing says from time to time how far a listing is.
+func (a *app) listing() func(objects int64) {
+	last := a.now()
+	return func(objects int64) {
+		if now := a.now(); now.Sub(last) >= every {
+			last = now
+			a.flags.log().Info("listing", "objects", objects)
+		}
+	}
+}
+
+// figures puts into the report what the run has cost this process so far.
 func (a *app) figures(r *report.Report) {
 	a.watch.end()
 	r.Phases, r.PeakMemory = slices.Clone(a.watch.phases), peakMemory()

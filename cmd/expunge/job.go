@@ -74,6 +74,7 @@ func (j *job) do(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	j.watch.begin("plan")
+	j.plan.Progress = j.listing()
 	if j.summary, err = j.plan.Make(ctx); err != nil {
 		return false, err
 	}

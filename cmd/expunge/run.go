@@ -10,13 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path"
-	"slices"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
@@ -218,41 +215,6 @@ func (a *app) readHeader(ctx context.Context, h *header) error {
 	}
 	if h.Config != a.cfg.Digest {
 		return usage("run %s began under other settings; resume it with the config it began with, or begin a new run", run)
-	}
-	return nil
-}
-
-// dryRun says what a run would read.
-func (a *app) dryRun(ctx context.Context, picked []*intake.Entry) error {
-	stores, err := a.stores(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := a.planner(stores, picked, "")
-	if err != nil {
-		return err
-	}
-	s, err := p.Estimate(ctx)
-	if err != nil {
-		return err
-	}
-	if a.flags.json {
-		return printJSON(s)
-	}
-	fmt.Printf("requests      %d\n", len(picked))
-	fmt.Printf("objects       %s (%s)\n", humanize.Comma(s.Objects), humanize.IBytes(uint64(s.Bytes)))
-	fmt.Printf("may be opened %s (%s), less what the catalog rules out\n", humanize.Comma(s.Scan), humanize.IBytes(uint64(s.ScanBytes)))
-	for _, class := range slices.Sorted(maps.Keys(s.ByClass)) {
-		fmt.Printf("  %-11s %s\n", class, humanize.IBytes(uint64(s.ByClass[class])))
-	}
-	for _, code := range slices.Sorted(maps.Keys(s.Pruned)) {
-		fmt.Printf("not opened    %s: %s\n", humanize.Comma(s.Pruned[code]), code)
-	}
-	for _, where := range slices.Sorted(maps.Keys(s.Undeclared)) {
-		fmt.Printf("UNDECLARED    %s below %s\n", humanize.Comma(s.Undeclared[where]), where)
-	}
-	for _, name := range s.Unmatched {
-		fmt.Printf("no object     matches the pattern of dataset %s; mend it, or drop the dataset\n", name)
 	}
 	return nil
 }

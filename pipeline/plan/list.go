@@ -35,6 +35,9 @@ func (p *Plan) List(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, 
 				o.N = n
 				n++
 				p.count(s, &o)
+				if p.Progress != nil && n%progressObjects == 0 {
+					p.Progress(n)
+				}
 				if !yield(o, nil) {
 					return
 				}
@@ -143,6 +146,9 @@ func (p *Plan) count(s *Summary, o *pipeline.Object) {
 		s.Pruned[o.Code]++
 	}
 }
+
+// progressObjects is after how many objects Progress is told.
+const progressObjects = 10_000
 
 // masked is an error of a store, which may name keys, and keys may hold what
 // identifies a person.

@@ -56,8 +56,9 @@ type Plan struct {
 	Sources  []Source // sorted by name
 	Claim    func(store, key string) (Claim, error)
 	Datasets []pipeline.Dataset
-	Accounts map[string]string // names and ids to names
-	Demands  map[string]Demand // by account, for those that have open requests
+	Accounts map[string]string   // names and ids to names
+	Demands  map[string]Demand   // by account, for those that have open requests
+	Progress func(objects int64) // told now and then how many were listed; nil: nobody
 
 	Work connectors.Store
 	Run  string

@@ -28,7 +28,8 @@ func (b *Bytes) sum() {
 	}
 }
 
-// Store is what a run asked of one store, until its report was written.
+// Store is what a run asked of one store, until its report was written. Of a run
+// that was resumed it is what the last process asked.
 type Store struct {
 	Store string `json:"store"` // its name in the config; "work" is the work store
 	Calls
