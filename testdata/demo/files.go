@@ -65,7 +65,7 @@ func (d *demo) fill(ctx context.Context) (objects, size int64, err error) {
 func (d *demo) download(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(transfers)
-	for _, folder := range []string{"bundles/", "runs/"} {
+	for _, folder := range []string{"bundles/", "runs/", "certificates/"} {
 		pages := s3.NewListObjectsV2Paginator(d.client, &s3.ListObjectsV2Input{
 			Bucket: aws.String(workBucket), Prefix: aws.String(workPrefix + folder),
 		})

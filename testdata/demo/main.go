@@ -103,6 +103,9 @@ func run(ctx context.Context, bin, dir string, keep bool) (err error) {
 	if err := d.compare(run); err != nil {
 		return err
 	}
+	if err := d.erase(ctx, run); err != nil {
+		return err
+	}
 	d.next(run)
 	if keep {
 		d.wait(ctx)
@@ -198,8 +201,28 @@ func (d *demo) job(ctx context.Context) (string, error) {
 	if _, err := d.expunge(ctx, "What would be erased, and why? Nothing has been touched so far.", nil, "inspect", "runs/"+run+"/manifest/tombstones.parquet"); err != nil {
 		return "", err
 	}
-	_, err = d.expunge(ctx, "A person approves the sealed manifest, by its digest.", nil, "approve", run, "--by", "demo")
-	return run, err
+	return run, nil
+}
+
+// erase applies the manifest and looks at what is left of the lake.
+func (d *demo) erase(ctx context.Context, run string) error {
+	for _, step := range []struct {
+		why  string
+		args []string
+	}{
+		{"A person approves the sealed manifest, by its digest.", []string{"approve", run, "--by", "demo"}},
+		{"What is approved is erased, read back, searched again and certified.", []string{"erase", run}},
+		{"Whoever doubts it verifies again, at any time.", []string{"verify", run}},
+	} {
+		if _, err := d.expunge(ctx, step.why, nil, step.args...); err != nil {
+			return err
+		}
+	}
+	fmt.Println("# Is that right? The lake now, against what the generator knows.")
+	if err := d.erased(ctx); err != nil {
+		return err
+	}
+	return d.download(ctx)
 }
 
 func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -251,6 +274,7 @@ func (d *demo) next(run string) {
 	fmt.Printf(`Where to look (a copy of the work store is in %[1]s):
   %[1]s/bundles/ACCOUNT/REQUEST/index.html    a bundle, for people
   %[1]s/runs/%[2]s/report.html
+  %[1]s/certificates/ACCOUNT/                 what was erased, signed and logged
   %[3]s/config.yaml, %[3]s/requests.jsonl
 
 What to type next:
