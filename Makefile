@@ -57,13 +57,13 @@ benchmarks:
 # compiler and fetches DuckDB, which lives in a module of its own.
 BENCH_SIZE ?= 300MB
 bench:
-	cd testdata/bench && CGO_ENABLED=1 $(GO) run . -size $(BENCH_SIZE)
+	cd testdata/bench && CGO_ENABLED=1 $(GO) run -mod=mod . -size $(BENCH_SIZE)
 
 # The built program on JSONL.gz of this raw size, within 512 MiB of memory. Needs
 # a fifth of it as free space for temporary files.
 MEMORY_SIZE ?= 10GB
 bench-memory: build
-	cd testdata/bench && CGO_ENABLED=1 $(GO) run . -memory ../../bin/expunge -size $(MEMORY_SIZE) -every 2000
+	cd testdata/bench && CGO_ENABLED=1 $(GO) run -mod=mod . -memory ../../bin/expunge -size $(MEMORY_SIZE) -every 2000
 
 # Runs over a synthetic store of 5 million objects, 10,000 accounts and 10,000 requests
 # at a time: what is resident, how many files are written, how often stores are listed.

@@ -106,6 +106,15 @@ type Finder interface {
 	Boundary(off int64, group int, record int64)
 }
 
+// Narrower is a Finder that may look at some fields only. A scanner of columns need
+// not probe a column that it does not look at.
+type Narrower interface {
+	Finder
+	// Looks reports whether Find may match in the field at path or in what lies
+	// inside of it. It may err only towards yes.
+	Looks(path string) bool
+}
+
 // Match is one wanted identifier in one leaf.
 type Match struct {
 	Needle uint32 // the finder's own number for what was found

@@ -9,7 +9,7 @@ import (
 	"expunge/scanners"
 )
 
-var _ scanners.Finder = (*Finder)(nil)
+var _ scanners.Narrower = (*Finder)(nil)
 
 // FinderOptions says what of one object is searched, and how.
 type FinderOptions struct {
@@ -127,6 +127,20 @@ func (f *Finder) Probe(at []int, raw []byte) []int {
 	}
 	slices.Sort(at[n:])
 	return at
+}
+
+// Looks implements scanners.Narrower: where undeclared fields are not searched, only
+// declared ones and what lies inside of them can match.
+func (f *Finder) Looks(path string) bool {
+	if f.o.Search || len(f.wild) > 0 {
+		return true
+	}
+	for declared := range f.exact {
+		if rest, ok := strings.CutPrefix(declared, path); ok && (rest == "" || strings.ContainsRune(".[{", rune(rest[0]))) {
+			return true
+		}
+	}
+	return false
 }
 
 // Fields implements scanners.Finder.

@@ -199,3 +199,28 @@ func TestDoubtfulPlaces(t *testing.T) {
 		}
 	}
 }
+
+// Where undeclared fields are not searched, Find matches in no field that the
+// finder does not look at.
+func TestLooks(t *testing.T) {
+	fields := []pipeline.Field{{Path: "phone", Kind: pipeline.Phone}, {Path: "visitor.ids[].value", Kind: pipeline.Email}, {Path: "props.user", Kind: pipeline.Email}}
+	set := Compile(testKey, "US", wanted(t, pipeline.Email, "jane@example.com"))
+	for path, want := range map[string]bool{
+		"phone": true, "visitor.ids[].value": true, "props": true, "props.user": true,
+		"phone2": false, "pho": false, "visitor.ids[].name": false, "note": false,
+	} {
+		if got := set.Finder(FinderOptions{Fields: fields}).Looks(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+		if found := len(set.Finder(FinderOptions{Fields: fields}).Find(nil, path, []byte("jane@example.com"))) > 0; found && !want {
+			t.Errorf("%s: not looked at, but matched", path)
+		}
+		if !set.Finder(FinderOptions{Fields: fields, Search: true}).Looks(path) {
+			t.Errorf("%s: not looked at in a search of all fields", path)
+		}
+	}
+	wild := append(fields, pipeline.Field{Path: "attributes.{}", Kind: pipeline.Email})
+	if !set.Finder(FinderOptions{Fields: wild}).Looks("note") {
+		t.Error("a path with {} may be any")
+	}
+}

@@ -134,8 +134,10 @@ func (s *scan) declare() {
 	s.asm.columns, s.asm.paths = s.file.leaves, s.paths
 	s.columns, s.places, s.adrift = make([]column, len(s.file.leaves)), make([][]place, len(s.file.leaves)), make([]bool, len(s.file.leaves))
 	s.told = make([]bool, len(s.file.leaves))
+	narrow, _ := s.finder.(scanners.Narrower)
 	for i, l := range s.file.leaves {
-		s.columns[i] = column{probe: l.text.searched(), fields: s.paths.At(l.path), inside: l.isText() && s.paths.Below(l.path)}
+		looks := narrow == nil || narrow.Looks(l.path)
+		s.columns[i] = column{probe: l.text.searched() && looks, fields: s.paths.At(l.path), inside: l.isText() && s.paths.Below(l.path)}
 	}
 }
 
