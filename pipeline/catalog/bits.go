@@ -38,9 +38,6 @@ func (w *bitWriter) rice(v uint64, p uint) {
 	w.put(v&(1<<p-1), p)
 }
 
-// align ends the current byte.
-func (w *bitWriter) align() { w.free = 0 }
-
 // bitReader reads what a bitWriter wrote. Beyond the end it reads zeros and
 // notes that it did.
 type bitReader struct {

@@ -25,7 +25,8 @@ type recorder struct {
 	res    *pipeline.UnitResult
 	finder *identity.Finder
 	keyed  []identity.Link // link ids in the object's name, while that is looked at
-	err    error           // fatal to the run
+	times  span
+	err    error // fatal to the run
 
 	schemas map[*arrow.Schema][]byte
 }
@@ -49,6 +50,10 @@ func (r *recorder) object() error {
 func (r *recorder) record(rec *scanners.Record) error {
 	account, code := r.account(rec)
 	if r.everyRecord() && rec.Index >= 0 {
+		if ms := record.Time(rec, r.d); ms != pipeline.NoTime {
+			r.times.add(ms)
+			r.times.dated++
+		}
 		switch code {
 		case record.Unattributed:
 			r.res.Unattributed++

@@ -97,8 +97,10 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 	in := s.input(u, d, &res.Bytes)
 	format := d.Format
 	if format == "auto" {
+		stop := replay(&in)
 		var err error
-		if format, err = s.Detect(ctx, in); err != nil {
+		format, err = s.Detect(ctx, in)
+		if stop(); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
@@ -133,9 +135,14 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 			return nil, err
 		}
 	}
-	stats, err := scanner.Scan(ctx, in, r.finder, r.record)
+	var finder scanners.Finder = r.finder
+	if u.Catalog && d.Time != "" && !in.Every {
+		finder = newTimed(r.finder, d.Time, &r.times)
+	}
+	stats, err := scanner.Scan(ctx, in, finder, r.record)
 	s.Bytes.Add(res.Bytes)
 	res.Records, res.Malformed = stats.Records, stats.Malformed
+	r.times.tell(res, in.Every)
 	if !in.Every && u.Object.Account != "" {
 		res.Rows[u.Object.Account] = stats.Records
 	}
