@@ -97,6 +97,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, si
 	for _, l := range entry.Last.Left {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
 	}
+	if err := e.notExamined(ctx, b); err != nil {
+		return err
+	}
 	name, err := certificate.Issue(ctx, e.work, b, signer)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
+	"expunge/pipeline/certificate"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/report"
 )
@@ -65,7 +66,7 @@ func (a *app) resolve(p string) ([]string, error) {
 	if p == "" || slices.Contains(strings.Split(p, "/"), "..") {
 		return nil, usage("%q is no path below work store %s", p, a.work.URL())
 	}
-	return []string{p, p + "/manifest.json", p + "/bundle.json", p + "/report.json", "runs/" + p + "/report.json", "runs/" + p + "/run.json"}, nil
+	return []string{p, p + ".json", p + "/manifest.json", p + "/bundle.json", p + "/report.json", "runs/" + p + "/report.json", "runs/" + p + "/run.json"}, nil
 }
 
 // inspect shows one file; ErrNotFound where there is none.
@@ -93,6 +94,8 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 			return nil
 		case base == "bundle.json":
 			return printBundle(body, key)
+		case strings.HasPrefix(key, "certificates/"):
+			return printCertificate(body, key)
 		}
 		_, err = io.Copy(os.Stdout, body)
 		return err
@@ -209,5 +212,46 @@ func printBundle(r io.Reader, key string) error {
 		}
 		fmt.Printf("withheld  %s: %s\n", what, w.Reason)
 	}
+	return nil
+}
+
+// printCertificate shows what a certificate says; whether it is to be believed,
+// `expunge verify` says.
+func printCertificate(r io.Reader, key string) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	_, b, err := certificate.Parse(raw)
+	if err != nil {
+		return &coded{exitRefused, fmt.Errorf("%s: %w", key, err)}
+	}
+	state := "complete"
+	if !b.Complete {
+		state = "PARTIAL"
+	}
+	fmt.Printf("certificate  of %s, %s, issued %s by run %s\n", b.Request, state, b.Issued, b.Run)
+	fmt.Printf("covers       records dated up to %s; received %s\n", b.Cutoff, b.Received)
+	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
+		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
+	}
+	for _, o := range b.Objects {
+		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, plural(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
+	}
+	for _, x := range b.Exceptions {
+		fmt.Printf("excepted     %s of %s under %s, kept: %s; review by %s\n", plural(x.Records, "record", "records"), x.Dataset, x.Code, strings.Join(x.Fields, ", "), x.ReviewBy)
+	}
+	for _, o := range b.Open {
+		fmt.Printf("open         %s: %s: %s\n", o.Object, o.State, o.Reason)
+	}
+	for _, o := range b.NotExamined {
+		fmt.Printf("not examined %s: %s: %s\n", o.Object, o.Code, o.Reason)
+	}
+	for _, text := range b.NotCovered {
+		fmt.Printf("not covered  %s\n", text)
+	}
+	fmt.Printf("verified     %s: %s and %s read back, %d left that nothing explains, %d on purpose\n", b.Verified.At,
+		plural(b.Verified.Objects, "object", "objects"), plural(b.Verified.Records, "record", "records"), b.Verified.Residue, b.Verified.Expected)
+	fmt.Println("`expunge verify` checks its signature and its place in the log")
 	return nil
 }

@@ -38,7 +38,7 @@ type Body struct {
 	Received     string           `json:"received"`
 	Cutoff       string           `json:"cutoff"` // records dated later were not touched
 	Issued       string           `json:"issued"`
-	Complete     bool             `json:"complete"` // every object that could hold something was examined, and nothing is open
+	Complete     bool             `json:"complete"` // nothing is open: every object that could hold something was examined, or a person waived it (NotExamined)
 	Dispositions map[string]int64 `json:"dispositions"`
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"expunge/pipeline/certificate"
+	"expunge/pipeline/report"
+)
+
+// notExamined fills in what the run could not read of what may concern the
+// certificate's account, waived or not: a certificate says what nobody looked into.
+func (e *erasure) notExamined(ctx context.Context, b *certificate.Body) error {
+	if e.report == nil {
+		r := new(report.Report)
+		if err := readJSON(ctx, e.work, "runs/"+e.m.Run+"/report.json", r); err != nil {
+			return err
+		}
+		e.report = r
+	}
+	add := func(x *report.Refusal, reason string) {
+		if x.Account != "" && x.Account != b.Account {
+			return
+		}
+		n := certificate.NotExamined{Object: x.Object, Code: x.Code, Reason: reason}
+		if !strings.Contains(x.Object, "{") { // shown in full: its id is that of its name
+			n.ObjectID = e.keys.Digest("object", "", []byte(x.Object))
+		}
+		b.NotExamined = append(b.NotExamined, n)
+	}
+	r := e.report
+	for i := range r.Refusals {
+		add(&r.Refusals[i], r.Refusals[i].Reason)
+	}
+	for i := range r.Waived {
+		w := &r.Waived[i].Waiver
+		add(&r.Waived[i].Refusal, fmt.Sprintf("waived by %s until %s: %s", w.By, w.Until, w.Reason))
+	}
+	if more := r.Refused + r.Waivers - int64(len(r.Refusals)+len(r.Waived)); more > 0 {
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%d more refused objects, of any account: objects.parquet of run %s names them", more, e.m.Run))
+	}
+	return nil
+}
