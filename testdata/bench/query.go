@@ -19,7 +19,7 @@ import (
 // the text, a comparison per column).
 const (
 	columnsQuery = `
-SELECT id FROM %s
+SELECT %s FROM %s
 WHERE right(translate(customer_phone_number, '+-(). ', ''), 10) IN (SELECT phone FROM wanted)
    OR lower(customer_email) IN (SELECT email FROM wanted)`
 
@@ -56,11 +56,11 @@ func question(p part, f format, everywhere bool) string {
 	}
 	switch {
 	case !everywhere && f.name == "csv":
-		return fmt.Sprintf(columnsQuery, fmt.Sprintf(columnsCSV, glob, strings.Join(types, ", ")))
+		return fmt.Sprintf(columnsQuery, "id", fmt.Sprintf(columnsCSV, glob, strings.Join(types, ", ")))
 	case !everywhere && f.name == "parquet":
-		return fmt.Sprintf(columnsQuery, fmt.Sprintf("read_parquet('%s')", glob))
+		return fmt.Sprintf(columnsQuery, "*", fmt.Sprintf("read_parquet('%s')", glob))
 	case !everywhere:
-		return fmt.Sprintf(columnsQuery, fmt.Sprintf(columnsJSON, glob, packed))
+		return fmt.Sprintf(columnsQuery, "id", fmt.Sprintf(columnsJSON, glob, packed))
 	case f.name == "csv":
 		return fmt.Sprintf(everywhereQuery, "split_part(line, ',', 1)", fmt.Sprintf(wholeLines, glob, packed))
 	case f.name == "parquet":
@@ -112,9 +112,18 @@ func queryLake(ctx context.Context, p part, f format, threads int, everywhere bo
 		return o, fmt.Errorf("query %s: %w", f.name, err)
 	}
 	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return o, err
+	}
+	var id string // the first column
+	row := make([]any, len(names))
+	for i := range row {
+		row[i] = new(any)
+	}
+	row[0] = &id
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		if err := rows.Scan(row...); err != nil {
 			return o, err
 		}
 		o.IDs = append(o.IDs, id)
