@@ -1,8 +1,9 @@
 // Package media scans objects that have no records: recordings, pictures, any
 // file. The object is the record. What its metadata says is searched: INFO, bext
-// and iXML chunks of WAV, ID3 tags, Vorbis comments of Ogg and FLAC. Sound,
-// pictures and video are never read, and nothing is asked of what they hold.
-// Containers that are not known have no metadata as far as this package goes.
+// and iXML chunks of WAV, ID3 tags, Vorbis comments of Ogg and FLAC, iTunes' lists,
+// user data and XMP of MP4, M4A, 3GP and QuickTime. Sound, pictures and video are
+// never read, and nothing is asked of what they hold. Containers that are not known
+// have no metadata as far as this package goes.
 package media
 
 import (

@@ -115,9 +115,50 @@ func files() []scantest.File {
 	}
 }
 
+func box(kind string, content ...string) string {
+	body := strings.Join(content, "")
+	return be32(len(body)+8) + kind + body
+}
+
+// item is an entry of an iTunes list.
+func item(kind string, typ int, value string) string {
+	return box(kind, box("data", be32(typ), be32(0), value))
+}
+
+func wideBox(kind, body string) string {
+	return be32(1) + kind + be32(0) + be32(len(body)+16) + body
+}
+
+func mp4Files() []scantest.File {
+	leaf := func(path, value string) scantest.Leaf { return scantest.Leaf{Path: path, Value: value} }
+	sound := strings.Repeat("\x01\xfe\x7f\x80", 30_000)
+	ftyp := box("ftyp", "M4A ", be32(0), "M4A mp42")
+	list := func(items ...string) string {
+		return box("udta", box("meta", be32(0), box("hdlr", be32(0), be32(0), "mdirappl", strings.Repeat("\x00", 9)), box("ilst", items...)))
+	}
+	named := box("----", box("mean", be32(0), "com.example"), box("name", be32(0), "caller"), box("data", be32(1), be32(0), "jane@example.com"))
+	return []scantest.File{
+		file("m4a", ftyp+box("mdat", sound)+box("moov", box("mvhd", strings.Repeat("\x00", 100)), list(item("\xa9nam", 1, "Call of +14045550123"), item("\xa9ART", 2, wideText(binary.BigEndian, "Jos\u00e9")),
+			item("covr", 13, sound[:2000]), named, item("tmpo", 21, "\x00\x78"), item("trkn", 0, "\x00\x00\x00\x01"), item("desc", 0, "a text"))),
+			leaf("(mp4).\u00a9nam", "Call of +14045550123"), leaf("(mp4).\u00a9ART", "Jos\u00e9"), leaf("(mp4).caller", "jane@example.com"), leaf("(mp4).tmpo", "120"), leaf("(mp4).desc", "a text")),
+		file("m4a, moov first, wide mdat", ftyp+box("moov", list(item("\xa9cmt", 1, "to +14045550124")))+box("free")+wideBox("mdat", sound), leaf("(mp4).\u00a9cmt", "to +14045550124")),
+		file("m4a, mdat to the end", ftyp+box("moov", list(item("\xa9cmt", 1, "to +14045550124")))+be32(0)+"mdat"+sound, leaf("(mp4).\u00a9cmt", "to +14045550124")),
+		file("m4a, cut in its sound", ftyp+box("moov", list(item("\xa9nam", 1, "Jane Doe")))+be32(1<<30)+"mdat"+sound, leaf("(mp4).\u00a9nam", "Jane Doe")),
+		file("3gp", box("ftyp", "3gp4", be32(0))+box("moov", box("trak", box("udta", box("name", "Jane's track"))), box("udta", box("titl", be32(0), "\x15\xc7", "Jane Doe\x00"), box("perf", be32(0), "\x15\xc7\xfe\xff", wideText(binary.BigEndian, "Jo\u00eb"), "\x00\x00"),
+			box("loci", be32(0), "\x15\xc7", "Main Street 5\x00", "\x01\x00\x01\x02", "\x00earth\x00by jane@example.com\x00"), box("yrrc", be32(0), "\x07\xd8"))),
+			leaf("(mp4).name", "Jane's track"), leaf("(mp4).titl", "Jane Doe"), leaf("(mp4).perf", "Jo\u00eb"), leaf("(mp4).loci", "Main Street 5"), leaf("(mp4).loci", "earth"), leaf("(mp4).loci", "by jane@example.com")),
+		file("quicktime", box("wide")+box("mdat", sound)+box("moov", box("udta", box("\xa9nam", "\x00\x08\x15\xc7Jane Doe"), box("\xa9inf", "\x00\x05\x00\x00hello\x00\x03\x15\xc7two"), be32(0)),
+			box("meta", box("hdlr", be32(0), be32(0), "mdta", strings.Repeat("\x00", 13)), box("keys", be32(0), be32(2), box("mdta", "com.apple.quicktime.author"), box("mdta", "com.apple.quicktime.location.name")),
+				box("ilst", box(be32(1), box("data", be32(1), be32(0), "Jane Doe")), box(be32(2), box("data", be32(1), be32(0), "Springfield")), box(be32(9), box("data", be32(1), be32(0), "nine"))))),
+			leaf("(mp4).\u00a9nam", "Jane Doe"), leaf("(mp4).\u00a9inf", "hello"), leaf("(mp4).\u00a9inf", "two"), leaf("(mp4).author", "Jane Doe"), leaf("(mp4).name", "Springfield"), leaf("(mp4).?", "nine")),
+		file("xmp", ftyp+box("uuid", "\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac", "<x>jane@example.com</x>")+box("uuid", strings.Repeat("u", 16), "something else")+
+			box("moov", box("udta", box("XMP_", "<y>+14045550123</y>"))), leaf("(mp4).xmp", "<x>jane@example.com</x>"), leaf("(mp4).xmp", "<y>+14045550123</y>")),
+	}
+}
+
 func pad(s string, n int) string { return s + strings.Repeat("\x00", n-len(s)) }
 
-func TestLaws(t *testing.T) { scantest.Run(t, Scanner{}, files()) }
+func TestLaws(t *testing.T) { scantest.Run(t, Scanner{}, append(files(), mp4Files()...)) }
 
 func input(data string, read *int64) scanners.Input {
 	return scanners.Input{Name: "o", Size: int64(len(data)), Open: func(_ context.Context, off, n int64) (io.ReadCloser, error) {
@@ -147,6 +188,25 @@ func TestDoc(t *testing.T) {
 	}
 }
 
+// Boxes with sound between them are stepped over one by one.
+func TestMP4Reads(t *testing.T) {
+	tagged := box("moov", box("udta", box("meta", be32(0), box("ilst", item("\xa9nam", 1, "Jane Doe")))))
+	sound := box("mdat", strings.Repeat("\x01\xfe", 40<<10))
+	for name, data := range map[string]string{
+		"one":       box("ftyp", "M4A ") + box("mdat", strings.Repeat("\x01\xfe", 8<<20)) + tagged,
+		"fragments": box("ftyp", "M4A ") + strings.Repeat(box("moof", box("mfhd", be32(0)))+sound, 200) + tagged,
+	} {
+		var read int64
+		_, doc, err := scan(input(data, &read), "Jane")
+		if err != nil || doc != "{\"metadata\":{\"(mp4).\u00a9nam\":\"Jane Doe\"}}" {
+			t.Errorf("%s: %q, %v", name, doc, err)
+		}
+		if read > 8*readAhead {
+			t.Errorf("%s: %d bytes read", name, read)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, data string
@@ -155,6 +215,8 @@ func TestRefused(t *testing.T) {
 		{"gzip", "\x1f\x8b\x08\x00 and so on", scanners.Unsupported},
 		{"encrypted frame", id3(4, 0, "TIT2"+safe32(5)+"\x00\x04\x03Jane"), scanners.Unsupported},
 		{"huge info", riff(riffChunk("LIST", "INFO"+riffChunk("INAM", strings.Repeat("x", MaxMetadata)))), scanners.TooLarge},
+		{"huge item", box("ftyp", "M4A ") + box("moov", box("udta", box("meta", be32(0), box("ilst", item("\xa9nam", 1, strings.Repeat("x", MaxMetadata)))))), scanners.TooLarge},
+		{"many boxes", box("ftyp", "M4A ") + strings.Repeat(box("free"), maxChunks+1), scanners.TooLarge},
 		{"many chunks", riff(strings.Repeat(riffChunk("junk", ""), maxChunks+1)), scanners.TooLarge},
 	} {
 		var read int64
@@ -170,7 +232,8 @@ func TestMalformed(t *testing.T) {
 	for _, data := range []string{
 		"RIFF\x00\x00\x00\x00WAVELIST\xff\x00\x00\x00INFOINAM\xff\x00\x00\x00Jane",
 		"RIFF\x00\x00\x00\x00WAVELIST\x1a\x00\x00\x00INFOINAM\x04\x00\x00\x00JaneIART\xff\x00\x00\x00x",
-		"fLaC\x04" + be32(1000)[1:], "OggS", "ID3\x03\x00\x00\x7f\x7f\x7f\x7f", id3(3, 0, "TIT2\xff\xff\xff\xff\x00\x00Jane"),
+		"fLaC\x04" + be32(1000)[1:], box("ftyp", "M4A ") + be32(4) + "moov", box("ftyp", "M4A ") + be32(1) + "moov" + be32(0), box("moov", be32(1000)+"udta"),
+		strings.Repeat(be32(1<<20)+"moov", 40), box("ftyp", "M4A ") + box("moov", box("udta", box("meta", be32(0), box("keys", be32(0), be32(1), be32(99)+"mdta")))), "OggS", "ID3\x03\x00\x00\x7f\x7f\x7f\x7f", id3(3, 0, "TIT2\xff\xff\xff\xff\x00\x00Jane"),
 	} {
 		var read int64
 		stats, doc, err := scan(input(data, &read), "Jane")
@@ -184,7 +247,7 @@ func TestMalformed(t *testing.T) {
 }
 
 func FuzzScan(f *testing.F) {
-	for _, x := range files() {
+	for _, x := range append(files(), mp4Files()...) {
 		f.Add(x.Data[:min(len(x.Data), 4096)])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

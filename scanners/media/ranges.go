@@ -8,8 +8,11 @@ import (
 	"expunge/scanners/compress"
 )
 
-// readAhead is how much is read at least: many small chunks lie side by side.
-const readAhead = 16 << 10
+// How much is read at least: many small chunks lie side by side, many boxes do not.
+const (
+	readAhead = 16 << 10
+	readShort = 256
+)
 
 // ranges reads pieces of an object, a bounded number of bytes in all.
 type ranges struct {
@@ -18,6 +21,8 @@ type ranges struct {
 	off  int64 // of buf
 	buf  []byte
 	read int64
+	// short keeps the next read from reading far ahead.
+	short bool
 }
 
 // at returns n bytes at off, valid until the next call, or errMalformed where the
@@ -30,6 +35,9 @@ func (r *ranges) at(off, n int64) ([]byte, error) {
 		return r.buf[off-r.off : off-r.off+n], nil
 	}
 	size := min(max(n, readAhead), r.in.Size-off)
+	if r.short {
+		size = min(max(n, readShort), r.in.Size-off)
+	}
 	if r.read += size; r.read > MaxMetadata {
 		return nil, errTooLarge
 	}
@@ -51,6 +59,13 @@ func (r *ranges) at(off, n int64) ([]byte, error) {
 		return nil, &compress.ReadError{Err: err}
 	}
 	return r.buf[:n], nil
+}
+
+// few is at for boxes that have sound between them, of which nothing else is asked.
+func (r *ranges) few(off, n int64) ([]byte, error) {
+	r.short = true
+	defer func() { r.short = false }()
+	return r.at(off, n)
 }
 
 // upTo is at, but returns what there is.

@@ -59,6 +59,8 @@ func (t *tags) object() error {
 		err = t.flac(off + 4)
 	case bytes.HasPrefix(head, []byte("OggS")):
 		err = t.ogg(off)
+	case isMP4(head):
+		err = t.mp4(off, t.r.in.Size, 0)
 	}
 	if err != nil {
 		return err
