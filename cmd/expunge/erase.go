@@ -18,8 +18,6 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
-	"expunge/pipeline/hold"
-	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
@@ -165,10 +163,6 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		settings[d.Name] = d.Digest
 	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings}, e.now(), accounts)
-	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
-		return holdError(err)
-	}
-	e.identifiers = map[pipeline.RequestRef][]string{}
 	if e.stores, err = e.app.stores(ctx); err != nil {
 		return err
 	}
@@ -251,73 +245,11 @@ func (e *erasure) rows(ctx context.Context) iter.Seq2[*manifest.Row, error] {
 			if e.requests[ref] == nil || !e.permit.Allows(r.Account, r.Dataset) {
 				continue
 			}
-			if h := e.heldBy(e.holdsNow, r); h != nil {
-				e.hold(h, r)
-			}
 			if !yield(r, nil) {
 				return
 			}
 		}
 	}
-}
-
-// heldBy is the hold that covers a tombstone, nil if none does.
-func (e *erasure) heldBy(holds []*hold.Hold, r *manifest.Row) *hold.Hold {
-	if len(holds) == 0 {
-		return nil
-	}
-	ref, err := pipeline.ParseRequestRef(r.Request)
-	if err != nil {
-		return nil
-	}
-	s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: r.Object, Digests: e.digests(ref)}
-	for _, h := range holds {
-		if h.Covers(s) {
-			return h
-		}
-	}
-	return nil
-}
-
-// hold makes a tombstone one that keeps its record.
-func (e *erasure) hold(h *hold.Hold, r *manifest.Row) {
-	code, instruction := hold.Code, fmt.Sprintf("hold %d", h.N)
-	r.Disposition, r.Exception, r.Instruction, r.KeptFields = string(pipeline.Excepted), &code, &instruction, []string{}
-}
-
-// digests are those of a request's own identifiers, as holds name them.
-func (e *erasure) digests(ref pipeline.RequestRef) []string {
-	if d, ok := e.identifiers[ref]; ok {
-		return d
-	}
-	var out []string
-	for _, id := range e.requests[ref].Request.Identifiers {
-		if c, err := identity.Normalise(id.Kind, id.Value, e.cfg.Policy.DefaultRegion); err == nil {
-			out = append(out, hold.Digest(e.keys, ref.Account, c.Kind, c.Value))
-		}
-	}
-	e.identifiers[ref] = out
-	return out
-}
-
-// held asks for holds again, right before an object is changed: one that was set
-// meanwhile counts.
-func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
-	all, err := e.app.holds().All(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range t.Versions {
-		for _, r := range t.Versions[i].Rows {
-			if r.Disposition == string(pipeline.Excepted) {
-				continue // it is known to stay
-			}
-			if h := e.heldBy(all, r); h != nil {
-				return fmt.Errorf("hold %d was set meanwhile: %w", h.N, connectors.ErrHeld)
-			}
-		}
-	}
-	return nil
 }
 
 // begin probes the stores that are written to, and notes that erasing begins.
@@ -384,7 +316,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		}
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
-			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held,
+			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost,
 			Held: e.held,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
