@@ -202,6 +202,27 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
+// A decimal that is larger than its type would be handed over as another number.
+func TestLargeDecimal(t *testing.T) {
+	type row struct {
+		A int64 `parquet:"a,decimal(2:4)"`
+	}
+	for v, fine := range map[int64]bool{9999: true, -9999: true, 0: true, 1: true, 10000: false, -12345: false} {
+		var buf bytes.Buffer
+		w := pq.NewGenericWriter[row](&buf)
+		if _, err := w.Write([]row{{v}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := scanAll(t, buf.Bytes(), scanners.Part{}, &finder{all: true})
+		if ref := (*scanners.Refusal)(nil); fine != (err == nil) || !fine && (!errors.As(err, &ref) || ref.Code != scanners.Corrupt) {
+			t.Errorf("%d: %v", v, err)
+		}
+	}
+}
+
 // A page header nested without end does not end the process either.
 func TestHeaderBomb(t *testing.T) {
 	b := one(t, false, func(_ *format.PageHeader, b []byte) []byte { return b }, -1)

@@ -365,7 +365,11 @@ func (a *assembler) value(n *node) error {
 		a.arena = n.leaf.appendText(a.arena, e.value)
 		text := a.arena[from:len(a.arena):len(a.arena)]
 		a.leaves = append(a.leaves, found{column: n.first, path: a.place(n.leaf.path), value: text})
+		begin := len(a.doc)
 		a.doc = n.leaf.appendJSON(a.doc, e.value)
+		if t := n.leaf.text; t.means == asDecimal && t.precision > 0 && digits(a.doc[begin:]) > t.precision {
+			return corrupt("column %q: a decimal has more digits than its precision", n.leaf.name)
+		}
 		return nil
 	case n.shape != group:
 		return a.field(n.children[0])

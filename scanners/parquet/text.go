@@ -247,6 +247,17 @@ func halfFloat(v []byte) float64 {
 	return x
 }
 
+// digits counts those of a decimal without the zeros that it begins with.
+func digits(text []byte) int {
+	n := 0
+	for _, c := range text {
+		if c >= '1' && c <= '9' || c == '0' && n > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // appendDecimal writes the digits of a decimal; trim drops zeros that end the
 // fraction.
 func (l *leaf) appendDecimal(dst, v []byte, trim bool) []byte {
