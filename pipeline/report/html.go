@@ -18,8 +18,13 @@ import (
 //go:embed page.html
 var pageTemplate string
 
-// shownUndeclared is how many first segments the page shows; report.json has all.
-const shownUndeclared = 100
+// How many rows of a kind the page shows; report.json has all.
+const (
+	shownUndeclared = 100
+	shownStrayed    = 100
+	shownRadius     = 200
+	shownLimits     = 100
+)
 
 // html writes the report for people: what is missing and what to do first, figures
 // last. It opens from disk and fetches nothing.
@@ -33,8 +38,12 @@ func (r *Report) html(w io.Writer) error {
 		"part":    percent,
 		"keys":    sortedKeys[int64],
 		"count":   func(m map[string]int64) int64 { return int64(len(m)) },
-		"largest": largest,
+		"largest": func(m map[string]int64) []string { return largest(m, shownUndeclared) },
+		"strayed": func(m map[string]int64) []string { return largest(m, shownStrayed) },
+		"radius":  boldest,
+		"some":    func(s []string) []string { return s[:min(len(s), shownLimits)] },
 		"more":    func(all int64, shown int) int64 { return all - int64(shown) },
+		"int64":   func(n int) int64 { return int64(n) },
 		"list":    func(s []string) string { return strings.Join(s, ", ") },
 		"states":  states,
 		"left":    daysLeft,
@@ -53,11 +62,25 @@ func (r *Report) html(w io.Writer) error {
 	return page.Execute(w, r)
 }
 
-// largest are the keys with the largest counts, and how many the page shows.
-func largest(m map[string]int64) []string {
+// largest are the n keys with the largest counts.
+func largest(m map[string]int64, n int) []string {
 	keys := sortedKeys(m)
 	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(m[b], m[a]) })
-	return keys[:min(len(keys), shownUndeclared)]
+	return keys[:min(len(keys), n)]
+}
+
+// boldest are the erasures that the page shows: what is held back first, then what
+// takes the largest part.
+func boldest(all []Radius) []Radius {
+	held := func(r *Radius) int {
+		if r.Limit {
+			return 0
+		}
+		return 1
+	}
+	out := slices.Clone(all)
+	slices.SortStableFunc(out, func(a, b Radius) int { return cmp.Or(held(&a)-held(&b), cmp.Compare(b.Part, a.Part)) })
+	return out[:min(len(out), shownRadius)]
 }
 
 // inState is how many requests are in a state.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 
@@ -19,6 +20,10 @@ func plural(n int64, one, many string) string {
 func ibytes(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
+
+// printedRequests is how many requests are told one by one; of more, those that are
+// open for a reason.
+const printedRequests = 50
 
 // Print says in a few lines what a run came to.
 func (r *Report) Print(w io.Writer) {
@@ -38,7 +43,15 @@ func (r *Report) Print(w io.Writer) {
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(w, "memory   %s at the peak\n", ibytes(r.PeakMemory))
 	}
-	for _, q := range r.Requests {
+	requests, more := r.Requests, 0
+	if len(requests) > printedRequests {
+		for _, s := range states(requests) {
+			fmt.Fprintf(w, "requests %s %s\n", humanize.Comma(s.Count), s.State)
+		}
+		requests = slices.DeleteFunc(slices.Clone(requests), func(q Request) bool { return q.Reason == "" })
+		more, requests = len(requests)-printedRequests, requests[:min(len(requests), printedRequests)]
+	}
+	for _, q := range requests {
 		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, plural(q.Records, "record", "records"))
 		if q.Review > 0 {
 			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
@@ -47,6 +60,9 @@ func (r *Report) Print(w io.Writer) {
 			fmt.Fprintf(w, ": %s", q.Reason)
 		}
 		fmt.Fprintln(w)
+	}
+	if more > 0 {
+		fmt.Fprintf(w, "request  %s more that are open for a reason\n", humanize.Comma(int64(more)))
 	}
 	if r.Waivers > 0 {
 		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))

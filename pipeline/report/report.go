@@ -119,6 +119,9 @@ func New(run string, started, finished time.Time, t *Totals) *Report {
 	return r
 }
 
+// toldLimits is how many limits are reasons of their own.
+const toldLimits = 10
+
 // Judge sets State and Why. A run is COMPLETE if every object that a request
 // could touch was vouched for, every record in them has one account, and no limit
 // cut an identity short. Whatever is missing is named. It also sums up the bytes
@@ -148,8 +151,11 @@ func (r *Report) Judge() {
 	if r.Missing > 0 {
 		why = append(why, plural(r.Missing, "whole object", "whole objects")+" could not be read for a bundle: see withheld in its bundle.json")
 	}
-	for _, limit := range r.Limits {
+	for _, limit := range r.Limits[:min(len(r.Limits), toldLimits)] {
 		why = append(why, "a limit was reached: "+limit)
+	}
+	if more := len(r.Limits) - toldLimits; more > 0 {
+		why = append(why, plural(int64(more), "more limit was", "more limits were")+" reached")
 	}
 	// What nobody counted above must not pass for complete.
 	if n := r.Objects[pipeline.Refused] - r.Waivers; len(why) == 0 && n > 0 {
