@@ -7,7 +7,13 @@
 // element. What is neither an element nor space nor a comma in its place makes the
 // object CORRUPT, an end inside a list or an element TRUNCATED.
 //
-// Memory: one element (64 MiB) and its leaves.
+// It is no Splitter: whether a bracket is one or stands in a string is known from
+// the beginning of the object only, and a guess that is wrong would lose records.
+//
+// Memory, whatever the object's size: one element (64 MiB, else TOO_LARGE), 256 KiB
+// of others, and the leaves of one (4 Mi, else TOO_LARGE). Nesting takes no memory
+// until an element is a candidate; one that is nested more than 512 deep then is
+// malformed, and what is searched for in it makes its object refused.
 package json
 
 import (
