@@ -196,17 +196,21 @@ func (j *job) seed() error {
 	return nil
 }
 
-// basis is what a catalog entry's validity hangs on. Where only a field tells whose
-// a record is, entries count records by account: then it hangs on the accounts'
-// names and ids, too. The catalog key is told by a digest of it, so that entries
-// outlive the rotation of the work key that wraps it.
+// basis is what a catalog entry's validity hangs on.
 func (j *job) basis(dataset int) string {
-	d := &j.cfg.Datasets[dataset]
+	return basis(identity.TokenizerVersion, &j.cfg.Datasets[dataset], catalog.NewKey(j.key[:]), j.cfg.AccountIDs())
+}
+
+// basis digests what the filters and counts of an entry were made by. Where only a
+// field tells whose a record is, records were counted by accounts' names and ids.
+// The catalog key is told by what hangs on it alone, so that entries outlive the
+// rotation of the work key that wraps it.
+func basis(tokenizer string, d *pipeline.Dataset, key catalog.Key, accounts map[string]string) string {
 	sum := sha256.New()
 	e := json.NewEncoder(sum)
-	_ = e.Encode([]any{catalog.Version, identity.TokenizerVersion, d.Digest, catalog.NewKey(j.key[:])}) // plain data into a hash
+	_ = e.Encode([]any{catalog.Version, tokenizer, d.Digest, key}) // plain data into a hash
 	if d.Account != "" {
-		_ = e.Encode(j.cfg.AccountIDs()) // in the order of its keys
+		_ = e.Encode(accounts) // in the order of its keys
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
