@@ -19,7 +19,7 @@ func keysCommand(f *flags) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if approver { // who approves has no config, and no work key
-				return printPublic(approverKey)
+				return f.printPublic(approverKey)
 			}
 			a, err := open(c.Context(), f)
 			if err != nil {
@@ -29,7 +29,7 @@ func keysCommand(f *flags) *cobra.Command {
 			if name == "" {
 				return usage("the config names no signing key: set signing: {key_env: …}")
 			}
-			return printPublic(name)
+			return f.printPublic(name)
 		},
 	}
 	c.Flags().BoolVar(&approver, "approver", false, "the public half of the approver's key in "+approverKey+", for the config")
@@ -42,6 +42,9 @@ func keysCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.json {
+				return printJSON(map[string]string{"key": line})
+			}
 			fmt.Println(line)
 			return nil
 		},
@@ -50,11 +53,15 @@ func keysCommand(f *flags) *cobra.Command {
 }
 
 // printPublic prints the public half of the Ed25519 key in an environment variable.
-func printPublic(variable string) error {
+func (f *flags) printPublic(variable string) error {
 	key, err := seal.ParseSigner(variable, os.Getenv(variable))
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
-	fmt.Println(seal.PublicLine(key.Public().(ed25519.PublicKey)))
+	line := seal.PublicLine(key.Public().(ed25519.PublicKey))
+	if f.json {
+		return printJSON(map[string]string{"public_key": line})
+	}
+	fmt.Println(line)
 	return nil
 }

@@ -66,7 +66,7 @@ func verifyCommand(f *flags) *cobra.Command {
 			return proof.code()
 		},
 	}
-	c.Flags().StringVar(&publicKey, "public-key", "", "what `expunge keys` prints where the certificate was made (NAME+HASH+KEY)")
+	c.Flags().StringVar(&publicKey, "public-key", "", "what `expunge keys` prints where the certificate was made")
 	c.Flags().IntVar(&workers, "workers", 4, "how many objects are read at once")
 	return c
 }
@@ -284,7 +284,7 @@ func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) err
 	var v *certificate.Verifier
 	var err error
 	if publicKey != "" {
-		v, err = certificate.ParseVerifier(publicKey)
+		v, err = certificate.VerifierFor(publicKey, raw)
 	} else {
 		var a *app
 		if a, err = open(ctx, f); err == nil {

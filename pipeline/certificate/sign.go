@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"expunge/pipeline/seal"
 )
 
 // algEd25519 is the note package's identifier of the only algorithm it has.
@@ -62,6 +64,26 @@ func ParseVerifier(line string) (*Verifier, error) {
 		return nil, fmt.Errorf("open public key: it is not NAME+HASH+KEY as `expunge keys` prints it: %w", err)
 	}
 	return &Verifier{v}, nil
+}
+
+// VerifierFor reads the public key for a certificate: in the form of Line, or the
+// key alone in base64. The key alone goes with the name that the certificate was
+// signed under; who holds the key has signed under that name, or the check fails.
+func VerifierFor(line string, raw []byte) (*Verifier, error) {
+	key, err := seal.ParsePublic(line)
+	if err != nil {
+		return ParseVerifier(line)
+	}
+	c, _, err := Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(c.Signature, "— "), " ")
+	full, err := note.NewEd25519VerifierKey(name, key)
+	if err != nil {
+		return nil, fmt.Errorf("open public key: %w", err)
+	}
+	return ParseVerifier(full)
 }
 
 // noteName makes a name that notes allow: no spaces, no plus.
