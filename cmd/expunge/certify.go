@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"expunge/pipeline"
 	"expunge/pipeline/certificate"
+	"expunge/pipeline/hold"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 )
@@ -22,7 +24,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	maker := certificate.NewMaker(e.m.Run, past)
 	defer maker.Close()
 	waits := map[string]bool{} // requests of which a part is held back
-	for r, err := range e.m.Tombstones(ctx, e.work) {
+	for r, err := range e.tombstones(ctx) {
 		if err != nil {
 			return err
 		}
@@ -70,6 +72,8 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, si
 	switch residue := p.residue[b.Request] + p.residue[""]; {
 	case residue > 0:
 		next.State, next.Reason = pipeline.Blocked, fmt.Sprintf("verification found %d traces that nothing explains", residue)
+	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
+		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
 	case len(b.Open) > 0:

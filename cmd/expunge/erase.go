@@ -18,6 +18,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
+	"expunge/pipeline/hold"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
@@ -62,6 +63,8 @@ type erasure struct {
 	workers  int
 	resolve  manifest.Resolver
 	report   *report.Report // of the run; read when the first certificate is written
+
+	holdsNow []*hold.Hold // when it began; they are asked for again before each change
 }
 
 // erased is what erase says on stdout.
@@ -163,6 +166,9 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		settings[d.Name] = d.Digest
 	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings}, e.now(), accounts)
+	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
+		return holdError(err)
+	}
 	if e.stores, err = e.app.stores(ctx); err != nil {
 		return err
 	}
@@ -229,10 +235,26 @@ func (e *erasure) notOurs(entry *intake.Entry) string {
 	return ""
 }
 
+// tombstones are those of the manifest; what a hold covers keeps its record.
+func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error] {
+	return func(yield func(*manifest.Row, error) bool) {
+		for r, err := range e.m.Tombstones(ctx, e.work) {
+			if err == nil {
+				if h := e.heldBy(e.holdsNow, r); h != nil {
+					e.hold(h, r)
+				}
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // rows are the tombstones that are applied now.
 func (e *erasure) rows(ctx context.Context) iter.Seq2[*manifest.Row, error] {
 	return func(yield func(*manifest.Row, error) bool) {
-		for r, err := range e.m.Tombstones(ctx, e.work) {
+		for r, err := range e.tombstones(ctx) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -250,6 +272,50 @@ func (e *erasure) rows(ctx context.Context) iter.Seq2[*manifest.Row, error] {
 			}
 		}
 	}
+}
+
+// heldBy is the hold that covers a tombstone, nil if none does.
+func (e *erasure) heldBy(holds []*hold.Hold, r *manifest.Row) *hold.Hold {
+	if len(holds) == 0 {
+		return nil
+	}
+	ref, err := pipeline.ParseRequestRef(r.Request)
+	if err != nil || e.requests[ref] == nil {
+		return nil
+	}
+	s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: r.Object, Digests: e.holdDigests(e.requests[ref].Request)}
+	for _, h := range holds {
+		if h.Covers(s) {
+			return h
+		}
+	}
+	return nil
+}
+
+// hold makes a tombstone one that keeps its record.
+func (e *erasure) hold(h *hold.Hold, r *manifest.Row) {
+	code, instruction := hold.Code, fmt.Sprintf("hold %d", h.N)
+	r.Disposition, r.Exception, r.Instruction, r.KeptFields = string(pipeline.Excepted), &code, &instruction, []string{}
+}
+
+// held asks for holds again, right before an object is changed: one that was set
+// meanwhile counts.
+func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
+	all, err := e.app.holds().All(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range t.Versions {
+		for _, r := range t.Versions[i].Rows {
+			if r.Disposition == string(pipeline.Excepted) {
+				continue // it is known to stay
+			}
+			if h := e.heldBy(all, r); h != nil {
+				return fmt.Errorf("hold %d was set meanwhile: %w", h.N, connectors.ErrHeld)
+			}
+		}
+	}
+	return nil
 }
 
 // begin probes the stores that are written to, and notes that erasing begins.
@@ -316,8 +382,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		}
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
-			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost,
-			Held: e.held,
+			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,

@@ -12,11 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/hold"
 	"expunge/pipeline/identity"
-	"expunge/pipeline/manifest"
 )
 
 func holdCommand(f *flags) *cobra.Command {
@@ -220,36 +218,4 @@ func holdListCommand(f *flags) *cobra.Command {
 			return w.Flush()
 		},
 	}
-}
-
-// held says which hold covers something of a target; it is asked before each
-// change, so that a hold counts from the moment it is set.
-func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
-	all, err := e.holds().All(ctx)
-	if err != nil || len(all) == 0 {
-		return err
-	}
-	asked := map[string]bool{}
-	for _, v := range t.Versions {
-		for _, row := range v.Rows {
-			if asked[row.Request] {
-				continue
-			}
-			asked[row.Request] = true
-			ref, err := pipeline.ParseRequestRef(row.Request)
-			if err != nil {
-				return err
-			}
-			s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: row.Object}
-			if entry := e.requests[ref]; entry != nil {
-				s.Digests = e.holdDigests(entry.Request)
-			}
-			for _, h := range all {
-				if h.Covers(s) {
-					return fmt.Errorf("%s: hold %d: %w", hold.Code, h.N, connectors.ErrHeld)
-				}
-			}
-		}
-	}
-	return nil
 }

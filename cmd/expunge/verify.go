@@ -113,7 +113,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	}
 	out := &proof{Residue: []verify.Trace{}, Expected: map[string]int64{}, residue: map[string]int64{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
-		for t, err := range manifest.Targets(e.m.Tombstones(ctx, e.work), e.resolve) {
+		for t, err := range manifest.Targets(e.tombstones(ctx), e.resolve) {
 			if err == nil && !e.touched(t) {
 				continue
 			}

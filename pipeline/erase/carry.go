@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
 )
@@ -138,7 +140,7 @@ func (e *Erase) condemn(k *task) {
 		if rows != nil {
 			o.entry.Rows = digestRows(rows.Rows)
 		}
-		if done := e.Past.Final(o.entry.Place()); done != nil {
+		if done := e.Past.Final(o.entry.Place()); done != nil { // the version is gone, whatever was asked of it
 			o.entry, o.settled, o.known = *done, true, true
 		} else if e.KeepOld {
 			o.settle(journal.Kept, "policy keeps noncurrent versions: it is not covered")
@@ -159,7 +161,8 @@ func (e *Erase) condemn(k *task) {
 		}
 	}
 	for i := range k.t.Versions {
-		if v := &k.t.Versions[i]; v.Noncurrent {
+		v := &k.t.Versions[i]
+		if v.Noncurrent && slices.ContainsFunc(v.Rows, func(r *manifest.Row) bool { return r.Disposition != string(pipeline.Excepted) }) {
 			add(v.Ref, v)
 		}
 	}

@@ -411,6 +411,26 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// A hold on one record keeps that record and nothing else; when it is removed, the
+// same manifest erases it, too.
+func TestHoldOnOneRecord(t *testing.T) {
+	w := newWorld(t, true)
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann")}
+	old := w.put("a.jsonl", lines...)
+	w.version(old, lines, 2)
+	w.rows[0].Disposition = "EXCEPTED"
+	rows := w.tomb(w.put("a.jsonl", lines...), lines, 0, 2)
+	rows[1].Disposition = "EXCEPTED"
+	w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines[1:]), "a.jsonl " + old.Version: text(lines)})
+	w.rows[0].Disposition, rows[1].Disposition = "PLANNED", "PLANNED"
+	w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines[1:2]), "a.jsonl " + old.Version: text(lines)})
+	w.lost = 1 // record 0 stands in the old version, too, and no tombstone names it there
+	w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines[1:2])})
+}
+
 // liar is a Rewriter that does more than it was asked to.
 type liar struct {
 	jsonl.Scanner

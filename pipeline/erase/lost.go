@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/spool"
 )
@@ -15,12 +16,17 @@ import (
 // that no tombstone names and that do not also stand in the current object, as
 // multisets. Digests are sorted externally, so memory does not grow with objects.
 func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *manifest.Version) (int64, error) {
+	var goes []*manifest.Row
 	for _, r := range rows.Rows {
-		if r.Digest == nil {
+		switch {
+		case r.Disposition == string(pipeline.Excepted) && len(r.KeptFields) == 0:
+			continue // it has to stand elsewhere, like any other record
+		case r.Digest == nil:
 			return 0, nil // the object as a whole is the consumer's
 		}
+		goes = append(goes, r)
 	}
-	w, err := e.wanted(rows.Rows)
+	w, err := e.wanted(goes)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
@@ -61,7 +62,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 	}}
 	for _, act := range []journal.Act{journal.Delete, journal.Replace} {
 		o.entry.Act = act
-		if done := e.Past.Final(o.entry.Place()); done != nil {
+		if done := e.Past.Final(o.entry.Place()); done != nil && done.Rows == o.entry.Rows {
 			o.entry, o.settled, o.known = *done, true, true
 			return o, nil
 		}
@@ -144,6 +145,7 @@ func (e *Erase) nothingStays(ctx context.Context, t *manifest.Target, src *sourc
 func (e *Erase) earlier(ctx context.Context, k *task, o *op, there bool) (bool, error) {
 	for _, intent := range e.Past.Intents(o.entry.Place()) {
 		switch {
+		case intent.Rows != o.entry.Rows:
 		case intent.Act == journal.Delete && !there:
 			o.entry = *intent
 			o.settle(journal.Done, "")
@@ -176,11 +178,14 @@ func hasRedaction(edits []scanners.Edit) bool {
 	return false
 }
 
-// digestRows names the tombstones that are applied.
+// digestRows names the tombstones that are applied. Those that keep their record are
+// not: when a hold is removed there is more to do.
 func digestRows(rows []*manifest.Row) string {
 	h := sha256.New()
 	for _, r := range rows {
-		h.Write([]byte(r.Tombstone + "\n"))
+		if r.Disposition != string(pipeline.Excepted) || len(r.KeptFields) > 0 {
+			h.Write([]byte(r.Tombstone + "\n"))
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -55,8 +55,11 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 	default:
 		r.Action = string(d.Erase.Action)
 	}
+	if h.Record >= 0 {
+		r.Digest = text(h.Digest) // of a noncurrent version, too: it says what goes with it on purpose
+	}
 	if h.Record >= 0 && !o.Noncurrent {
-		r.Record, r.Digest = &h.Record, text(h.Digest)
+		r.Record = &h.Record
 		if h.Group >= 0 {
 			group := int32(h.Group)
 			r.RowGroup = &group
