@@ -130,9 +130,10 @@ func (f *Finder) Probe(at []int, raw []byte) []int {
 }
 
 // Looks implements scanners.Narrower: where undeclared fields are not searched, only
-// declared ones and what lies inside of them can match.
+// declared ones and what lies inside of them can match. The values of a map have
+// one path before they have their keys', and any of these may be declared.
 func (f *Finder) Looks(path string) bool {
-	if f.o.Search || len(f.wild) > 0 {
+	if f.o.Search || len(f.wild) > 0 || strings.Contains(path, "{}") {
 		return true
 	}
 	for declared := range f.exact {

@@ -206,7 +206,7 @@ func TestLooks(t *testing.T) {
 	fields := []pipeline.Field{{Path: "phone", Kind: pipeline.Phone}, {Path: "visitor.ids[].value", Kind: pipeline.Email}, {Path: "props.user", Kind: pipeline.Email}}
 	set := Compile(testKey, "US", wanted(t, pipeline.Email, "jane@example.com"))
 	for path, want := range map[string]bool{
-		"phone": true, "visitor.ids[].value": true, "props": true, "props.user": true,
+		"phone": true, "visitor.ids[].value": true, "props": true, "props.user": true, "props{}": true,
 		"phone2": false, "pho": false, "visitor.ids[].name": false, "note": false,
 	} {
 		if got := set.Finder(FinderOptions{Fields: fields}).Looks(path); got != want {
