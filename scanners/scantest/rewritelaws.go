@@ -176,7 +176,7 @@ func (c *copies) emptied(t *testing.T, was, is copied, e *scanners.Edit) {
 // where something stays.
 func (c *copies) traceless(t *testing.T, edits []scanners.Edit, plain []byte, out rewritten) {
 	t.Helper()
-	stays, next := []byte(nil), edits
+	stays, next := []byte(c.Stays+"\x00"), edits
 	var gone []string
 	for i, r := range c.all {
 		if len(next) == 0 || next[0].Record != int64(i) {
