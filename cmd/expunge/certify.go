@@ -66,6 +66,11 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, si
 	entry := e.requests[ref]
 	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left}
 	blocked := false
+	for _, x := range b.Exceptions {
+		if x.Code == hold.Code {
+			out.OnHold += x.Records
+		}
+	}
 	for _, o := range b.Open {
 		blocked = blocked || o.State == string(journal.Blocked)
 	}

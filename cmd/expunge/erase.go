@@ -71,6 +71,7 @@ type erasure struct {
 type erased struct {
 	Run       string           `json:"run"`
 	Applied   map[string]int64 `json:"applied"` // object versions, by state
+	OnHold    int64            `json:"on_hold"` // tombstones that a legal hold covers
 	HeldBack  []erase.HeldBack `json:"held_back"`
 	LeftAlone []leftAlone      `json:"left_alone"`
 	Verified  *proof           `json:"verified,omitempty"`
@@ -405,6 +406,9 @@ func (o *erased) print() error {
 			fmt.Printf("  %-9s %6d object versions\n", s, n)
 		}
 	}
+	if o.OnHold > 0 {
+		fmt.Printf("  %-9s %6d tombstones under a legal hold\n", journal.Held, o.OnHold)
+	}
 	for _, h := range o.HeldBack {
 		where := strings.TrimSpace(h.Account + " " + h.Dataset)
 		if where == "" {
@@ -441,6 +445,8 @@ func (o *erased) code() error {
 		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
 	case o.Applied[string(journal.Blocked)] > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d object versions are BLOCKED", o.Applied[string(journal.Blocked)])}
+	case o.OnHold > 0:
+		return &coded{exitIncomplete, fmt.Errorf("%d tombstones are under a legal hold: `expunge hold list`", o.OnHold)}
 	case open > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d object versions could not be erased: their requests stay open", open)}
 	}
