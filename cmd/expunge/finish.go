@@ -26,7 +26,7 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer hits.Close()
-	waived, err := j.waived(ctx, j.now())
+	waived, err := j.waived(ctx, j.h.Started)
 	if err != nil {
 		return false, err
 	}

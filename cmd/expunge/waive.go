@@ -39,7 +39,8 @@ func waiveCommand(f *flags) *cobra.Command {
 		Use:   "waive [OBJECT]",
 		Short: "Let requests end although an object cannot be examined; without OBJECT: list waivers",
 		Long: "OBJECT is the URL of refused objects as the report shows it, or STORE/KEY. * stands for anything\n" +
-			"within a segment, ** for anything. What is waived is listed in every report.",
+			"within a segment, ** for anything. What is waived is listed in every report. Runs that began before\n" +
+			"do not know of it: begin a new one.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := open(c.Context(), f)
@@ -159,17 +160,19 @@ func (a *app) readWaivers(ctx context.Context) (waive.Waivers, error) {
 	return all, err
 }
 
-// waived says of a refused object whether a person has waived it.
-func (a *app) waived(ctx context.Context, now time.Time) (func(object, code string) *report.Waiver, error) {
+// waived says of a refused object whether a person had waived it at a time: that a
+// run began, so that a run that is resumed comes to the same.
+func (a *app) waived(ctx context.Context, at time.Time) (func(object, code string) *report.Waiver, error) {
 	all, err := a.readWaivers(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(w *waive.Waiver) bool { return w.At.After(at) })
 	return func(object, code string) *report.Waiver {
 		if !slices.Contains(waivable(), code) {
 			return nil
 		}
-		w := all.Waived(object, code, now)
+		w := all.Waived(object, code, at)
 		if w == nil {
 			return nil
 		}

@@ -20,6 +20,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/naming"
+	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
 	"expunge/scanners"
 )
@@ -278,10 +279,8 @@ func TestObjects(t *testing.T) {
 func TestObjectsAgain(t *testing.T) {
 	ctx := context.Background()
 	work := mem.New("work", mem.Options{})
-	for _, key := range []string{"runs/r1/objects.parquet", "runs/r1/objects.parquet.other"} {
-		if _, err := work.Create(ctx, key, strings.NewReader("half of a file")); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := work.Create(ctx, "runs/r1/objects.parquet.other", strings.NewReader("half of a file")); err != nil {
+		t.Fatal(err)
 	}
 	var first []byte
 	for range 2 {
@@ -298,6 +297,13 @@ func TestObjectsAgain(t *testing.T) {
 		t.Error("a neighbour was replaced")
 	}
 	whole := readRows(t, work, "runs/r1/objects.parquet")
+	work.Overwrite("runs/r1/objects.parquet", []byte("changed"))
+	if _, err := Objects(ctx, work, "r1", everyEnd().source(t)); !errors.Is(err, output.ErrDiffers) || !strings.Contains(err.Error(), "objects.parquet") {
+		t.Errorf("a changed table: %v, want ErrDiffers", err)
+	}
+	if string(read(t, work, "runs/r1/objects.parquet")) != "changed" {
+		t.Error("a changed table was overwritten")
+	}
 	for perFile, files := range map[int64][]string{
 		5:  {"objects-0000.parquet", "objects-0001.parquet", "objects-0002.parquet"},
 		6:  {"objects-0000.parquet", "objects-0001.parquet"},

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"expunge/connectors"
+	"expunge/pipeline/output"
 	"expunge/pipeline/spool"
 )
 
@@ -104,11 +105,10 @@ func (t *table) store(key string) error {
 	if err := t.w.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", key, err)
 	}
-	size, err := t.f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	if err := create(t.ctx, t.work, key, t.f, size); err != nil {
+	if _, _, err := output.Put(t.ctx, t.work, key, t.f); err != nil {
+		if errors.Is(err, output.ErrDiffers) {
+			return fmt.Errorf("%w than this run comes to: it was changed, or another program wrote it; begin a new run", err)
+		}
 		return err
 	}
 	t.files++
