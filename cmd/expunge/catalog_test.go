@@ -210,7 +210,10 @@ type nightFigures struct {
 		Opens int64 `json:"get_calls"`
 	}
 	Requests []struct{ Records, Review int64 }
-	Refused  int64
+	Datasets []struct {
+		Name    string
+		Objects map[string]int64
+	}
 }
 
 func (f *nightFigures) lakeOpens(t *testing.T) int64 {
@@ -257,8 +260,13 @@ func (n *nightly) night(t *testing.T, name string, want int, change func(r *lake
 		}
 		lines.Write(append(b, '\n'))
 	}
+	return n.run(t, name, want, lines.Bytes(), args...)
+}
+
+func (n *nightly) run(t *testing.T, name string, want int, requests []byte, args ...string) *nightFigures {
+	t.Helper()
 	file := filepath.Join(n.dir, name+".jsonl")
-	if err := os.WriteFile(file, lines.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, requests, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	glob := func() map[string]bool {
@@ -340,6 +348,16 @@ func TestSecondNight(t *testing.T) {
 	}
 	if first.lakeOpens(t) == 0 {
 		t.Error("opens are not counted")
+	}
+
+	// Who asks only for what is newer than all that the catalog knows of an object
+	// opens it no more, once every record of it is known to have a time.
+	window := n.run(t, "4", exitDone, []byte(`{"version":1,"id":"W-1","account":"acct-a","subject":"consumer","rights":["access"],"received":"2026-11-20T09:00:00Z",
+"identifiers":[{"kind":"email","value":"jane@example.com"}],"verification":{"level":"reasonably_high","attested_by":"x"},"window":{"since":"2026-11-19"}}`+"\n"))
+	for _, d := range window.Datasets {
+		if d.Name == "texts" && (d.Objects["pruned"] == 0 || len(d.Objects) != 1) {
+			t.Errorf("texts before the window: %v", d.Objects)
+		}
 	}
 }
 

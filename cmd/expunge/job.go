@@ -73,6 +73,9 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	if j.plan, err = j.planner(j.stores, entries, j.h.Run); err != nil {
 		return false, err
 	}
+	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
+	j.plan.Basis = j.basis
+	j.plan.Known = func(ctx context.Context) iter.Seq2[*catalog.Entry, error] { return j.catalog.Entries(ctx, j.h.Catalog) }
 	j.watch.begin("plan")
 	j.plan.Progress = j.listing()
 	if j.summary, err = j.plan.Make(ctx); err != nil {
@@ -84,7 +87,6 @@ func (j *job) do(ctx context.Context) (bool, error) {
 			j.log.Warn("a dataset matches no object", "dataset", d.Name, "at", d.At)
 		}
 	}
-	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
 	j.filters = &catalog.Filters{Work: j.work, Keys: j.keys, Key: catalog.NewKey(j.key[:])}
 	j.results = &results.Results{Work: j.work, Run: j.h.Run, Keys: j.keys}
 	j.index = j.h.Catalog

@@ -18,6 +18,24 @@ import (
 func (p *Plan) List(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		var n int64
+		for o, err := range p.narrowed(ctx) {
+			if err != nil {
+				yield(pipeline.Object{}, err)
+				return
+			}
+			o.N = n
+			n++
+			p.count(s, &o)
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// judged yields every object version with what its key and the requests decide.
+func (p *Plan) judged(ctx context.Context) iter.Seq2[pipeline.Object, error] {
+	return func(yield func(pipeline.Object, error) bool) {
 		for _, src := range p.Sources {
 			for o, err := range versions(ctx, src) {
 				switch {
@@ -31,12 +49,6 @@ func (p *Plan) List(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, 
 				if err != nil {
 					yield(pipeline.Object{}, err)
 					return
-				}
-				o.N = n
-				n++
-				p.count(s, &o)
-				if p.Progress != nil && n%progressObjects == 0 {
-					p.Progress(n)
 				}
 				if !yield(o, nil) {
 					return

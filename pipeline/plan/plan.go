@@ -14,10 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/catalog"
 	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 )
@@ -56,8 +58,13 @@ type Plan struct {
 	Sources  []Source // sorted by name
 	Claim    func(store, key string) (Claim, error)
 	Datasets []pipeline.Dataset
-	Accounts map[string]string   // names and ids to names
-	Demands  map[string]Demand   // by account, for those that have open requests
+	Accounts map[string]string // names and ids to names
+	Demands  map[string]Demand // by account, for those that have open requests
+
+	// Known are the entries of the catalog, in its order, and Basis what their validity
+	// hangs on: they tell of more objects that no window reaches. nil: nothing is known.
+	Known    func(context.Context) iter.Seq2[*catalog.Entry, error]
+	Basis    func(dataset int) string
 	Progress func(objects int64) // told now and then how many were listed; nil: nobody
 
 	Work connectors.Store
