@@ -26,6 +26,9 @@ func (p *Plan) List(ctx context.Context, s *Summary) iter.Seq2[pipeline.Object, 
 			o.N = n
 			n++
 			p.count(s, &o)
+			if p.Progress != nil && n%progressObjects == 0 {
+				p.Progress(n)
+			}
 			if !yield(o, nil) {
 				return
 			}
