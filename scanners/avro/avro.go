@@ -10,9 +10,9 @@
 // # Paths
 //
 // "." goes into records, "[]" over arrays and "{}" over maps, as in JSON: the value
-// of a map under the key "k" lies at "m.k", or at "m{}" where the key is empty, is
-// longer than 256 bytes or has dots or brackets and no field is declared by it.
-// Keys lie at "m{}"; they are searched but are no leaves. A union has no part in a
+// of a map under the key "k" lies at "m.k", or at "m{}" where the key is empty or
+// longer than 256 bytes, or has dots, brackets, an "@" or more than 6 digits, and no
+// field is declared by it. Keys lie at "m{}"; they are searched but are no leaves. A union has no part in a
 // path. JSON in a string goes on below the path of the string. A record that is no
 // Avro record lies at "value".
 //

@@ -13,9 +13,9 @@
 // "." goes into groups. A LIST (in all its historic forms) and a plain repeated
 // field are "[]"; their inner groups ("list.element", "bag.array_element") have no
 // part in the path. The value of a MAP under the key "k" lies at "m.k" as in JSON, or
-// at "m{}" where the key is empty, is longer than 256 bytes or has dots or brackets
-// and no field is declared by it. Keys lie at "m{}"; they are searched but are no
-// leaves. JSON inside a string goes on below the column's path:
+// at "m{}" where the key is empty or longer than 256 bytes, or has dots, brackets, an
+// "@" or more than 6 digits, and no field is declared by it. Keys lie at "m{}"; they
+// are searched but are no leaves. JSON inside a string goes on below the column's path:
 // "properties.user_id", "tags[]".
 //
 // # Doc

@@ -47,8 +47,8 @@ const MaxKey = 256
 
 // AppendKey appends to path, which ends in "{}", what its value under key is
 // called: "traits{}" becomes "traits.plan", as it is in JSON. Where that would be
-// read as something else, and no field is declared by that name or below it, path
-// stays.
+// read as something else, or the key could be a person's (paths are shown, keys of
+// that kind are not), and no field is declared by that name or below it, path stays.
 func (p Paths) AppendKey(dst []byte, path string, key []byte) []byte {
 	from := len(dst)
 	dst = append(dst, path...)
@@ -66,14 +66,20 @@ func (p Paths) AppendKey(dst []byte, path string, key []byte) []byte {
 	return append(dst[:from], path...)
 }
 
+// maxDigits is how many digits a name may have that is no number of a person's.
+const maxDigits = 6
+
 func plain(key []byte) bool {
+	digits := 0
 	for _, c := range key {
-		switch c {
-		case '.', '[', ']', '{', '}':
+		switch {
+		case c == '.' || c == '[' || c == ']' || c == '{' || c == '}' || c == '@':
 			return false
+		case c >= '0' && c <= '9':
+			digits++
 		}
 	}
-	return true
+	return digits <= maxDigits
 }
 
 // steps splits a path; "[]" and "{}", which stands for any name, are steps of

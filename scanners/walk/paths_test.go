@@ -27,6 +27,7 @@ func TestAppendKey(t *testing.T) {
 	p := NewPaths([]string{"m.user.id", "m.x.y.z"})
 	for _, tt := range []struct{ path, key, want string }{
 		{"m{}", "plan", "m.plan"}, {"m{}", "", "m{}"}, {"m{}", "a.b", "m{}"}, {"m{}", "user.id", "m.user.id"}, {"m{}", "x.y", "m.x.y"}, {"m{}", "a[]", "m{}"},
+		{"m{}", "+14045550123", "m{}"}, {"m{}", "jane@example", "m{}"}, {"m{}", "k-2026", "m.k-2026"},
 		{"m.n{}", "k", "m.n.k"}, {"m[]{}", "k", "m[].k"}, {"m{}", string(make([]byte, MaxKey+1)), "m{}"}, {"{}", "k", "k"}, {"m", "k", "m"},
 	} {
 		if got := string(p.AppendKey([]byte("> "), tt.path, []byte(tt.key))); got != "> "+tt.want {
