@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"expunge/pipeline"
+	"expunge/pipeline/naming"
 )
 
 // Check holds what only the caller knows of accounts, kinds and identifiers.
@@ -61,11 +62,11 @@ func Parse(name string, data []byte, c Check) ([]*pipeline.Request, error) {
 		dec := json.NewDecoder(bytes.NewReader(one))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(r); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", where, err))
+			problems = append(problems, fmt.Errorf("%s: %s", where, naming.Mask(err.Error()))) // decoders quote what they do not understand
 			continue
 		}
 		if r.ID != "" {
-			where += " (" + strings.TrimPrefix(r.Ref().String(), "/") + ")"
+			where += " (" + naming.Mask(strings.TrimPrefix(r.Account+"/", "/")) + r.ID + ")"
 		}
 		for _, err := range Validate(r, c) {
 			problems = append(problems, fmt.Errorf("%s: %w", where, err))
@@ -96,7 +97,7 @@ func Validate(r *pipeline.Request, c Check) []error {
 	case r.Account == "":
 		bad("account is missing: say for which business customer the request is")
 	case !c.Account(r.Account):
-		bad("account %q is not in the config", r.Account)
+		bad("account %q is not in the config", naming.Mask(r.Account))
 	}
 	if r.Subject != "" && r.Subject != "consumer" && r.Subject != "agent" {
 		bad("subject must be consumer or agent")
@@ -106,7 +107,7 @@ func Validate(r *pipeline.Request, c Check) []error {
 	}
 	for _, right := range r.Rights {
 		if !slices.Contains(pipeline.Rights(), right) {
-			bad("right %q is not one of %v", right, pipeline.Rights())
+			bad("right %q is not one of %v", naming.Mask(string(right)), pipeline.Rights())
 		}
 	}
 	if r.Received.IsZero() {
@@ -130,10 +131,10 @@ func Validate(r *pipeline.Request, c Check) []error {
 				near = c.Nearest(id.Kind)
 			}
 			if near != "" {
-				bad("identifiers[%d]: kind %q is not known; did you mean %q?", i, id.Kind, near)
+				bad("identifiers[%d]: kind %q is not known; did you mean %q?", i, naming.Mask(string(id.Kind)), near)
 				continue
 			}
-			bad("identifiers[%d]: kind %q is not known; the config can name it", i, id.Kind)
+			bad("identifiers[%d]: kind %q is not known; the config can name it", i, naming.Mask(string(id.Kind)))
 		case strings.TrimSpace(id.Value.Reveal()) == "":
 			bad("identifiers[%d]: value of kind %s is empty", i, id.Kind)
 		case c.Account(r.Account):
