@@ -116,7 +116,7 @@ func newRootAt(now func() time.Time) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &coded{exitUsage, err} })
 	for _, c := range []*cobra.Command{
 		checkCommand(f), submitCommand(f), runCommand(f), approveCommand(f), eraseCommand(f), verifyCommand(f), statusCommand(f), inspectCommand(f), keysCommand(f),
-		cancelCommand(f), extendCommand(f), waiveCommand(f), holdCommand(f), releaseCommand(f), purgeCommand(f),
+		cancelCommand(f), extendCommand(f), waiveCommand(f), holdCommand(f), releaseCommand(f), purgeCommand(f), reviewCommand(f),
 	} {
 		args := c.Args
 		c.Args = func(c *cobra.Command, list []string) error {
