@@ -10,12 +10,14 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
 	"expunge/connectors/s3"
 	"expunge/pipeline"
+	"expunge/pipeline/bundle"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
 	"expunge/pipeline/hold"
@@ -82,6 +84,8 @@ type erased struct {
 type leftAlone struct {
 	Request string `json:"request"`
 	Reason  string `json:"reason"`
+
+	unsafe bool // it should have been touched
 }
 
 // concluded is where a request stands after its tombstones were applied.
@@ -142,6 +146,29 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 
 func (e *erasure) journal() *journal.Journal {
 	return &journal.Journal{Work: e.work, Keys: e.keys, Run: e.m.Run}
+}
+
+// eraseAtOnce approves what a run has sealed, where policy says that this is
+// automatic, and erases it. Limits and holds keep back what they would keep back.
+func (a *app) eraseAtOnce(ctx context.Context, run string, workers int) error {
+	m, err := manifest.Read(ctx, a.work, a.keys, run)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return nil // nothing was claimed
+	}
+	if err != nil || m.Rows == 0 {
+		return err
+	}
+	approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+	if err != nil {
+		return err
+	}
+	if len(approved.Approvals) == 0 {
+		by := manifest.Approval{By: "policy: approval: automatic", At: a.now().UTC().Format(time.RFC3339)}
+		if _, err := manifest.Approve(ctx, a.work, a.keys, nil, m, by, nil); err != nil {
+			return err
+		}
+	}
+	return a.erase(ctx, run, nil, workers)
 }
 
 // open reads the manifest and its approvals, and decides what may be applied.
@@ -213,8 +240,17 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				return err
 			}
 			if why := e.notOurs(entry); why != "" {
-				out.LeftAlone = append(out.LeftAlone, leftAlone{ref.String(), why})
+				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
 				continue
+			}
+			if entry.Request.WantsBundle() && entry.State == pipeline.AwaitingApproval {
+				if err := bundle.Check(ctx, e.work, ref, e.m.Run); err != nil { // access comes before deletion
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "its bundle cannot be read back, and nothing is erased before it was handed over: " + err.Error()})
+					continue
+				}
 			}
 			e.requests[ref] = entry
 		}
@@ -445,6 +481,8 @@ func (o *erased) code() error {
 		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
 	case o.Applied[string(journal.Blocked)] > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d object versions are BLOCKED", o.Applied[string(journal.Blocked)])}
+	case slices.ContainsFunc(o.LeftAlone, func(l leftAlone) bool { return l.unsafe }):
+		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
 	case o.OnHold > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d tombstones are under a legal hold: `expunge hold list`", o.OnHold)}
 	case open > 0:

@@ -137,6 +137,11 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if err := end(); err != nil {
 		a.flags.log().Warn("the lease could not be given back; it ends by itself", "run", h.Run, "err", err)
 	}
+	if a.cfg.Policy.Approval == "automatic" && h.Run != "" {
+		if err := a.eraseAtOnce(ctx, h.Run, o.workers); err != nil {
+			return err
+		}
+	}
 	if !complete {
 		return &coded{exitIncomplete, fmt.Errorf("run %s is INCOMPLETE: see runs/%s/report.html in the work store", h.Run, h.Run)}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/output"
 	"expunge/pipeline/spool"
 )
@@ -47,6 +48,31 @@ func (w *writer) earlier() error {
 	}
 	if err := w.work.Delete(w.ctx, ref); err != nil {
 		return fmt.Errorf("withdraw %s: %w", key, err)
+	}
+	return nil
+}
+
+// Check reads a request's bundle back: that it is the one that run wrote, and that
+// every file of it is there, byte for byte. Before that nothing of a request that
+// asks for both is erased.
+func Check(ctx context.Context, work connectors.Store, ref pipeline.RequestRef, run string) error {
+	dir := "bundles/" + ref.Account + "/" + ref.ID + "/"
+	body, err := work.Open(ctx, connectors.Ref{Key: dir + indexName}, connectors.All)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", dir+indexName, err)
+	}
+	defer body.Close()
+	index := new(Index)
+	if err := json.NewDecoder(body).Decode(index); err != nil {
+		return fmt.Errorf("read %s: %w", dir+indexName, err)
+	}
+	if index.Run != run {
+		return fmt.Errorf("%s is of run %s", dir+indexName, index.Run)
+	}
+	for _, f := range index.Files {
+		if err := verify(ctx, work, dir+f.Path, f, false); err != nil {
+			return err
+		}
 	}
 	return nil
 }

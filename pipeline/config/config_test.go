@@ -117,6 +117,7 @@ func TestMistakes(t *testing.T) {
 		{"name: t", "name: t\npolicy: {max_erase_fraction: 5}", "c.yaml:3:30: policy's max_erase_fraction must be from 0 to 1"},
 		{"name: t", "name: t\npolicy: {timezone: Mars/Base}", `timezone "Mars/Base" is not known`},
 		{"name: t", "name: t\napprovers: {jo: {public_key: AAAA}}", "approver jo's public_key: not an Ed25519 public key"},
+		{"name: t", "name: t\npolicy: {approval: automatic}\napprovers: {jo: {public_key: \"JPxsGVvO7MJYgVVl2CpgbZ0H4gHKhIZ8nS9pVQHGHHQ=\"}}", "approval cannot be automatic"},
 		{"name: t", "name: t\nignore: [{at: lake/tmp/**}]", `ignore needs the key "reason"`},
 		{"beta: {}", "beta: {exceptions: [{dataset: cals, code: D9, instruction: t}]}", `is for dataset "cals", which is not there; did you mean "calls"?`},
 		{"name: t", "name: [t", "not YAML"},

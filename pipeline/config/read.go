@@ -37,6 +37,9 @@ func (r *reader) config(root *node) *Config {
 	c.Approvers = r.approvers(o.key("approvers"))
 	c.Stores = r.stores(o, c.Work.Store)
 	c.Policy = r.policy(o.key("policy"))
+	if c.Policy.Approval == "automatic" && len(c.Approvers) > 0 {
+		r.fail(o.place("approvers"), "approvers sign what they approve, so policy's approval cannot be automatic: leave one of the two out")
+	}
 	c.Ignore = r.ignores(o, c.Stores)
 	c.Bundles = r.bundles(o.key("bundles"))
 	c.Accounts = r.accounts(o)
