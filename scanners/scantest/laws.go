@@ -195,7 +195,7 @@ func (l *law) parts(t *testing.T) {
 
 func (l *law) resume(t *testing.T) {
 	t.Helper()
-	if len(l.Records) == 0 || l.Records[0].Offset < 0 {
+	if len(l.Records) == 0 || l.packed || l.Whole {
 		return
 	}
 	f := &Finder{Literals: l.most()}
@@ -203,12 +203,17 @@ func (l *law) resume(t *testing.T) {
 	if _, _, err := l.scan(t, o, o.input("o", l.Layout), f); err != nil {
 		t.Fatal(err)
 	}
+	groups := f.Boundaries[len(f.Boundaries)-1].Group
 	for _, b := range f.Boundaries {
-		if b.Off == 0 || b.Off >= o.size {
+		part := scanners.Part{Off: b.Off, Len: o.size - b.Off, Record: b.Record}
+		if b.Group > 0 {
+			part = scanners.Part{Group: b.Group, Groups: groups - b.Group, Record: b.Record}
+		}
+		if part.Groups <= 0 && (b.Off == 0 || b.Off >= o.size) {
 			continue
 		}
 		in := o.input("o", l.Layout)
-		in.Part = scanners.Part{Off: b.Off, Len: o.size - b.Off, Record: b.Record}
+		in.Part = part
 		got, _, err := l.scan(t, o, in, &Finder{Literals: f.Literals})
 		if err != nil {
 			t.Fatalf("from %+v: %v", b, err)
