@@ -117,3 +117,26 @@ func TestHeadsTellErrors(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// TestTwoLookAtOnce: bodies that are read in turns do not mix up what is kept.
+func TestTwoLookAtOnce(t *testing.T) {
+	content := []byte("0123456789")
+	in := scanners.Input{Size: 10, Open: func(context.Context, int64, int64) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}}
+	stop := replay(&in)
+	a, _ := in.Open(t.Context(), 0, -1)
+	b, _ := in.Open(t.Context(), 0, -1)
+	for range 2 {
+		_, _ = a.Read(make([]byte, 3))
+		_, _ = b.Read(make([]byte, 2))
+	}
+	stop()
+	body, err := in.Open(t.Context(), 0, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(body); string(got) != "012345" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
