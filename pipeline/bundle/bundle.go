@@ -15,7 +15,6 @@ import (
 	"io"
 	"iter"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -178,11 +177,8 @@ func (w *writer) finish() (*Result, error) {
 	if err := sweep(w.ctx, w.work, w.dir, keep); err != nil {
 		return nil, err
 	}
-	for _, f := range w.index.Files {
-		parquet := !strings.HasPrefix(f.Path, "files/") && strings.HasSuffix(f.Path, ".parquet")
-		if err := verify(w.ctx, w.work, w.dir+f.Path, f, parquet); err != nil {
-			return nil, err
-		}
+	if err := w.readBack(); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -55,7 +55,8 @@ type Writer struct {
 
 // NewWriter writes the frames of file to w (nil: in clear).
 func NewWriter(w io.Writer, file *File) (*Writer, error) {
-	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(frameSize), zstd.WithLowerEncoderMem(true)) // frames are packed each by itself
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
