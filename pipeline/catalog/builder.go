@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"math/bits"
+
 	"expunge/pipeline"
 	"expunge/scanners"
 )
@@ -84,8 +86,10 @@ func (b *Builder) close() {
 }
 
 // tokenSet is a set of 64-bit hashes by open addressing: tokens are random already.
+// A token's place goes by its highest bits, so that tokens lie nearly in order.
 type tokenSet struct {
 	slots []uint64
+	shift uint
 	n     int
 	zero  bool // whether 0 is in the set
 }
@@ -101,7 +105,7 @@ func (s *tokenSet) add(t uint64) {
 		s.grow()
 	}
 	mask := uint64(len(s.slots) - 1)
-	for i := t & mask; ; i = (i + 1) & mask {
+	for i := t >> s.shift; ; i = (i + 1) & mask {
 		switch s.slots[i] {
 		case t:
 			return
@@ -117,9 +121,10 @@ func (s *tokenSet) grow() {
 	old := s.slots
 	s.slots = make([]uint64, max(1<<8, 2*len(old))) // many objects are small
 	mask := uint64(len(s.slots) - 1)
+	s.shift = uint(bits.LeadingZeros64(mask))
 	for _, t := range old {
 		if t != 0 {
-			i := t & mask
+			i := t >> s.shift
 			for s.slots[i] != 0 {
 				i = (i + 1) & mask
 			}
@@ -128,6 +133,7 @@ func (s *tokenSet) grow() {
 	}
 }
 
+// list returns the tokens, nearly in order.
 func (s *tokenSet) list() []uint64 {
 	out := make([]uint64, 0, s.n)
 	if s.zero {

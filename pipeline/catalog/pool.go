@@ -116,7 +116,7 @@ func (s *sealer) digest(pool int64, bucket uint64, body []byte) []byte {
 // appendPool appends the pool of pairs (which it sorts) to dst, whose first byte
 // is at offset base of file, and describes it.
 func appendPool(dst []byte, base int64, key Key, file string, pairs []pair, segments int) ([]byte, *pipeline.Pool) {
-	slices.Sort(pairs)
+	sortPairs(pairs)
 	per := bucketTokens(len(pairs))
 	p := &pipeline.Pool{
 		Off: base + int64(len(dst)), Buckets: int64(max(1, (len(pairs)+per-1)/per)), PerBucket: per, Segments: segments, Dir: 1,
@@ -143,6 +143,22 @@ func appendPool(dst []byte, base int64, key Key, file string, pairs []pair, segm
 	sum := sha256.Sum256(dir)
 	p.Dir, p.Len, p.Sum = int64(len(dir)), int64(len(body)), hex.EncodeToString(sum[:dirSumLen])
 	return append(append(dst, dir...), body...), p
+}
+
+// sortPairs sorts pairs. Those of one segment come nearly in order: then inserting
+// each before the few that are greater is several times faster.
+func sortPairs(pairs []pair) {
+	for i, moves := 1, 8*len(pairs); i < len(pairs); i++ {
+		p, k := pairs[i], i
+		for ; k > 0 && pairs[k-1] > p; k-- {
+			pairs[k] = pairs[k-1]
+		}
+		pairs[k] = p
+		if moves -= i - k; moves < 0 {
+			slices.Sort(pairs)
+			return
+		}
+	}
 }
 
 // appendBucket appends a bucket of sorted pairs.
