@@ -28,6 +28,14 @@ var layouts = []string{
 // one, or a number since 1970, whose unit its size tells (seconds to nanoseconds).
 func ParseTime(s string) (ms int64, ok bool) {
 	s = strings.TrimSpace(s)
+	if ms, ok := isoTime(s); ok {
+		return ms, true
+	}
+	return otherTime(s)
+}
+
+// otherTime is ParseTime without the most common way.
+func otherTime(s string) (ms int64, ok bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && len(s) != 8 {
 		switch {
 		case n >= 1e17:
