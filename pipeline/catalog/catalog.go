@@ -302,7 +302,7 @@ func Join(objects iter.Seq2[pipeline.Object, error], entries iter.Seq2[*Entry, e
 			j := Joined{Object: o}
 			for _, x := range group {
 				if x.VersionID == o.Version && x.ETag == o.ETag {
-					j.Entry = x
+					j.Entry = x.named(o.Account)
 				}
 			}
 			if !yield(j, nil) {
@@ -310,6 +310,20 @@ func Join(objects iter.Seq2[pipeline.Object, error], entries iter.Seq2[*Entry, e
 			}
 		}
 	}
+}
+
+// named is e under the name that the config has for the account which the object's
+// key tells ("": a field does): accounts are renamed, and their filters hold.
+func (e *Entry) named(account string) *Entry {
+	if account == "" || len(e.Rows) != 1 || e.Rows[account] != 0 {
+		return e
+	}
+	renamed := *e
+	renamed.Rows = map[string]int64{}
+	for _, n := range e.Rows {
+		renamed.Rows[account] = n
+	}
+	return &renamed
 }
 
 // Joined is an object and what is known of it.

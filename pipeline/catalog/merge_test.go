@@ -287,6 +287,28 @@ func TestJoinTellsVersionsApart(t *testing.T) {
 	}
 }
 
+// TestJoinNamesAccounts: records are counted under the account's name of today.
+func TestJoinNamesAccounts(t *testing.T) {
+	for _, c := range []struct {
+		account    string
+		rows, want map[string]int64
+	}{
+		{"acme", map[string]int64{"before": 7}, map[string]int64{"acme": 7}},
+		{"acme", map[string]int64{"acme": 7}, map[string]int64{"acme": 7}},
+		{"", map[string]int64{"before": 7}, map[string]int64{"before": 7}},
+		{"acme", nil, nil},
+	} {
+		o := listed(0, "k", "1", 1)
+		o.Account = c.account
+		e := &Entry{Store: "lake", Key: "k", VersionID: "1", ETag: "e-1", Rows: c.rows}
+		for j, err := range Join(each(o), each(e)) {
+			if err != nil || !reflect.DeepEqual(j.Entry.Rows, c.want) {
+				t.Errorf("%q, %v: %v, %v", c.account, c.rows, j.Entry.Rows, err)
+			}
+		}
+	}
+}
+
 // TestTwoRunsWriteIndexes: runs that end together both get an index of their own,
 // whole, under different numbers.
 func TestTwoRunsWriteIndexes(t *testing.T) {
