@@ -16,6 +16,17 @@ type values struct {
 	width      int
 	data       []byte
 	start, end []uint32
+
+	own  []byte     // memory of data where that is no part of the page
+	ints [2][]int64 // of what deltas are decoded to
+}
+
+// room is memory for data of n bytes.
+func (v *values) room(n int) []byte {
+	if cap(v.own) < n {
+		v.own = make([]byte, 0, n)
+	}
+	return v.own[:0]
 }
 
 func (v *values) at(i int) []byte {
@@ -72,7 +83,7 @@ func (v *values) booleans(b []byte, n int) error {
 	if len(b) < (n+7)/8 {
 		return errShort
 	}
-	data := make([]byte, n)
+	data := v.room(n)[:n]
 	for i := range data {
 		data[i] = b[i/8] >> (i % 8) & 1
 	}
@@ -86,7 +97,7 @@ func (v *values) splitBytes(b []byte, n, width int) error {
 	if width == 0 || len(b) != n*width {
 		return fmt.Errorf("page of %d values has %d bytes", n, len(b))
 	}
-	data := make([]byte, len(b))
+	data := v.room(len(b))[:len(b)]
 	for k := range width {
 		stream := b[k*n : (k+1)*n]
 		for i, x := range stream {
@@ -190,12 +201,12 @@ func bitsAt(b []byte, bit int, w uint) uint64 {
 // delta decodes DELTA_BINARY_PACKED values of 4 or 8 bytes.
 func (v *values) delta(b []byte, n, width int) error {
 	v.reset(width)
-	ints, _, err := deltaInts(nil, b, n)
-	if err != nil {
+	var err error
+	if v.ints[0], _, err = deltaInts(v.ints[0][:0], b, n); err != nil {
 		return err
 	}
-	data := make([]byte, 0, n*width)
-	for _, x := range ints {
+	data := v.room(n * width)
+	for _, x := range v.ints[0] {
 		if width == 4 {
 			data = binary.LittleEndian.AppendUint32(data, uint32(x))
 		} else {
@@ -213,14 +224,16 @@ func (v *values) deltaBytes(b []byte, n int, prefixes bool, fixed int) error {
 	var prefix, size []int64
 	var err error
 	if prefixes {
-		if prefix, b, err = deltaInts(nil, b, n); err != nil {
+		if prefix, b, err = deltaInts(v.ints[0][:0], b, n); err != nil {
 			return err
 		}
+		v.ints[0] = prefix
 	}
-	if size, b, err = deltaInts(nil, b, n); err != nil {
+	if size, b, err = deltaInts(v.ints[1][:0], b, n); err != nil {
 		return err
 	}
-	data := make([]byte, 0, len(b)+n)
+	v.ints[1] = size
+	data := v.room(len(b) + n)
 	last := 0 // start of the value before
 	for i, s := range size {
 		from := len(data)
@@ -253,6 +266,7 @@ func (v *values) deltaBytes(b []byte, n int, prefixes bool, fixed int) error {
 	if len(b) != 0 {
 		return fmt.Errorf("page has %d bytes left over", len(b))
 	}
+	v.own = data
 	v.data, v.n = data, n
 	if fixed > 0 {
 		v.reset(fixed)
