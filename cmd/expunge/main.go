@@ -51,6 +51,7 @@ func Main() int { return mainAt(time.Now) }
 
 // mainAt is Main under a clock; scripts in tests have one that stands still.
 func mainAt(now func() time.Time) int {
+	boundMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills

@@ -258,7 +258,7 @@ func (s *stream) Close() error {
 
 // firstChunk is what newPlain begins with: many objects of a lake are small, and a
 // full chunk for each of millions would keep the garbage collector busy.
-const firstChunk = 16 << 10
+const firstChunk = 4 << 10
 
 // newPlain hands out the source as it is.
 func newPlain(src io.Reader) func() ([]byte, error) {
@@ -274,7 +274,8 @@ func newPlain(src io.Reader) func() ([]byte, error) {
 			if err != nil || len(buf) == ChunkSize {
 				return buf[:n], err
 			}
-			buf = append(make([]byte, 0, ChunkSize), buf...)[:ChunkSize]
+			grown := min(8*len(buf), ChunkSize)
+			buf = append(make([]byte, 0, grown), buf...)[:grown]
 		}
 	}
 }
