@@ -2,6 +2,7 @@ package jsonl
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 
 	"expunge/scanners"
 	"expunge/scanners/scantest"
@@ -208,6 +211,47 @@ func BenchmarkRewrite(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// Packed as one member: what is held back and the encoder are all there is.
+func TestRewriteMemoryPacked(t *testing.T) {
+	plain := large(96 << 20)
+	records := int64(0)
+	pack := func(w io.WriteCloser, b *bytes.Buffer) scanners.Input {
+		records = 0
+		body, err := plain.Open(t.Context(), 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 1<<20)
+		for {
+			n, err := body.Read(buf)
+			records += int64(bytes.Count(buf[:n], []byte("\n")))
+			if _, err := w.Write(buf[:n]); err != nil {
+				t.Fatal(err)
+			}
+			if err == io.EOF {
+				break
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		data := b.Bytes()
+		return scanners.Input{Name: "o", Size: int64(len(data)), Open: func(context.Context, int64, int64) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(data)), nil
+		}}
+	}
+	var g, z bytes.Buffer
+	zw, err := zstd.NewWriter(&z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, in := range map[string]scanners.Input{"gzip": pack(gzip.NewWriter(&g), &g), "zstd": pack(zw, &z)} {
+		t.Run(name, func(t *testing.T) {
+			scantest.BoundedRewrite(t, Scanner{}, in, []scanners.Edit{{Record: 3}, {Record: records - 1, Redact: true}}, records, map[string]uint64{"gzip": 12 << 20, "zstd": 40 << 20}[name])
 		})
 	}
 }

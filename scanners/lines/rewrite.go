@@ -26,7 +26,7 @@ func OpenCopy(ctx context.Context, in scanners.Input, edits []scanners.Edit, spo
 	if err := c.Edits.set(in.Name, edits); err != nil {
 		return nil, err
 	}
-	body, err := in.Open(ctx, 0, in.Size)
+	body, err := in.Open(ctx, 0, -1)
 	if err != nil {
 		return nil, &compress.ReadError{Err: err}
 	}

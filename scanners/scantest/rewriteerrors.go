@@ -33,7 +33,7 @@ func (c *copies) errors(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, uint64(len(c.stored))))
 	edits := c.pick(r, true)
 	broken := errors.New("connection reset")
-	for i := range 20 {
+	for i := range 12 {
 		from := int64(i) - 1
 		if i > 5 && len(c.stored) > 0 {
 			from = r.Int64N(int64(len(c.stored)))
@@ -87,7 +87,7 @@ func (c *copies) damaged(t *testing.T) {
 	if len(c.stored) < 8 {
 		return
 	}
-	for i := range 120 {
+	for i := range 60 {
 		data := bytes.Clone(c.stored)
 		if i%3 == 0 {
 			data = data[:r.IntN(len(data))]

@@ -79,10 +79,10 @@ func (c *copies) without(edits []scanners.Edit, redacted []string) []byte {
 // random: whatever goes, all else stays as it was.
 func (c *copies) random(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, uint64(len(c.stored))))
-	for range 25 {
+	for range 15 {
 		c.holds(t, c.pick(r, true))
 	}
-	for i := range min(len(c.all), 15) { // one by one
+	for i := range min(len(c.all), 10) { // one by one
 		e := scanners.Edit{Record: int64(i)}
 		if slices.Contains(c.Bound, e.Record) || c.Kept && len(c.all) == 1 {
 			continue
@@ -255,7 +255,7 @@ func (c *copies) twice(t *testing.T) {
 
 // redact: each record but for each of its paths, or for none.
 func (c *copies) redact(t *testing.T) {
-	for i, r := range c.all[:min(len(c.all), 12)] {
+	for i, r := range c.all[:min(len(c.all), 8)] {
 		e := scanners.Edit{Record: int64(i), Redact: true}
 		if slices.Contains(c.Fixed, e.Record) {
 			_, err := c.try(t, c.stored, []scanners.Edit{e})
@@ -276,7 +276,7 @@ var numbers = regexp.MustCompile(`[0-9]{6,}`)
 
 // spans: where an edit says what of a text goes, the rest of it stays.
 func (c *copies) spans(t *testing.T) {
-	for i, was := range c.all[:min(len(c.all), 12)] {
+	for i, was := range c.all[:min(len(c.all), 8)] {
 		if slices.Contains(c.Fixed, int64(i)) {
 			continue
 		}
