@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 )
 
 // Rewriter is a Scanner that can copy an object without some of its records, or
@@ -49,6 +50,41 @@ type Edit struct {
 	// else in the text stays; not ok: the leaf is emptied, or the key stays, whole.
 	// Spans are ascending and disjoint; others are taken for one of the whole text.
 	Spans func(path string, text []byte) (spans []Span, ok bool)
+}
+
+// Keeps reports whether Keep names the leaf at path, or what it lies in. Where a
+// key has dots of its own it may say yes though a Rewriter, who sees the keys,
+// empties the leaf.
+func (e *Edit) Keeps(path string) bool {
+	for _, k := range e.Keep {
+		if k != "" && within(k, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether path is k, or goes on below it.
+func within(k, path string) bool {
+	for k != "" {
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(k, "."), "{}"); ok {
+			path = strings.TrimPrefix(path, ".")
+			if below, ok := strings.CutPrefix(path, "{}"); ok && within(rest, below) {
+				return true
+			}
+			for i := range len(path) + 1 { // a key may have dots and brackets
+				if i > 0 && (i == len(path) || strings.IndexByte(".[{", path[i]) >= 0) && path[0] != '[' && within(rest, path[i:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if path == "" || path[0] != k[0] {
+			return false
+		}
+		k, path = k[1:], path[1:]
+	}
+	return path == "" || strings.IndexByte(".[{", path[0]) >= 0
 }
 
 // Span is the run text[Start:End] of a text.
