@@ -223,6 +223,31 @@ func TestLargeDecimal(t *testing.T) {
 	}
 }
 
+// A row of more values than there is memory for is refused, and the others, while
+// it is no candidate, are not the worse for it.
+func TestLargeRow(t *testing.T) {
+	type row struct {
+		ID   string   `parquet:"id"`
+		Tags []string `parquet:"tags,dict"`
+	}
+	var buf bytes.Buffer
+	w := pq.NewGenericWriter[row](&buf, pq.Compression(&pq.Zstd))
+	for _, r := range []row{{"small", []string{"a"}}, {"many", make([]string, 5<<20)}, {"long", slices.Repeat([]string{strings.Repeat("x", 1<<20)}, 300)}, {"last", nil}} {
+		if _, err := w.Write([]row{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for word, fine := range map[string]bool{"last": true, "many": false, "long": false} {
+		_, stats, err := scanAll(t, buf.Bytes(), scanners.Part{}, &finder{words: []string{word}})
+		if ref := (*scanners.Refusal)(nil); fine != (err == nil) || !fine && (!errors.As(err, &ref) || ref.Code != scanners.TooLarge) || fine && stats.Records != 4 {
+			t.Errorf("%s: %v, %+v", word, err, stats)
+		}
+	}
+}
+
 // A page header nested without end does not end the process either.
 func TestHeaderBomb(t *testing.T) {
 	b := one(t, false, func(_ *format.PageHeader, b []byte) []byte { return b }, -1)

@@ -48,8 +48,9 @@
 //
 // A scan holds the footer, at most one page of MaxPage bytes and its decoded form
 // per column that is being read, together at most maxHeld, the dictionaries of
-// these columns, one bit per row of a row group and 24 bytes per page. Larger pages
-// and row groups are refused as TOO_LARGE, before memory is taken for them.
+// these columns, one bit per row of a row group and 24 bytes per page, and the values
+// of one row (4 Mi, and MaxPage bytes). What is larger is refused as TOO_LARGE,
+// before memory is taken for it.
 package parquet
 
 import (

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
@@ -159,6 +160,9 @@ func (c *cursor) read(s *scan, row int64, a *assembler, i int) error {
 				if there {
 					e.value = a.keep(c.chunk.value(c.value))
 				}
+				if a.n++; a.n > walk.MaxLeaves || len(a.arena) > MaxPage {
+					return &fault{scanners.TooLarge, fmt.Sprintf("row group %d row %d: more than 4 Mi values, or 256 MiB of them", c.group, row)}
+				}
 				a.entries[i] = append(a.entries[i], e)
 			}
 			if there {
@@ -236,6 +240,7 @@ func (s *scan) canonical() []byte {
 // assembler makes a document of the entries of a row.
 type assembler struct {
 	entries [][]entry // by column
+	n       int       // entries of all columns
 	pos     []int
 	arena   []byte
 	doc     []byte
@@ -271,6 +276,7 @@ func (a *assembler) reset(columns int) {
 		a.entries[i] = a.entries[i][:0]
 	}
 	clear(a.pos)
+	a.n = 0
 	if a.arena == nil {
 		a.arena = make([]byte, 0, 4<<10) // never nil: an empty value is not null
 	}
