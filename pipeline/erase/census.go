@@ -126,20 +126,17 @@ func stays(r *scanners.Record, keep []string) string {
 
 // kept reports whether path is one of keep, or lies within one.
 func kept(keep []string, path string) bool {
-	for _, k := range keep {
-		if rest, ok := strings.CutPrefix(path, k); ok && (rest == "" || strings.ContainsRune(".[{", rune(rest[0]))) {
-			return true
-		}
-	}
-	return false
+	e := scanners.Edit{Keep: keep}
+	return e.Keeps(path)
 }
 
 // empty reports whether a leaf says nothing: null, or the empty value of a type
 // that has no null.
 func empty(value []byte) bool {
 	switch string(value) {
-	case "", scanners.Redacted, "0", "false", "1970-01-01", "1970-01-01T00:00:00Z":
+	case "", scanners.Redacted, "0", "false", "1970-01-01", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00", "00:00:00", "P0M0DT0.000S",
+		"00000000-0000-0000-0000-000000000000", "WEBVTT":
 		return true
 	}
-	return false
+	return strings.Trim(string(value), "\x00") == ""
 }
