@@ -264,7 +264,10 @@ func (c *copies) redact(t *testing.T) {
 			}
 			continue
 		}
-		c.holds(t, []scanners.Edit{e})
+		out := c.holds(t, []scanners.Edit{e})
+		if again := c.rewrite(t, out.data, []scanners.Edit{e}); !bytes.Equal(c.unpack(t, again.data), c.unpack(t, out.data)) {
+			t.Errorf("record %d: redacted twice it is not as it was once", i)
+		}
 		for _, l := range r.Leaves {
 			e.Keep = []string{"no.such[].path", l.Path}
 			c.holds(t, []scanners.Edit{e})
