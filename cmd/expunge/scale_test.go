@@ -61,6 +61,12 @@ func (s *synthetic) key(dataset, account, date int) string {
 	return fmt.Sprintf("%s/account=%s/dt=%s/part-00000.jsonl", scaleDatasets[dataset], scaleAccount(account), day)
 }
 
+// scaleNote makes an object half a kilobyte: still far smaller than those of a lake,
+// beside which filters would be nothing.
+const scaleNote = "asked for a call back in the afternoon, when the shop is open, about an order that came in two parcels of which one was " +
+	"wet; was told that somebody would look into it, that no new one could be promised before the end of the week, and that the " +
+	"other parcel should be kept, since the carrier wants to see it; said thanks, and that there is no hurry with any of this"
+
 // body is two records, of which one is of a consumer that no other object knows.
 func (s *synthetic) body(dataset, account, date int) string {
 	at := time.Date(2026, 1, 1+date, 12, 0, 0, 0, time.UTC).Format(time.RFC3339)
@@ -69,8 +75,8 @@ func (s *synthetic) body(dataset, account, date int) string {
 	if dataset == 0 {
 		mail = scaleMail(account, date)
 	}
-	return fmt.Sprintf(`{"id":"%s-a","at":"%s","email":"%s","note":"asked for a call back"}`+"\n"+`{"id":"%s-b","at":"%s","phone":"+1404555%04d"}`+"\n",
-		id, at, mail, id, at, 100+(account+date)%100)
+	return fmt.Sprintf(`{"id":"%s-a","at":"%s","email":"%s","note":"%s"}`+"\n"+`{"id":"%s-b","at":"%s","phone":"+1404555%04d"}`+"\n",
+		id, at, mail, scaleNote, id, at, 100+(account+date)%100)
 }
 
 func (s *synthetic) List(ctx context.Context, prefix string) iter.Seq2[connectors.Object, error] {
