@@ -226,6 +226,9 @@ func detectFormat(ctx context.Context, in scanners.Input) (string, error) {
 	if len(head) == 0 {
 		return "text", nil // nothing is in it, such as after an erasure of all its records: no format has a say
 	}
+	if string(head) == "\ufeff" {
+		return "jsonl", nil // the same, of an object that began with a byte order mark; it is no record there
+	}
 	return detect.Format(head[:min(len(head), detect.HeadSize)]), nil
 }
 
