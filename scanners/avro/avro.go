@@ -55,6 +55,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 
 	"expunge/scanners"
 	"expunge/scanners/lines"
@@ -173,22 +174,24 @@ func (s *scan) run() error {
 	}
 }
 
-// meta searches what the writer put in the header besides schema and codec. It
-// says something of the file, not of one record: a person has to look.
+// meta searches what the writer put in the header, the schema with its docs and
+// defaults among it. It says something of the file, not of one record: a person has
+// to look.
 func (s *scan) meta() error {
 	rec := scanners.Record{Index: -1, Group: -1, Offset: -1, Length: -1, Doc: []byte("{}")}
 	for _, kv := range s.file.meta {
-		if kv.key == schemaKey || kv.key == codecKey {
+		if kv.key == codecKey {
 			continue
 		}
 		name := kv.key
+		s.f.Probe(nil, kv.value) // so that a catalog knows of it
 		if n := len(rec.Matches); name != "" {
 			if rec.Matches = s.f.Find(rec.Matches, "(header){}", []byte(name)); len(rec.Matches) > n {
 				name = "?" // paths hold no identifiers
 			}
 		}
 		for _, l := range s.dec.walker.Text(kv.value, "(header)."+name) {
-			if l.Kind == walk.Null {
+			if l.Kind == walk.Null || kv.key == schemaKey && grammar(l) {
 				continue
 			}
 			value := append([]byte{}, l.Value...)
@@ -208,6 +211,19 @@ func (s *scan) meta() error {
 		return &emitted{err}
 	}
 	return nil
+}
+
+// grammar reports whether a leaf of a schema is a word of it: of names, types and
+// symbols it is made, while docs, defaults and what others add may say anything.
+func grammar(l walk.Leaf) bool {
+	if l.Kind == walk.Key {
+		return true
+	}
+	switch l.Path[strings.LastIndexByte(l.Path, '.')+1:] {
+	case "name", "namespace", "type", "type[]", "symbols[]", "aliases[]", "items", "items[]", "values", "values[]", "logicalType", "order", "size", "precision", "scale", "avro.schema":
+		return true
+	}
+	return false
 }
 
 // block searches the records of one block.

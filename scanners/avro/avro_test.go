@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,38 @@ func TestHeader(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Index != -1 || got[0].Matches[0].Path != "(header).writer" || got[0].Matches[0].Tier != "review" {
 		t.Errorf("%v: %+v", err, got)
 	}
+}
+
+// Generators write samples into schemas: "type inferred from 'jane@example.com'".
+func TestSchemaIsSearched(t *testing.T) {
+	schema := `{"type":"record","name":"r","fields":[{"name":"mail","type":"string","doc":"type inferred from 'jane@example.com'"}]}`
+	data := write(t, schema, ocf.Null, 100, map[string]any{"mail": "bob@example.org"})
+	probed := false
+	f := &scantest.Finder{Literals: []string{"jane@example.com"}}
+	var got []scanners.Record
+	in := input(data)
+	in.Every = false
+	_, err := Scanner{}.Scan(context.Background(), in, probing{f, func(raw []byte) { probed = probed || bytes.Contains(raw, []byte("jane@")) }}, func(r *scanners.Record) error {
+		got = append(got, *r)
+		return nil
+	})
+	if err != nil || len(got) != 1 || got[0].Index != -1 || got[0].Matches[0].Tier != "review" || !strings.HasPrefix(got[0].Matches[0].Path, "(header).avro.schema.") {
+		t.Errorf("%v: %+v", err, got)
+	}
+	if !probed {
+		t.Error("the schema was not probed: a catalog would not know of it")
+	}
+}
+
+// probing is a Finder that tells what it is asked to probe.
+type probing struct {
+	scanners.Finder
+	tell func(raw []byte)
+}
+
+func (p probing) Probe(at []int, raw []byte) []int {
+	p.tell(raw)
+	return p.Finder.Probe(at, raw)
 }
 
 func TestLogical(t *testing.T) {

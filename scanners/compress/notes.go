@@ -62,6 +62,7 @@ func Notes(s Stream, f scanners.Finder, emit func(*scanners.Record) error) error
 	for _, n := range st.notes.all {
 		n.Value = latin1(n.Value)
 		rec.Leaves = append(rec.Leaves, n)
+		f.Probe(nil, n.Value) // so that a catalog knows of it
 		rec.Matches = f.Find(rec.Matches, n.Path, n.Value)
 		rec.Raw = append(append(append(append(rec.Raw, n.Path...), 0), n.Value...), 0)
 	}

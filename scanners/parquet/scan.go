@@ -158,6 +158,7 @@ func (s *scan) footer() error {
 			continue
 		}
 		name := kv.Key
+		s.finder.Probe(nil, []byte(kv.Value)) // so that a catalog knows of it
 		if n := len(rec.Matches); name != "" {
 			if rec.Matches = s.finder.Find(rec.Matches, "(footer){}", []byte(name)); len(rec.Matches) > n {
 				name = "?" // paths hold no identifiers
