@@ -17,6 +17,7 @@ type standing struct {
 	totals  *report.Totals
 	limited bool           // a limit cut the walk over its links short
 	bundle  *bundle.Result // nil where it asks for none
+	erase   bool           // whether the manifest has anything of it
 }
 
 // limited reports whether a limit cut the walk over a request's links short.
@@ -69,7 +70,7 @@ func (s *standing) of(r *pipeline.Request) (pipeline.State, string, []intake.Lef
 	}
 	reason := strings.Join(open, "; ")
 	switch {
-	case r.Has(pipeline.Delete):
+	case s.erase:
 		return pipeline.AwaitingApproval, reason, left
 	case s.found.Review > 0:
 		return pipeline.InReview, reason, left

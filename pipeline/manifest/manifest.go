@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"hash"
+	"slices"
 
 	"expunge/pipeline"
 )
@@ -24,6 +25,16 @@ type Manifest struct {
 	Accounts map[string]*Account `json:"accounts"`
 	Radius   []Radius            `json:"blast_radius"`
 	MAC      string              `json:"mac,omitempty"`
+}
+
+// Names reports whether the manifest has a tombstone of a request.
+func (m *Manifest) Names(ref pipeline.RequestRef) bool {
+	part := m.Accounts[ref.Account]
+	if part == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(part.Requests, ref.String())
+	return found
 }
 
 // File is one Parquet file of the manifest.
