@@ -18,6 +18,7 @@ import (
 	"expunge/connectors/s3"
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
+	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
 	"expunge/pipeline/hold"
@@ -30,8 +31,9 @@ import (
 // passes is how often an erasure tries objects that other writers change under it.
 const passes = 3
 
-// scratch is the prefix below a store where conditions are probed; it is empty
-// before and after.
+// scratch is the prefix below a store where conditions are probed, per run. It is
+// empty before and after; what a killed try leaves, the next one sweeps, and plans
+// pass it over.
 const scratch = ".expunge-probe/"
 
 func eraseCommand(f *flags) *cobra.Command {
@@ -369,25 +371,10 @@ func (e *erasure) begin(ctx context.Context) error {
 		touched[t.Store] = true
 	}
 	for _, c := range e.cfg.Stores {
-		if !touched[c.Name] {
-			continue
-		}
-		store, err := e.vendor(ctx, c)
-		if err != nil {
-			return fmt.Errorf("open store %q: %w", c.Name, err)
-		}
-		prober, ok := store.(interface {
-			Probe(ctx context.Context, scratch string) (s3.Conditions, error)
-		})
-		if !ok {
-			continue // a directory's conditions are this program's own
-		}
-		got, err := prober.Probe(ctx, scratch)
-		if err != nil {
-			return fmt.Errorf("store %q: %w", c.Name, err)
-		}
-		if !got.All() {
-			return &coded{exitRefused, fmt.Errorf("store %q does not honour the conditions that erasing rests on (%+v): nothing was erased", c.Name, got)}
+		if touched[c.Name] {
+			if err := e.probe(ctx, c); err != nil {
+				return err
+			}
 		}
 	}
 	for ref, entry := range e.requests {
@@ -397,6 +384,39 @@ func (e *erasure) begin(ctx context.Context) error {
 		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// probes can show whether they honour conditions; a directory's are this program's own.
+type probes interface {
+	Probe(ctx context.Context, scratch string) (s3.Conditions, error)
+	Sweep(ctx context.Context, scratch string) error
+}
+
+// probe refuses a store that does not honour the conditions that erasing rests on.
+func (e *erasure) probe(ctx context.Context, c config.Store) error {
+	store, err := e.vendor(ctx, c)
+	if err != nil {
+		return fmt.Errorf("open store %q: %w", c.Name, err)
+	}
+	prober, ok := store.(probes)
+	if !ok {
+		return nil
+	}
+	below := scratch + e.m.Run + "/"
+	got, err := prober.Probe(ctx, below)
+	if err == nil && !got.All() {
+		got, err = prober.Probe(ctx, below) // another process of this run may have swept in between
+	}
+	if err == nil {
+		err = prober.Sweep(ctx, below)
+	}
+	if err != nil {
+		return fmt.Errorf("store %q: %w", c.Name, err)
+	}
+	if !got.All() {
+		return &coded{exitRefused, fmt.Errorf("store %q does not honour the conditions that erasing rests on (%+v): nothing was erased", c.Name, got)}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -149,6 +150,9 @@ func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry
 			c := plan.Claim{Dataset: dataset, Captures: captures}
 			if dataset < 0 {
 				c.Ignore, _ = matcher.Ignored(store, key)
+			}
+			if dataset < 0 && strings.HasPrefix(key, scratch) {
+				c.Ignore = "scratch of an erasure that was killed while it probed the store: erasing again removes it"
 			}
 			return c, nil
 		},

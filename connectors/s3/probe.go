@@ -116,6 +116,23 @@ func (s *Store) probeCopy(ctx context.Context, key string, size int64) (bool, er
 	return tried != nil, err
 }
 
+// Sweep removes what probes that were killed left under scratch: all versions of it.
+func (s *Store) Sweep(ctx context.Context, scratch string) error {
+	keys := map[string]bool{}
+	for v, err := range s.Versions(ctx, scratch+probeName+"-") {
+		if err != nil {
+			return s.fail("sweep", scratch, err)
+		}
+		keys[v.Key] = true
+	}
+	for key := range keys {
+		if err := s.sweep(ctx, key); err != nil {
+			return s.fail("sweep", key, err)
+		}
+	}
+	return nil
+}
+
 // sweep removes what the probe wrote, all versions of it. The key is the probe's own.
 func (s *Store) sweep(ctx context.Context, key string) error {
 	var all []connectors.Version

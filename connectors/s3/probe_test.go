@@ -18,6 +18,22 @@ func TestProbeAndCheck(t *testing.T) {
 		for v, err := range s.Versions(t.Context(), "") {
 			t.Errorf("the probe left %q %q, %v", v.Key, v.Version, err)
 		}
+		for range 2 { // what a probe that was killed leaves
+			if _, err := s.Create(t.Context(), "scratch/"+probeName+"-0", bytes.NewReader([]byte("left over"))); err != nil && !errors.Is(err, connectors.ErrExists) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Create(t.Context(), "scratch/other", bytes.NewReader(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Sweep(t.Context(), "scratch/"); err != nil {
+			t.Errorf("sweep: %v", err)
+		}
+		for v, err := range s.Versions(t.Context(), "") {
+			if err != nil || v.Key != "scratch/other" {
+				t.Errorf("the sweep left %q %q, %v", v.Key, v.Version, err)
+			}
+		}
 		set, err := s.Check(t.Context())
 		want := map[bool]Setting{true: On, false: Off}[versioned]
 		if err != nil || set.Versioning != want || set.ObjectLock != Off || set.Region != "us-east-1" {
