@@ -119,7 +119,9 @@ func (f *Finder) field(path string) *pipeline.Field {
 func (f *Finder) Probe(at []int, raw []byte) []int {
 	b := f.d.decode(raw)
 	f.t.hits = f.t.hits[:0]
+	f.t.numbers = true
 	f.t.scan(b, len(f.d.marks) > 0)
+	f.t.numbers = false
 	n := len(at)
 	at = append(at, f.d.doubt...)
 	for _, s := range f.t.hits {

@@ -26,6 +26,9 @@ func (t *tokenizer) digits(b []byte, i, hi int, all uint8) (long bool) {
 			}
 			i++
 		}
+		if t.numbers && i+1 < len(b) && b[i]|0x20 == 'e' {
+			t.exponent(b, p, i)
+		}
 		if i-p > maxPhone {
 			long = true
 			t.end, t.count = -maxGap-1, 0

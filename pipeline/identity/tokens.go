@@ -34,7 +34,10 @@ type tokenizer struct {
 	collect func(token uint64) // nil: none
 	recent  [1024]uint64       // tokens that were collected lately
 	hits    []span
-	seen    int // tokens so far
+	seen    int  // tokens so far
+	numbers bool // raw bytes: numbers may have exponents, which decoded leaves do not have
+
+	digitbuf [maxNumber + 64]byte
 
 	// Tokens wait here until there are some: looked up in one go, they wait for
 	// memory together and not each for itself.
