@@ -16,8 +16,9 @@ type table struct {
 	delimiter byte
 	literal   bool // quotes do not reach over delimiters and line ends
 	names     []string
-	skip      int   // bytes before the first record: byte order mark and header
-	loose     []int // all declared fields
+	header    []byte // the record that names the columns, raw
+	skip      int    // bytes before the first record: byte order mark and header
+	loose     []int  // all declared fields
 }
 
 // row is one record in the window.
@@ -88,6 +89,10 @@ func (t *table) read(data []byte, delimiter byte, layout scanners.Layout, ended 
 		c.parse(data[r.start:r.end], t.delimiter, t.literal)
 		if header {
 			t.skip = r.next
+			t.header = bytes.Clone(data[r.start:r.end])
+			if bytes.IndexByte(t.header, '\r') >= 0 && (!r.quoted || r.odd || ended && r.next == len(data)) {
+				return false, errReturn
+			}
 		}
 		if len(layout.Columns) == 0 {
 			t.names = columns(c.list, header)
@@ -326,10 +331,25 @@ func (s *scan) ask(fields []int, cell []byte) (candidate bool) {
 		}
 		return candidate
 	}
+	digits, number := s.number(cell)
 	for _, f := range fields {
 		candidate = s.f.ProbeField(f, cell) || candidate
+		if number {
+			candidate = s.f.ProbeField(f, digits) || candidate
+		}
 	}
 	return candidate
+}
+
+// number is the whole number that a cell holds with a fraction of zeros or with an
+// exponent, as plain digits: a column of ids becomes "42.0" where a program that
+// knows no missing integers has written it.
+func (s *scan) number(cell []byte) (digits []byte, ok bool) {
+	if len(cell) < 3 || walk.NumberLen(cell) != len(cell) {
+		return nil, false
+	}
+	s.digits, ok = walk.AppendDigits(s.digits[:0], cell)
+	return s.digits, ok
 }
 
 // appendQuoted appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.

@@ -47,7 +47,7 @@ func (c Scanner) Rewrite(ctx context.Context, in scanners.Input, edits []scanner
 		ended = end == io.EOF
 		if !w.known {
 			if w.known, err = w.table.read(w.win.Data, c.delimiter, in.Layout, ended); err != nil {
-				return out, scanners.Refuse(scanners.Truncated, in.Name, err)
+				return out, refuse(in.Name, err)
 			}
 			if !w.known {
 				if len(w.win.Data) > lines.MaxLine {

@@ -6,6 +6,10 @@
 // quotes never reach over a tab or a line end: such data is not quoted at all.
 // Line ends may be mixed. Blank lines are no records, nor is the header.
 //
+// The header is searched, too: in a file without one, or with a column for each
+// person, it holds values. What is found there is one record, Index -1, for a person
+// to look at. Carriage returns alone, as the ends of lines, are refused.
+//
 // Paths are column names as the header has them; an empty one is "_N" (from 1), a
 // repeated one gets "__2". Cells beyond the header's are "_N". A cell that is JSON
 // is walked on ("properties.user_id"). A row of another width than the header's is
@@ -18,6 +22,7 @@
 package csv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,11 +87,14 @@ func (c Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder,
 		ended = end == io.EOF
 		if !known {
 			if known, err = s.table.read(s.win.Data, c.delimiter, in.Layout, ended); err != nil {
-				return stats, scanners.Refuse(scanners.Truncated, in.Name, err)
+				return stats, refuse(in.Name, err)
 			}
 			if known {
 				s.prepare()
 				s.at = s.skip
+				if err := s.headings(); err != nil {
+					return stats, err
+				}
 			} else if len(s.win.Data) > lines.MaxLine {
 				return stats, lines.Refuse(ctx, in.Name, lines.ErrTooLong)
 			}
@@ -116,7 +124,7 @@ func (c Scanner) table(ctx context.Context, in scanners.Input) (t table, err err
 		}
 		known, err := t.read(win.Data, c.delimiter, in.Layout, end == io.EOF)
 		if err != nil {
-			return t, scanners.Refuse(scanners.Truncated, in.Name, err)
+			return t, refuse(in.Name, err)
 		}
 		if known {
 			return t, nil
@@ -141,6 +149,7 @@ type scan struct {
 	rec    scanners.Record
 	cells  cells
 	doc    []byte
+	digits []byte
 }
 
 type col struct {
@@ -180,7 +189,18 @@ func (s *scan) records(ended bool) error {
 	return nil
 }
 
-var errQuote = errors.New("a quoted field has no end")
+var (
+	errQuote  = errors.New("a quoted field has no end")
+	errReturn = errors.New("lines end with a carriage return alone")
+)
+
+// refuse makes the refusal of an object whose beginning does not tell its columns.
+func refuse(name string, err error) error {
+	if errors.Is(err, errReturn) {
+		return scanners.Refuse(scanners.Unsupported, name, err)
+	}
+	return scanners.Refuse(scanners.Truncated, name, err)
+}
 
 // searchRows searches the rows that were cut, which begin at first.
 func (s *scan) searchRows(first int) error {
@@ -247,7 +267,12 @@ func (s *scan) match() {
 	s.doc = append(s.doc[:0], '{')
 	for i, cell := range s.cells.list {
 		name := s.name(i)
-		leaves = w.More(cell, name)
+		if digits, ok := s.number(cell); ok {
+			s.rec.Matches = s.f.Find(s.rec.Matches, name, cell)
+			leaves = w.More(bytes.Clone(digits), name)
+		} else {
+			leaves = w.More(cell, name)
+		}
 		if i > 0 {
 			s.doc = append(s.doc, ',')
 		}

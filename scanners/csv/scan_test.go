@@ -66,6 +66,66 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestHeaderIsSearched: what stands in the record that names the columns is not lost,
+// but neither is it taken for one record's.
+func TestHeaderIsSearched(t *testing.T) {
+	no := false
+	for _, c := range []struct {
+		doc    string
+		layout scanners.Layout
+		field  bool // a short value of a declared field, which only equality finds
+		want   []string
+		code   scanners.Code
+	}{
+		{doc: "17,needle,x\n", want: []string{"-1 (header) review"}},
+		{doc: "\xef\xbb\xbf17,\"a needle\",x\n18,y,z", want: []string{"-1 (header) review"}},
+		{doc: "\n\nneedle\nneedle\n", want: []string{"-1 (header) review", "0 needle exact"}},
+		{doc: "id,x\n1,needle\n", want: []string{"0 x exact"}},
+		{doc: "17,needle,x\n", layout: scanners.Layout{Header: &no}, want: []string{"0 _2 exact"}},
+		{doc: "17,needle,x\n", layout: scanners.Layout{Columns: []string{"a", "b", "c"}}, want: []string{"0 b exact"}},
+		{doc: "42,b\n1,2\n", field: true, want: []string{"-1 user_id review"}},
+		{doc: "42,b\n", field: true, want: []string{"-1 user_id review"}},
+		{doc: "a,b\r1,needle\r2,3\r", code: scanners.Unsupported},
+		{doc: "a,\"b\"\r1,needle\r", code: scanners.Unsupported},
+		{doc: "\"a\",b\r1,needle\r", code: scanners.Unsupported},
+		{doc: "\"a\rz\",b\r\n1,needle\r\n", want: []string{"0 b exact"}},
+	} {
+		f := &scantest.Finder{Literals: []string{"needle"}}
+		if c.field {
+			f = &scantest.Finder{Values: map[string]string{"user_id": "42"}}
+		}
+		var got []string
+		_, err := New().Scan(t.Context(), input2(c.doc, c.layout), f, func(r *scanners.Record) error {
+			for _, m := range r.Matches {
+				got = append(got, fmt.Sprint(r.Index, " ", m.Path, " ", m.Tier))
+			}
+			return nil
+		})
+		r := &scanners.Refusal{}
+		errors.As(err, &r)
+		if !slices.Equal(got, c.want) || r.Code != c.code {
+			t.Errorf("%q: %q %v", c.doc, got, err)
+		}
+		if c.layout.Header == nil && c.code == "" && (len(f.Probed) == 0 || !strings.Contains(c.doc, string(f.Probed[0]))) {
+			t.Errorf("%q: the header was not probed", c.doc)
+		}
+	}
+}
+
+// TestNumbersInCells: a number that only looks broken is the one that is meant.
+func TestNumbersInCells(t *testing.T) {
+	doc := "id,user_id,x\n1,42.0,\n2,4.2e1,\n3,42.5,\n4,,42.0\n5,42.00,\n"
+	f := &scantest.Single{Paths: []string{"user_id"}, Value: "42"}
+	got, _, _, err := f.Found(t, New(), scantest.Text(doc), doc)
+	if want := []string{"0 user_id", "1 user_id", "4 user_id"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q %v", got, err)
+	}
+	f = &scantest.Single{Paths: []string{"user_id"}, Value: "42.0"} // or just as it is written
+	if got, _, _, err = f.Found(t, New(), scantest.Text(doc), doc); err != nil || !slices.Equal(got, []string{"0 user_id"}) {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
 func TestEdges(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("n,id,t\n")
