@@ -87,6 +87,9 @@ func (f *file) check() error {
 		if len(group.Columns) != len(f.leaves) {
 			return corrupt("row group %d has %d columns, the schema %d", g, len(group.Columns), len(f.leaves))
 		}
+		if hollow(group) {
+			continue
+		}
 		for c := range group.Columns {
 			chunk := &group.Columns[c]
 			l := f.leaves[c]
@@ -118,6 +121,26 @@ func (f *file) check() error {
 		return corrupt("row groups have %d rows, the footer says %d", rows, f.meta.NumRows)
 	}
 	return nil
+}
+
+// hollowSize is how long the pages of a column without values may be: a dictionary's
+// header, and not a value in it.
+const hollowSize = 24
+
+// hollow reports whether a row group has no rows and no data pages: Arrow writes one
+// for a table without rows, with an empty dictionary at the most.
+func hollow(g *format.RowGroup) bool {
+	if g.NumRows != 0 {
+		return false
+	}
+	for i := range g.Columns {
+		c := &g.Columns[i]
+		m := &c.MetaData
+		if m.NumValues != 0 || m.DataPageOffset != 0 || m.TotalUncompressedSize < 0 || m.TotalUncompressedSize > hollowSize || c.FilePath != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // span is where a column chunk lies. Some writers leave the dictionary's offset

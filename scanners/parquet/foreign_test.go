@@ -3,8 +3,10 @@ package parquet
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"expunge/scanners"
+	"expunge/scanners/scantest"
 )
 
 func readFile(t testing.TB, name string) []byte {
@@ -52,6 +55,49 @@ func TestForeign(t *testing.T) {
 		if strings.Join(these, "") != strings.Join(raws, "") {
 			t.Errorf("%s: the canonical form depends on the encoding", name)
 		}
+	}
+}
+
+// TestGroupsWithoutRows: Arrow writes a row group without pages for a table without
+// rows. Nothing is in it; what lies beside it is found, and rewritten.
+func TestGroupsWithoutRows(t *testing.T) {
+	if got, stats, err := scanAll(t, readFile(t, "empty.parquet"), scanners.Part{}, &finder{all: true}); err != nil || stats.Records != 0 || len(got) != 0 {
+		t.Error(stats, got, err)
+	}
+	data := readFile(t, "empty-groups.parquet")
+	want := []string{`{"id":1,"note":"a","tags":["x"]}`, `{"id":2,"note":"needle","tags":[]}`}
+	for _, c := range []struct {
+		edits []scanners.Edit
+		want  []string
+	}{{nil, want}, {[]scanners.Edit{{Record: 1}}, want[:1]}, {[]scanners.Edit{{Record: 0}, {Record: 1}}, nil}} {
+		if c.edits != nil {
+			data, _ = rewritten(t, readFile(t, "empty-groups.parquet"), c.edits...)
+		}
+		got, stats, err := scanAll(t, data, scanners.Part{}, &finder{all: true})
+		if err != nil || int(stats.Records) != len(c.want) || len(got) != len(c.want) {
+			t.Fatal(c.edits, stats, got, err)
+		}
+		for i, g := range got {
+			if g.Doc != c.want[i] {
+				t.Errorf("%v: %s", c.edits, g.Doc)
+			}
+		}
+	}
+}
+
+// TestNamesOfColumns: a column for each person has values for names. They say
+// nothing of a row.
+func TestNamesOfColumns(t *testing.T) {
+	f := &scantest.Finder{Literals: []string{"needle"}}
+	var got []string
+	_, err := New().Scan(t.Context(), input(readFile(t, "named.parquet")), f, func(r *scanners.Record) error {
+		for _, m := range r.Matches {
+			got = append(got, fmt.Sprint(r.Index, m.Path, m.Tier))
+		}
+		return nil
+	})
+	if want := []string{"-1(column)review", "-1(column)review"}; err != nil || !slices.Equal(got, want) {
+		t.Error(got, err)
 	}
 }
 

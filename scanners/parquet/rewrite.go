@@ -125,6 +125,9 @@ func (w *rewriting) groups(edits []scanners.Edit) error {
 	first := int64(0)
 	for g := range w.file.meta.RowGroups {
 		meta := &w.file.meta.RowGroups[g]
+		if hollow(meta) {
+			continue // nothing is in it
+		}
 		n := sort.Search(len(edits), func(i int) bool { return edits[i].Record >= first+meta.NumRows })
 		var err error
 		if n == 0 {

@@ -147,7 +147,10 @@ func (l *leaf) isText() bool { return l.text.means == asString || l.text.means =
 // mayBeJSON reports whether b can be more than the text that it is.
 func mayBeJSON(b []byte) bool { return bytes.IndexByte(b, '{') >= 0 || bytes.IndexByte(b, '[') >= 0 }
 
-// footer searches the key-value metadata. It says something of the file, not of one
+// columnPath is the path of matches in the names of columns.
+const columnPath = "(column)"
+
+// footer searches the key-value metadata and the names of columns. That says something of the file, not of one
 // row: a person has to look. The Arrow schema that writers embed is
 // a binary copy of the columns' types and is left out.
 func (s *scan) footer() error {
@@ -158,7 +161,8 @@ func (s *scan) footer() error {
 			continue
 		}
 		name := kv.Key
-		s.finder.Probe(nil, []byte(kv.Value)) // so that a catalog knows of it
+		s.finder.Probe(nil, []byte(kv.Key)) // so that a catalog knows of it
+		s.finder.Probe(nil, []byte(kv.Value))
 		if n := len(rec.Matches); name != "" {
 			if rec.Matches = s.finder.Find(rec.Matches, "(footer){}", []byte(name)); len(rec.Matches) > n {
 				name = "?" // paths hold no identifiers
@@ -177,6 +181,17 @@ func (s *scan) footer() error {
 		rec.Raw = append(append(rec.Raw, kv.Key...), 0)
 		rec.Raw = append(append(rec.Raw, kv.Value...), 0)
 	}
+	narrow, _ := s.finder.(scanners.Narrower)
+	for i := range s.file.meta.Schema {
+		if narrow != nil && !narrow.Looks(columnPath) {
+			break
+		}
+		// A column for each person has values for names.
+		if name := []byte(s.file.meta.Schema[i].Name); len(s.finder.Probe(nil, name)) > 0 {
+			rec.Matches = s.finder.Find(rec.Matches, columnPath, name)
+			rec.Raw = append(append(rec.Raw, name...), 0)
+		}
+	}
 	if len(rec.Matches) == 0 {
 		return nil
 	}
@@ -191,6 +206,9 @@ func (s *scan) footer() error {
 // group searches one row group: columns first, then the candidate rows.
 func (s *scan) group(g int) error {
 	meta := &s.file.meta.RowGroups[g]
+	if hollow(meta) {
+		return nil
+	}
 	if err := s.preload(g); err != nil {
 		return err
 	}

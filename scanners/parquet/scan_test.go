@@ -29,7 +29,7 @@ type finder struct {
 	words    []string
 	fields   []string
 	field    map[string]string // path: value
-	all      bool
+	all      bool              // every value, but no names of columns
 	probes   int
 	boundary [][2]int64
 }
@@ -56,7 +56,7 @@ func (f *finder) Fields() []string { return f.fields }
 func (f *finder) ProbeField(k int, v []byte) bool { return f.field[f.fields[k]] == string(v) }
 
 func (f *finder) Find(dst []scanners.Match, path string, v []byte) []scanners.Match {
-	hit := f.all
+	hit := f.all && path != "(column)"
 	for _, w := range f.words {
 		hit = hit || bytes.Contains(v, []byte(w))
 	}

@@ -46,6 +46,13 @@ for name, plain in [("encrypted-footer", False), ("encrypted-columns", True)]:
     with pq.ParquetWriter(f"{name}.parquet", table.select(["id", "phone"]).schema, encryption_properties=properties) as w:
         w.write_table(table.select(["id", "phone"]))
 
+few = pa.table({"id": [1, 2], "note": ["a", "needle"], "tags": [["x"], []]}, schema=pa.schema([("id", pa.int64()), ("note", pa.string()), ("tags", pa.list_(pa.string()))]))
+for name, tables in [("empty", [few[:0]]), ("empty-groups", [few[:0], few, few[:0]])]:
+    with pq.ParquetWriter(f"{name}.parquet", few.schema) as w:
+        for t in tables:
+            w.write_table(t)
+pq.write_table(pa.table({"needle": [1], "x": [{"needle": 2}]}), "named.parquet")
+
 
 def show(v, t):
     if v is None: return None
