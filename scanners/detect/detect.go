@@ -43,7 +43,7 @@ func Format(head []byte) string {
 		return Text // its scanner refuses UTF-16 by name
 	}
 	text := bytes.TrimPrefix(head, []byte("\ufeff"))
-	if binary(text) {
+	if binary(text) || bytes.HasPrefix(text, []byte("%PDF-")) {
 		return Unknown
 	}
 	trimmed := bytes.TrimLeft(text, " \t\r\n")
@@ -64,22 +64,23 @@ func Format(head []byte) string {
 	return Text
 }
 
-// media reports whether head begins as a container of sound, pictures or video,
-// or as another whole object that has no records (PDF).
+// media reports whether head begins as a container of sound, pictures or video. A
+// PDF is none: it holds text that nobody here reads, and only a dataset may say that
+// it is to be found by its name.
 func media(head []byte) bool {
 	for _, magic := range []string{
 		"RIFF", "RIFX", "RF64", "FORM", "ID3", "OggS", "fLaC", "\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF87a", "GIF89a",
-		"\x1a\x45\xdf\xa3", "#!AMR", ".snd", "%PDF-", "II*\x00", "MM\x00*", "\x00\x00\x01\xba", "\x00\x00\x01\xb3", "caff", "wvpk", "FLV\x01",
+		"\x1a\x45\xdf\xa3", "#!AMR", ".snd", "II*\x00", "MM\x00*", "\x00\x00\x01\xba", "\x00\x00\x01\xb3", "caff", "wvpk", "FLV\x01",
 	} {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			// Words that text may begin with need more: a NUL, as in every length of 32 bits.
-			if ascii(magic) && magic != "%PDF-" && magic != "#!AMR" && !bytes.Contains(head[:min(len(head), 512)], []byte{0}) {
+			if ascii(magic) && magic != "#!AMR" && !bytes.Contains(head[:min(len(head), 512)], []byte{0}) {
 				continue
 			}
 			return true
 		}
 	}
-	if len(head) >= 12 && string(head[4:8]) == "ftyp" {
+	if len(head) >= 12 && head[0] == 0 && string(head[4:8]) == "ftyp" { // the length of that box, and not "uid,ftype,phone"
 		return true
 	}
 	// MPEG audio: a frame's sync, with a layer, bit rate and sample rate that exist.
