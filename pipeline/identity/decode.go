@@ -28,7 +28,7 @@ func escLetter(c byte) byte {
 
 // decoder undoes, in one pass and at any depth, what encodings do to text:
 // backslash escapes of JSON (with any number of backslashes), percent-encoding
-// (with any number of %25), digits of other scripts, full-width forms, and the
+// (with any number of %25), characters of HTML by their numbers, digits of other scripts, full-width forms, and the
 // hyphens and spaces of Unicode. What it makes of an encoded value is what it
 // makes of the value itself, so tokens of the one are tokens of the other.
 //
@@ -60,6 +60,8 @@ func (d *decoder) decode(src []byte) []byte {
 			from = d.backslash(src, i)
 		case c == '%':
 			from = d.percent(src, i)
+		case c == '#':
+			from = d.entity(src, i)
 		default:
 			from = d.unicode(src, i)
 		}
@@ -97,14 +99,14 @@ const (
 func special(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		p, q := x^'%'*ones, x^'\\'*ones
-		if m := ((p-ones)&^p | (q-ones)&^q | x) & highs; m != 0 {
+		p, q, e := x^'%'*ones, x^'\\'*ones, x^'#'*ones
+		if m := ((p-ones)&^p | (q-ones)&^q | (e-ones)&^e | x) & highs; m != 0 {
 			// a borrow may mark a byte after a true one, never before it
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
 	for ; i < len(b); i++ {
-		if c := b[i]; c == '%' || c == '\\' || c >= 0x80 {
+		if c := b[i]; c == '%' || c == '\\' || c == '#' || c >= 0x80 {
 			return i
 		}
 	}
@@ -238,6 +240,39 @@ func percentByte(src []byte, i int) (c byte, end int, ok bool) {
 	return hi<<4 | lo, i, true
 }
 
+// entity reads the rest of a character of HTML by its number, &#64; or &#x40;, whose
+// ampersand has been written.
+func (d *decoder) entity(src []byte, i int) int {
+	n := len(d.out) - 1
+	if n < 0 || d.out[n] != '&' {
+		d.out = append(d.out, '#')
+		return i + 1
+	}
+	j, base := i+1, rune(10)
+	if j < len(src) && src[j]|0x20 == 'x' {
+		j, base = j+1, 16
+	}
+	start, r := j, rune(0)
+	for ; j < len(src) && j-start < 7; j++ {
+		v := rune(unhex(src[j]))
+		if v >= base {
+			break
+		}
+		r = r*base + v
+	}
+	switch {
+	case j == start || j == len(src) || src[j] != ';' || r == 0 || r > unicode.MaxRune:
+		if j < len(src) && (src[j] == '\\' || src[j] == '%') {
+			d.doubt = append(d.doubt, i) // it may go on behind another encoding
+		}
+		d.out = append(d.out, '#')
+		return i + 1
+	}
+	d.out = d.out[:n]
+	d.rune(r, i)
+	return j + 1
+}
+
 // unicode reads one character of UTF-8, or a stray byte.
 func (d *decoder) unicode(src []byte, i int) int {
 	r, n := utf8.DecodeRune(src[i:])
@@ -245,7 +280,7 @@ func (d *decoder) unicode(src []byte, i int) int {
 		d.out = append(d.out, src[i])
 		return i + 1
 	}
-	if c := fold(r); c != 0 {
+	if c := d.fold(r); c != 0 {
 		d.out = append(d.out, c)
 	} else {
 		d.out = append(d.out, src[i:i+n]...)
@@ -259,16 +294,29 @@ func (d *decoder) rune(r rune, i int) {
 	if r < 0x80 {
 		c = byte(r)
 	} else {
-		c = fold(r)
+		c = d.fold(r)
 	}
 	switch {
 	case c == 0 && r != 0:
 		d.out = utf8.AppendRune(d.out, r)
 		return
-	case isAlnum(c) || c == '%' || c == '\\':
+	case isAlnum(c) || c == '%' || c == '\\' || c == '#' || c == ';':
 		d.doubt = append(d.doubt, i)
 	}
 	d.out = append(d.out, c)
+}
+
+// fold is that of the function; outside of words, it gives the dot for a middle dot or
+// a bullet, too: 404·555·0123, as on business cards. Inside they are letters.
+func (d *decoder) fold(r rune) byte {
+	switch r {
+	case 0xb7, 0x2022, 0x2219, 0x22c5:
+		if n := len(d.out); n > 0 && (isDigit(d.out[n-1]) || d.out[n-1] == ' ') {
+			return '.'
+		}
+		return 0
+	}
+	return fold(r)
 }
 
 // fold gives the ASCII character that people mean by r in a number or an
