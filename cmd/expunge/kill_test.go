@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,8 @@ import (
 )
 
 // TestKilledRunIsResumed kills a run (kill -9) after more and more of its results
-// are stored, goes on with it each time, and compares with an undisturbed run.
+// are stored and of its outputs written, goes on with it each time, as on another
+// machine with the work store elsewhere, and compares with an undisturbed run.
 func TestKilledRunIsResumed(t *testing.T) {
 	l, err := lake.Generate(lake.Options{Seed: 13, Bytes: 1 << 20, Accounts: 2, Requests: 4})
 	if err != nil {
@@ -30,21 +32,29 @@ func TestKilledRunIsResumed(t *testing.T) {
 	}
 	want := outputs(t, dir, "calm").files
 
-	config := configure(t, l, dir, "killed")
+	work := "killed"
+	config := configure(t, l, dir, work)
 	if code := expunge(t, "-c", config, "submit", requests); code != exitDone {
 		t.Fatalf("submit: exit %d", code)
 	}
-	const lease = "300ms"
-	stored := func() []string {
-		names, err := filepath.Glob(filepath.Join(dir, "killed", "runs", "*", "rounds", "*", "*.units"))
-		if err != nil {
-			t.Fatal(err)
+	const lease = time.Second
+	glob := func(patterns ...string) (names []string) {
+		for _, pattern := range patterns {
+			some, err := filepath.Glob(filepath.Join(dir, work, filepath.FromSlash(pattern)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, some...)
 		}
 		return names
 	}
+	stored := func() []string { return glob("runs/*/rounds/*/*.units") }
+	outs := func() int {
+		return len(glob("runs/*/objects*", "bundles/*/*/*", "bundles/*/*/data/*", "runs/*/manifest/*", "runs/*/report*", "runs/*/review*"))
+	}
 	start := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
 		var log bytes.Buffer
-		c := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-c", config, "run", "--workers", "2", "--batch-bytes", "20000", "--lease", lease}, args...)...)
+		c := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-c", config, "run", "--workers", "2", "--batch-bytes", "20000", "--lease", lease.String()}, args...)...)
 		c.Env = append(os.Environ(), "EXPUNGE_TEST_PROGRAM=1")
 		c.Stdout, c.Stderr = &log, &log
 		if err := c.Start(); err != nil {
@@ -53,7 +63,7 @@ func TestKilledRunIsResumed(t *testing.T) {
 		return c, &log
 	}
 	var args []string
-	kills := 0
+	kills, late := 0, 0 // late: while outputs were written
 	before := map[string]time.Time{}
 	for try := 0; ; try++ {
 		if try == 40 {
@@ -62,7 +72,7 @@ func TestKilledRunIsResumed(t *testing.T) {
 		c, log := start(args...)
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
-		enough := len(stored()) + 8
+		enough, full := len(stored())+12, outs()+9
 		var err error
 		killed := false
 	wait:
@@ -71,7 +81,7 @@ func TestKilledRunIsResumed(t *testing.T) {
 			case err = <-ended:
 				break wait
 			case <-time.After(time.Millisecond):
-				if !killed && len(stored()) >= enough {
+				if !killed && (len(stored()) >= enough || outs() >= full) {
 					_ = c.Process.Kill()
 					killed = true
 				}
@@ -79,11 +89,18 @@ func TestKilledRunIsResumed(t *testing.T) {
 		}
 		if killed && err != nil {
 			kills++
+			if outs() > 0 {
+				late++
+			}
 		} else if err != nil {
 			t.Fatalf("run: %v\n%s", err, log)
 		}
 		for _, name := range stored() {
 			st, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, err = filepath.Rel(filepath.Join(dir, work), name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,17 +112,23 @@ func TestKilledRunIsResumed(t *testing.T) {
 		if err == nil {
 			break
 		}
-		runs, err := filepath.Glob(filepath.Join(dir, "killed", "runs", "*", "run.json"))
-		if err != nil || len(runs) != 1 {
-			t.Fatalf("%d runs: %v", len(runs), err)
+		runs := glob("runs/*/run.json")
+		if len(runs) != 1 {
+			t.Fatalf("%d runs", len(runs))
 		}
 		args = []string{"--resume", filepath.Base(filepath.Dir(runs[0]))}
-		time.Sleep(400 * time.Millisecond) // until the lease has expired
+		elsewhere := fmt.Sprint("killed-", try)
+		if err := os.Rename(filepath.Join(dir, work), filepath.Join(dir, elsewhere)); err != nil {
+			t.Fatal(err)
+		}
+		work = elsewhere
+		config = configure(t, l, dir, work)
+		time.Sleep(lease + 100*time.Millisecond) // until it has expired
 	}
-	if kills < 3 {
-		t.Errorf("the run was killed only %d times", kills)
+	if kills-late < 3 || late < 2 {
+		t.Errorf("the run was killed only %d times, %d of them while it wrote outputs", kills, late)
 	}
-	got := outputs(t, dir, "killed").files
+	got := outputs(t, dir, work).files
 	if len(got) != len(want) {
 		t.Errorf("%d files, an undisturbed run writes %d", len(got), len(want))
 	}
@@ -114,5 +137,5 @@ func TestKilledRunIsResumed(t *testing.T) {
 			t.Errorf("%s differs from an undisturbed run's", name)
 		}
 	}
-	t.Logf("killed %d times, %d results stored", kills, len(before))
+	t.Logf("killed %d times, %d of them while outputs were written; %d results stored", kills, late, len(before))
 }

@@ -201,7 +201,7 @@ func wholes(t *testing.T, dir string, index []byte) (objects []string) {
 		}
 	}
 	err := filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
-		if rel, _ := filepath.Rel(dir, name); err == nil && !d.IsDir() && !named[filepath.ToSlash(rel)] {
+		if rel, _ := filepath.Rel(dir, name); err == nil && !d.IsDir() && !named[filepath.ToSlash(rel)] && !strings.HasPrefix(d.Name(), ".expunge-w-") { // a killed process's, until it is swept
 			t.Errorf("%s is in a bundle, and its index does not name it", name)
 		}
 		return err

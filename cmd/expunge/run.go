@@ -96,6 +96,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if o.dryRun {
 		return a.dryRun(ctx, picked)
 	}
+	a.sweep(ctx)
 	if len(picked) == 0 {
 		fmt.Println("nothing to do: no open request")
 		return nil
