@@ -27,7 +27,36 @@ type Hit struct {
 	Why     []Evidence `json:"why"`
 	Links   []Link     `json:"links,omitempty"` // link ids in the record: the next round's identifiers
 	Base    int64      `json:"base,omitempty"`  // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
+
+	Decided *Decided `json:"decided,omitempty"` // nil: nobody has decided on it
 }
+
+// Verdict is what a person decided of a hit that was in review.
+type Verdict string
+
+// Verdicts.
+const (
+	Include Verdict = "include" // it belongs to the request: treated as an automatic hit
+	Exclude Verdict = "exclude" // it does not: neither in review nor acted upon
+)
+
+// Decided is a decision, and whose.
+type Decided struct {
+	Verdict Verdict `json:"verdict"`
+	By      string  `json:"by"`
+}
+
+// Automatic reports whether the hit is acted upon without (further) review.
+func (h *Hit) Automatic() bool {
+	if h.Decided != nil {
+		return h.Decided.Verdict == Include
+	}
+	return h.Tier.Automatic()
+}
+
+// Excluded reports whether a person decided that the record is not the request's.
+// That holds whatever else is found of the same record.
+func (h *Hit) Excluded() bool { return h.Decided != nil && h.Decided.Verdict == Exclude }
 
 // Link is a link id in canonical form. Hits with links are only ever stored sealed.
 type Link struct {
@@ -46,6 +75,9 @@ type Ask struct {
 
 // NoTime stands for a record without a time.
 const NoTime = int64(-1 << 63)
+
+// ByReview stands in the place of a field where a person's decision is the evidence.
+const ByReview = "(review)"
 
 // Evidence is one link of the chain of why, without the value.
 type Evidence struct {

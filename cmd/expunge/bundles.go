@@ -69,7 +69,7 @@ func (j *job) bundleRows(hits iter.Seq2[*results.Found, error]) iter.Seq2[bundle
 				yield(bundle.Row{}, err)
 				return
 			}
-			if !f.Tier.Automatic() || f.At.Noncurrent {
+			if !f.Automatic() || f.At.Noncurrent {
 				continue
 			}
 			if f.At != at {

@@ -109,6 +109,11 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, si
 	if err := e.notExamined(ctx, b); err != nil {
 		return err
 	}
+	for i := range e.report.Requests {
+		if q := &e.report.Requests[i]; q.Request == b.Request {
+			b.Decided = decidedOf(q.Included, q.Excluded)
+		}
+	}
 	name, err := certificate.Issue(ctx, e.work, b, signer)
 	if err != nil {
 		return err
@@ -130,14 +135,23 @@ func (e *erasure) note(ctx context.Context, ref pipeline.RequestRef, entry *inta
 	return err
 }
 
+// decidedOf is what a certificate says of decisions, nil where there were none.
+func decidedOf(included, excluded int64) *certificate.Decided {
+	if included+excluded == 0 {
+		return nil
+	}
+	return &certificate.Decided{Included: included, Excluded: excluded}
+}
+
 // certifyNothing certifies a deletion of a consumer of whom nothing was found, in a
 // run that examined all there is.
-func (j *job) certifyNothing(ctx context.Context, r *pipeline.Request, signer *certificate.Signer) error {
+func (j *job) certifyNothing(ctx context.Context, r *pipeline.Request, excluded int64, signer *certificate.Signer) error {
 	now := j.now().UTC().Format(time.RFC3339)
 	_, err := certificate.Issue(ctx, j.work, &certificate.Body{
 		Version: 1, Request: r.Ref().String(), Account: r.Account, Instruction: r.Instruction, Run: j.h.Run, Approvals: []int{},
 		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: j.h.Started.UTC().Format(time.RFC3339), Issued: now, Complete: true,
 		Dispositions: map[string]int64{}, Objects: []certificate.Object{}, Exceptions: []certificate.Exception{}, Open: []certificate.Open{},
+		Decided:     decidedOf(0, excluded),
 		NotExamined: []certificate.NotExamined{}, NotCovered: []string{}, Verified: certificate.Verified{At: now},
 	}, signer)
 	return err

@@ -103,11 +103,11 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			if signer, _, err := j.signer(); err != nil {
 				state, reason = pipeline.Received, "nothing of it was found, and its certificate cannot be signed: "+err.Error()
-			} else if err := j.certifyNothing(ctx, c.Request, signer); err != nil {
+			} else if err := j.certifyNothing(ctx, c.Request, t.Excluded, signer); err != nil {
 				return false, err
 			}
 		}
-		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.Records, Review: t.Review, Due: c.Due().Format("2006-01-02")}
+		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.Records, Review: t.Review, Included: t.Included, Excluded: t.Excluded, Due: c.Due().Format("2006-01-02")}
 		for _, right := range c.Request.Rights {
 			q.Rights = append(q.Rights, string(right))
 		}

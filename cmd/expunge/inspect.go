@@ -72,7 +72,7 @@ func (a *app) resolve(p string) ([]string, error) {
 // inspect shows one file; ErrNotFound where there is none.
 func (a *app) inspect(ctx context.Context, key string, why bool) error {
 	base := path.Base(key)
-	table := path.Ext(base) == ".parquet" && strings.HasPrefix(key, "runs/") && (strings.HasPrefix(base, "tombstones") || strings.HasPrefix(base, "review"))
+	table := path.Ext(base) == ".parquet" && strings.HasPrefix(key, "runs/") && (strings.HasPrefix(base, "tombstones") || strings.HasPrefix(base, "review") || strings.HasPrefix(base, "excluded"))
 	if !table {
 		body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
 		if err != nil {
@@ -180,6 +180,10 @@ func (a *app) printRow(t *manifest.Row, why bool) error {
 		return fmt.Errorf("read evidence of tombstone %s: %w", t.Tombstone, err)
 	}
 	for _, e := range chain {
+		if e.Path == pipeline.ByReview {
+			fmt.Printf("    %s, %s\n", e.Tier, e.Rule)
+			continue
+		}
 		from := "asked for"
 		if e.Via != "" {
 			from = fmt.Sprintf("reached by link %s in %s", e.Via, plural(int64(e.Hops), "step", "steps"))
@@ -237,6 +241,9 @@ func printCertificate(r io.Reader, key string) error {
 	}
 	for _, o := range b.Objects {
 		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, plural(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
+	}
+	if d := b.Decided; d != nil {
+		fmt.Printf("decided      by a person: %s included, %s excluded\n", plural(d.Included, "record", "records"), plural(d.Excluded, "record", "records"))
 	}
 	for _, x := range b.Exceptions {
 		fmt.Printf("excepted     %s of %s under %s, kept: %s; review by %s\n", plural(x.Records, "record", "records"), x.Dataset, x.Code, strings.Join(x.Fields, ", "), x.ReviewBy)

@@ -18,6 +18,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/closure"
+	"expunge/pipeline/decision"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
@@ -55,6 +56,7 @@ type job struct {
 	key     identity.Key
 	index   int // of the catalog
 	rounds  []report.Round
+	decided *decision.Set // of its requests
 }
 
 // do runs the steps and reports whether the run is COMPLETE.
@@ -91,6 +93,9 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	j.filters = &catalog.Filters{Work: j.work, Keys: j.keys, Key: catalog.NewKey(j.key[:])}
 	j.results = &results.Results{Work: j.work, Run: j.h.Run, Keys: j.keys}
 	j.index = j.h.Catalog
+	if j.decided, err = j.readDecisions(ctx, j.h); err != nil {
+		return false, err
+	}
 	if err := j.seed(); err != nil {
 		return false, err
 	}
@@ -234,6 +239,9 @@ func (j *job) round(ctx context.Context, n int) error {
 	step := &scan.Scan{
 		Stores: j.stores, Formats: formats(), Detect: detectFormat, Datasets: j.cfg.Datasets, Accounts: j.cfg.AccountIDs(),
 		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks, CatalogKey: catalog.NewKey(j.key[:]),
+		Decided: func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided {
+			return j.decided.Hit(h, raw, func() []string { return j.names.IDs(o) })
+		},
 	}
 	accounts := map[string]bool{}
 	for _, needle := range needles {

@@ -164,8 +164,19 @@ func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*int
 	if len(out) == 0 {
 		return nil, nil
 	}
+	decided, err := a.decisions().Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range out {
-		h.Requests = append(h.Requests, c.Request.Ref())
+		ref := c.Request.Ref()
+		h.Requests = append(h.Requests, ref)
+		if n := decided[ref]; n > 0 {
+			if h.Decided == nil {
+				h.Decided = map[string]int{}
+			}
+			h.Decided[ref.String()] = n
+		}
 	}
 	return out, a.writeDocument(ctx, "run", headerKey(h.Run), h)
 }

@@ -69,7 +69,7 @@ func notOpen(e *intake.Entry) error {
 		return fmt.Errorf("request %[1]s waits for approval of run %[2]s: `expunge approve %[2]s` and `expunge erase %[2]s`, or `expunge cancel %[1]s` "+
 			"(a request is in one unapplied manifest at a time)", ref, run)
 	case pipeline.InReview:
-		return fmt.Errorf("request %s waits for review of run %s: `expunge review %[2]s` lists what a person has to decide", ref, run)
+		return fmt.Errorf("request %s waits for review of run %s: `expunge review %[2]s` lists what a person has to decide, and --decide takes the decisions", ref, run)
 	case pipeline.Erasing:
 		return fmt.Errorf("request %s is being erased by run %s: `expunge erase %[2]s` goes on with it", ref, run)
 	case pipeline.Blocked:

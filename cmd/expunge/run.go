@@ -68,6 +68,7 @@ type header struct {
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
 	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
+	Decided  map[string]int        `json:"decided,omitempty"` // by request: how many files of decisions there were when the run began; later ones are the next run's
 }
 
 // blocked is a request that cannot be searched for as it is.

@@ -95,11 +95,19 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	if err != nil {
 		return nil, err
 	}
+	var h header
+	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
+		return nil, err
+	}
+	decided, err := e.readDecisions(ctx, &h)
+	if err != nil {
+		return nil, err
+	}
 	unfinished, counts := settled(past)
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
 		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
-		Cutoff: cutoff, Applied: e.applied,
+		Cutoff: cutoff, Applied: e.applied, Stays: decided.Excluded,
 		Done: func(object, version string) (verify.Counts, bool) {
 			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
 				return verify.Counts{}, false

@@ -42,9 +42,10 @@ type Body struct {
 	Dispositions map[string]int64 `json:"dispositions"`
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`
-	Open         []Open           `json:"open"`         // asked for and not done: conflicts, holds, versions that are blocked
-	NotExamined  []NotExamined    `json:"not_examined"` // refused objects that may hold more
-	NotCovered   []string         `json:"not_covered"`  // in words: replicas, versions that policy keeps
+	Decided      *Decided         `json:"decided,omitempty"` // what a person decided on records in review
+	Open         []Open           `json:"open"`              // asked for and not done: conflicts, holds, versions that are blocked
+	NotExamined  []NotExamined    `json:"not_examined"`      // refused objects that may hold more
+	NotCovered   []string         `json:"not_covered"`       // in words: replicas, versions that policy keeps
 	Verified     Verified         `json:"verified"`
 }
 
@@ -75,6 +76,12 @@ type Exception struct {
 	Fields      []string `json:"fields"`
 	ReviewBy    string   `json:"review_by,omitempty"`
 	Records     int64    `json:"records"`
+}
+
+// Decided counts records that a person had to decide on.
+type Decided struct {
+	Included int64 `json:"included"` // the request's: erased like others
+	Excluded int64 `json:"excluded"` // not the request's: they stay
 }
 
 // Open is what was asked for and is not done.

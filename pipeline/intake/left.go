@@ -33,6 +33,7 @@ const (
 	LeftStrayed    = "STRAYED"    // objects hold its identifiers in records that belong to no account
 	LeftLimit      = "LIMIT"      // a limit cut the walk over links short
 	LeftReview     = "REVIEW"     // records wait for a person
+	LeftDecided    = "DECIDED"    // what waited for a person was decided: a run acts on it
 	LeftRight      = "RIGHT"      // it asks for a right that is not carried out
 	LeftIdentifier = "IDENTIFIER" // an identifier of its own cannot be looked for: nothing was
 )
@@ -94,6 +95,33 @@ func (s *Requests) Conclude(ctx context.Context, ref pipeline.RequestRef, run st
 		}
 		e.Run = run
 		return e, nil
+	})
+	if errors.Is(err, errAsIs) {
+		return nil
+	}
+	return err
+}
+
+// Decided notes that all n records that run has left for review were decided on, by
+// whom. A request that waited for that alone is open for a run again; of one whose
+// manifest is not applied yet, the next run acts on it once that is done. It fails with
+// ErrTaken where another run has had the request since, and with ErrWithdrawn.
+func (s *Requests) Decided(ctx context.Context, ref pipeline.RequestRef, run, by string, n int64) error {
+	err := s.append(ctx, ref, func(last Event) (Event, error) {
+		if last.Run != run {
+			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
+		}
+		waits := slices.IndexFunc(last.Left, func(l Left) bool { return l.Code == LeftReview })
+		what := "what waited for review was decided on: the next run acts on it"
+		switch {
+		case waits < 0 || last.State == pipeline.Received || last.State == pipeline.Claimed || last.State.Ended():
+			return Event{}, errAsIs
+		case last.State == pipeline.InReview:
+			return Event{State: pipeline.Received, Run: run, By: by, Reason: what}, nil
+		}
+		left := slices.Clone(last.Left)
+		left[waits] = Left{Code: LeftDecided, Count: n}
+		return Event{State: last.State, Run: run, By: by, Reason: last.Reason, Note: what, Left: left}, nil
 	})
 	if errors.Is(err, errAsIs) {
 		return nil

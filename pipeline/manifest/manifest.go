@@ -24,6 +24,7 @@ type Manifest struct {
 	Files    []File              `json:"files"`
 	Accounts map[string]*Account `json:"accounts"`
 	Radius   []Radius            `json:"blast_radius"`
+	Review   []File              `json:"review"` // files of the run's review list: what is decided on is what was found
 	MAC      string              `json:"mac,omitempty"`
 }
 
@@ -65,6 +66,7 @@ type Radius struct {
 
 // Seal digests and authenticates a manifest: whole, and per account.
 type Seal struct {
+	Review   []File // of the review list
 	accounts map[string]*sealed
 }
 

@@ -25,6 +25,25 @@ func (m *Manifest) Tombstones(ctx context.Context, work connectors.Store) iter.S
 	}
 }
 
+// ReviewList yields what the run found that a person has to decide on. It fails with
+// ErrForged where the list is not the one that the run wrote.
+func (m *Manifest) ReviewList(ctx context.Context, work connectors.Store) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		for _, f := range m.Review {
+			key := "runs/" + m.Run + "/" + f.Path
+			if err := check(ctx, work, key, f.SHA256); err != nil {
+				yield(nil, err)
+				return
+			}
+			for r, err := range Table(ctx, work, key) {
+				if !yield(r, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Table yields the rows of one Parquet file of the work store: of a manifest or of
 // a review list. A row is the caller's to keep.
 func Table(ctx context.Context, work connectors.Store, key string) iter.Seq2[*Row, error] {

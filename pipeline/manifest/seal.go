@@ -27,7 +27,7 @@ type Limits struct {
 
 // Finish makes the manifest. total is how many records an account has in a dataset.
 func (s *Seal) Finish(run string, files []File, settings map[string]string, total func(account, dataset string) int64, limits Limits, keys *seal.Keys) (*Manifest, error) {
-	m := &Manifest{Version: 1, Run: run, Settings: settings, Files: files, Accounts: map[string]*Account{}, Radius: []Radius{}}
+	m := &Manifest{Version: 1, Run: run, Settings: settings, Files: files, Accounts: map[string]*Account{}, Radius: []Radius{}, Review: slices.Concat([]File{}, s.Review)}
 	for _, account := range slices.Sorted(maps.Keys(s.accounts)) {
 		a := s.accounts[account]
 		m.Rows += a.rows

@@ -41,6 +41,16 @@ func (n *Names) Ref(o *pipeline.Object) pipeline.ObjectRef {
 	return ref
 }
 
+// IDs are the ids of an object under the work key and older ones, the current first.
+func (n *Names) IDs(o *pipeline.Object) []string {
+	full := strings.TrimSuffix(n.URLs[o.Store], "/") + "/" + Escape(o.Key)
+	var out []string
+	for _, key := range n.Keys.All("object", "") {
+		out = append(out, key.Digest([]byte(full)))
+	}
+	return out
+}
+
 // Shown is how errors and logs call an object.
 func (n *Names) Shown(o *pipeline.Object) string { return n.Ref(o).Shown }
 

@@ -49,7 +49,7 @@ func (r *Report) advise() []Step {
 		add("A limit cut a search short", "See Limits reached: such requests are not answered in full.", "")
 	}
 	if r.Review > 0 {
-		add(plural(r.Review, "record waits", "records wait")+" for review", "A person decides whose they are; until then they are neither handed over nor erased.", "expunge review "+r.Run)
+		add(plural(r.Review, "record waits", "records wait")+" for review", "A person decides whose they are; until then they are neither handed over nor erased.", "expunge review "+r.Run+" --decide FILE --by NAME")
 	}
 	var over []string
 	for _, x := range r.Radius {

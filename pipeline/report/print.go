@@ -56,6 +56,9 @@ func (r *Report) Print(w io.Writer) {
 		if q.Review > 0 {
 			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
 		}
+		if q.Included+q.Excluded > 0 {
+			fmt.Fprintf(w, ", by review %s included and %s excluded", humanize.Comma(q.Included), humanize.Comma(q.Excluded))
+		}
 		if q.Reason != "" {
 			fmt.Fprintf(w, ": %s", q.Reason)
 		}

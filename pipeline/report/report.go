@@ -65,8 +65,12 @@ type Request struct {
 	Rights  []string `json:"rights,omitempty"`
 	Records int64    `json:"records"`
 	Review  int64    `json:"review"`
-	Bundle  string   `json:"bundle,omitempty"` // key in the work store
-	Due     string   `json:"due,omitempty"`    // day
+
+	Included int64 `json:"included,omitempty"` // of Records: by a person's decision
+	Excluded int64 `json:"excluded,omitempty"` // by a person's decision, and in neither; excluded.parquet lists them
+
+	Bundle string `json:"bundle,omitempty"` // key in the work store
+	Due    string `json:"due,omitempty"`    // day
 }
 
 // Round is one pass over what may hold something asked for.

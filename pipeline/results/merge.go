@@ -24,10 +24,12 @@ type Merged struct {
 
 // Span is what was found for one request.
 type Span struct {
-	Request pipeline.RequestRef
-	Records int64 // of automatic tiers
-	Review  int64 // that a person has to decide on
-	section spool.Section
+	Request  pipeline.RequestRef
+	Records  int64 // of automatic tiers, or included
+	Review   int64 // that a person has to decide on
+	Included int64 // of Records, by a person's decision
+	Excluded int64 // by a person's decision, and in neither
+	section  spool.Section
 }
 
 // Merge merges the hits of the rounds. A record found in two of them is one hit
@@ -261,10 +263,16 @@ func (w *mergeWriter) flush() error {
 			return err
 		}
 	}
-	if f.Tier.Automatic() {
-		w.span.Records++
-	} else {
+	switch {
+	case f.Excluded():
+		w.span.Excluded++
+	case !f.Automatic():
 		w.span.Review++
+	default:
+		w.span.Records++
+		if f.Decided != nil {
+			w.span.Included++
+		}
 	}
 	f.Schema = nil // stands above
 	var err error
@@ -302,7 +310,15 @@ func (f *Found) merge(o *Found) {
 			f.Why = append(f.Why, e)
 		}
 	}
-	if o.Tier.Surer(f.Tier) {
+	if f.Decided == nil {
+		f.Decided = o.Decided
+	}
+	switch review := !f.Tier.Automatic(); {
+	case f.Decided != nil && review != !o.Tier.Automatic(): // that a record leads to itself by its own link ids makes nothing surer
+		if !review {
+			f.Tier = o.Tier
+		}
+	case o.Tier.Surer(f.Tier):
 		f.Tier = o.Tier
 	}
 	if f.Doc == nil {

@@ -156,7 +156,10 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		if r.u.Catalog && !r.u.Part.Whole() && rec.Index >= 0 {
 			h.Base = 1 + catalog.Place(r.u.Part)
 		}
-		if h.Tier.Automatic() {
+		if r.s.Decided != nil {
+			h.Decided = r.s.Decided(&h, rec.Raw, &r.u.Object)
+		}
+		if h.Automatic() {
 			if links == nil {
 				links = r.links(rec)
 			}

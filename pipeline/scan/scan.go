@@ -46,6 +46,10 @@ type Scan struct {
 	Set  *identity.Set
 	Asks [][]pipeline.Ask // by needle
 
+	// Decided says what a person decided of a hit whose place and digest are known, raw
+	// being what the digest is over; nil is nothing. It may be left nil.
+	Decided func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided
+
 	Bytes atomic.Int64 // read from stores so far
 }
 

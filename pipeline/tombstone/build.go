@@ -25,21 +25,26 @@ type Input struct {
 	Limits   manifest.Limits
 }
 
-// Build writes the review list and the manifest of a run, manifest.json last. It
+// Build writes the review list, what a person excluded from it, if anything, and
+// the manifest of a run, manifest.json last. It
 // may be run again: what an earlier try has written must be what would be written
 // now, by its bytes and by the manifest's own authentication; else it is left as it
 // is, and the error says what to do. Memory is that of two sorts (see spool.Sorter)
 // and a row group.
 func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*manifest.Manifest, error) {
-	rows, review := NewWriter(), NewWriter()
+	rows, review, excluded := NewWriter(), NewWriter(), NewWriter()
 	defer rows.Close()
 	defer review.Close()
+	defer excluded.Close()
+	anyExcluded := false
 	for f, err := range in.Hits {
 		if err != nil {
 			return nil, err
 		}
 		into := rows
-		if !f.Tier.Automatic() {
+		if f.Excluded() {
+			into, anyExcluded = excluded, true
+		} else if !f.Automatic() {
 			into = review
 		} else if cutoff, ok := in.Deletes[f.Request]; !ok || !cutoff.IsZero() && f.Time > cutoff.UnixMilli() {
 			continue
@@ -53,11 +58,18 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		}
 	}
 	dir := "runs/" + in.Run + "/"
-	if _, err := review.Write(ctx, work, dir, "review", nil); err != nil {
+	seal := manifest.NewSeal()
+	var err error
+	if seal.Review, err = review.Write(ctx, work, dir, "review", nil); err != nil {
 		return nil, fmt.Errorf("write review list: %w", err)
 	}
 	review.Close()
-	seal := manifest.NewSeal()
+	if anyExcluded {
+		if _, err := excluded.Write(ctx, work, dir, "excluded", nil); err != nil {
+			return nil, fmt.Errorf("write what was excluded: %w", err)
+		}
+	}
+	excluded.Close()
 	files, err := rows.Write(ctx, work, dir+"manifest/", "tombstones", seal.Row)
 	if err != nil {
 		return nil, fmt.Errorf("write manifest: %w", err)

@@ -30,7 +30,11 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 	ref := m.Names.Ref(o)
 	d := &m.Datasets[o.Dataset]
 	key := m.Keys.Derive("record", h.Request.Account)
-	why, err := json.Marshal(h.Why)
+	chain := h.Why
+	if h.Decided != nil {
+		chain = append(slices.Clone(chain), pipeline.Evidence{Path: pipeline.ByReview, Rule: "decided by " + h.Decided.By, Tier: h.Tier})
+	}
+	why, err := json.Marshal(chain)
 	if err != nil {
 		return nil, fmt.Errorf("write evidence: %w", err)
 	}

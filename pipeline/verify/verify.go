@@ -4,8 +4,9 @@
 // rules of its own. It believes nothing that the erasure claims.
 //
 // A trace is expected where something is to stay: records that an exception keeps,
-// that a hold or an open conflict covers, that wait for review, or that are dated
-// after the request's cut-off. Any other trace is residue.
+// that a hold or an open conflict covers, that wait for review or were excluded by a
+// person, or that are dated after the request's cut-off. Any other trace is residue, and
+// so is a record that a person included.
 package verify
 
 import (
@@ -38,6 +39,7 @@ type Verify struct {
 	Plain   func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
 	Cutoff  func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
+	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
 }
 
@@ -220,6 +222,11 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		switch {
 		case ask.Request.Account != account:
 			explains = true // another account's record, or nobody's: it is not ours to touch
+		case x.included(ask.Request, r):
+			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: m.Path, Code: InRecord, Reason: "a person decided that it goes"}))
+		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
+			out.Expected[ask.Request]++
+			explains = true
 		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
@@ -242,6 +249,7 @@ func outside(when int64, ask pipeline.Ask) bool {
 type expectation struct {
 	whole   map[string]bool                // requests all of whose traces may stay
 	digests map[string]map[string]bool     // by request: digests of records that stay
+	decided map[string]map[string]bool     // by request: digests of records that went since a person decided so
 	keys    map[string][]*seal.Key         // by account
 	kept    map[string][]string            // by request: fields that redactions keep
 	open    bool                           // the erasure of the key is not finished, and listed as open
@@ -249,7 +257,7 @@ type expectation struct {
 }
 
 func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectation {
-	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, refs: map[pipeline.RequestRef]string{}}
+	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, decided: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, refs: map[pipeline.RequestRef]string{}}
 	if _, done := v.Done(t.ID, ver.Version); !done {
 		x.open = true
 	}
@@ -259,6 +267,8 @@ func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectatio
 			if v.Applied(r) && (!excepted || len(r.KeptFields) > 0) {
 				if excepted || r.Action == string(pipeline.Redact) {
 					x.kept[r.Request] = append(x.kept[r.Request], r.KeptFields...)
+				} else if r.Digest != nil && !pipeline.Tier(r.Tier).Automatic() {
+					v.note(x, x.decided, r)
 				}
 				continue
 			}
@@ -269,16 +279,40 @@ func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectatio
 			if r.Digest == nil {
 				continue
 			}
-			if x.digests[r.Request] == nil {
-				x.digests[r.Request] = map[string]bool{}
-			}
-			x.digests[r.Request][*r.Digest] = true
-			if key, ok := v.Keys.ByID("record", r.Account, r.KeyID); ok && !slices.Contains(x.keys[r.Account], key) {
-				x.keys[r.Account] = append(x.keys[r.Account], key)
-			}
+			v.note(x, x.digests, r)
 		}
 	}
 	return x
+}
+
+// note keeps the digest of a row's record, and the key that it was made with.
+func (v *Verify) note(x *expectation, digests map[string]map[string]bool, r *manifest.Row) {
+	if digests[r.Request] == nil {
+		digests[r.Request] = map[string]bool{}
+	}
+	digests[r.Request][*r.Digest] = true
+	if key, ok := v.Keys.ByID("record", r.Account, r.KeyID); ok && !slices.Contains(x.keys[r.Account], key) {
+		x.keys[r.Account] = append(x.keys[r.Account], key)
+	}
+}
+
+// included reports whether a record should be gone since a person decided so.
+func (x *expectation) included(ref pipeline.RequestRef, r *scanners.Record) bool {
+	return !x.open && len(x.decided) > 0 && x.digest(x.decided, ref, r)
+}
+
+// digest reports whether a record of a request is among those of digests.
+func (x *expectation) digest(digests map[string]map[string]bool, ref pipeline.RequestRef, r *scanners.Record) bool {
+	of := digests[ref.String()]
+	if of == nil || r.Raw == nil {
+		return false
+	}
+	for _, key := range x.keys[ref.Account] {
+		if of[key.Digest(r.Raw)] {
+			return true
+		}
+	}
+	return false
 }
 
 // stays reports whether a match of a request in a record is there on purpose.
@@ -296,13 +330,5 @@ func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Reco
 			return true
 		}
 	}
-	if x.digests[name] == nil || r.Raw == nil {
-		return false
-	}
-	for _, key := range x.keys[ref.Account] {
-		if x.digests[name][key.Digest(r.Raw)] {
-			return true
-		}
-	}
-	return false
+	return x.digest(x.digests, ref, r)
 }
