@@ -1,25 +1,39 @@
 package catalog
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // bitWriter appends bits to bytes, highest first.
 type bitWriter struct {
-	b    []byte
-	free uint // bits of the last byte that are free
+	b   []byte
+	acc uint64 // whose low n bits are not in b yet
+	n   uint
 }
 
-// put appends the n low bits of v; n ≤ 57.
+// put appends the n low bits of v, which has no others; n ≤ 57.
 func (w *bitWriter) put(v uint64, n uint) {
-	for n > 0 {
-		if w.free == 0 {
-			w.b, w.free = append(w.b, 0), 8
-		}
-		k := min(n, w.free)
-		part := v >> (n - k) & (1<<k - 1)
-		w.b[len(w.b)-1] |= byte(part << (w.free - k))
-		w.free -= k
-		n -= k
+	if n > 32 {
+		w.put(v>>32, n-32)
+		v, n = v&(1<<32-1), 32
 	}
+	w.acc, w.n = w.acc<<n|v, w.n+n
+	if w.n >= 32 {
+		w.n -= 32
+		w.b = binary.BigEndian.AppendUint32(w.b, uint32(w.acc>>w.n))
+	}
+}
+
+// bytes returns what was written, filled up with zeros.
+func (w *bitWriter) bytes() []byte {
+	for ; w.n >= 8; w.n -= 8 {
+		w.b = append(w.b, byte(w.acc>>(w.n-8)))
+	}
+	if w.n > 0 {
+		w.b, w.n = append(w.b, byte(w.acc<<(8-w.n))), 0
+	}
+	return w.b
 }
 
 // gamma appends v ≥ 1 in 2·log₂(v)+1 bits.
@@ -29,12 +43,13 @@ func (w *bitWriter) gamma(v uint64) {
 	w.put(v, n+1)
 }
 
-// rice appends v in p bits and, for what is above them, one bit each.
+// rice appends v in p ≤ 32 bits and, for what is above them, one bit each.
 func (w *bitWriter) rice(v uint64, p uint) {
-	for q := v >> p; q > 0; q-- {
-		w.put(1, 1)
+	q := v >> p
+	for ; q >= 20; q -= 20 {
+		w.put(1<<20-1, 20)
 	}
-	w.put(0, 1)
+	w.put(1<<(q+1)-2, uint(q)+1)
 	w.put(v&(1<<p-1), p)
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"math/bits"
 	"slices"
 
@@ -49,7 +48,7 @@ type Key [32]byte
 // NewKey derives the key from the catalog key.
 func NewKey(catalogKey []byte) Key {
 	h := hmac.New(sha256.New, catalogKey)
-	h.Write([]byte("expunge catalog pools"))
+	h.Write([]byte("expunge catalog pools 2"))
 	return Key(h.Sum(nil))
 }
 
@@ -91,50 +90,58 @@ func (s shape) place(token uint64) (bucket, remainder uint64) {
 	return hi, lo >> (64 - s.remainder)
 }
 
-// sealer makes the digests of the buckets of one file.
+// sealer makes the digests of the buckets of one file: the first bytes of SHA-256 of
+// a key of this file, which nothing else is hashed with, the place and the bucket.
+// That is one block mostly, where HMAC would take four; what is cut off keeps anyone
+// from hashing on.
 type sealer struct {
-	mac  hash.Hash
-	file string
-	sum  [sha256.Size]byte
+	buf []byte // the file's key, and room
+	sum [sha256.Size]byte
 }
 
+const sealKey = 16
+
 func newSealer(key Key, file string) *sealer {
-	return &sealer{mac: hmac.New(sha256.New, key[:]), file: file}
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write([]byte(file))
+	return &sealer{buf: mac.Sum(nil)[:sealKey]}
 }
 
 func (s *sealer) digest(pool int64, bucket uint64, body []byte) []byte {
-	var at [16]byte
-	binary.BigEndian.PutUint64(at[:8], uint64(pool))
-	binary.BigEndian.PutUint64(at[8:], bucket)
-	s.mac.Reset()
-	s.mac.Write(at[:])
-	s.mac.Write(body)
-	s.mac.Write([]byte(s.file))
-	return s.mac.Sum(s.sum[:0])[:macLen]
+	b := binary.AppendUvarint(s.buf[:sealKey], uint64(pool))
+	b = append(binary.AppendUvarint(b, bucket), body...)
+	s.buf, s.sum = b, sha256.Sum256(b)
+	return s.sum[:macLen]
 }
 
 // appendPool appends the pool of pairs (which it sorts) to dst, whose first byte
 // is at offset base of file, and describes it.
 func appendPool(dst []byte, base int64, key Key, file string, pairs []pair, segments int) ([]byte, *pipeline.Pool) {
-	sortPairs(pairs)
+	insert(pairs)
 	per := bucketTokens(len(pairs))
 	p := &pipeline.Pool{
 		Off: base + int64(len(dst)), Buckets: int64(max(1, (len(pairs)+per-1)/per)), PerBucket: per, Segments: segments, Dir: 1,
 	}
 	s, _ := shapeOf(p)
-	var dir, body []byte
+	dir, body := make([]byte, 0, s.buckets+s.buckets/8), make([]byte, 0, 4*len(pairs)+len(pairs)/2)
 	seal := newSealer(key, file)
+	rems := make([]uint64, 0, 4*per) // of the bucket at hand
+	at, rem := s.place(0)
+	if len(pairs) > 0 {
+		at, rem = s.place(pairs[0].token())
+	}
 	for bucket := uint64(0); bucket < s.buckets; bucket++ {
 		n := 0
-		for n < len(pairs) {
-			if b, _ := s.place(pairs[n].token()); b != bucket {
-				break
+		rems = rems[:0]
+		for n < len(pairs) && at == bucket {
+			rems = append(rems, rem)
+			if n++; n < len(pairs) {
+				at, rem = s.place(pairs[n].token())
 			}
-			n++
 		}
 		start := len(body)
 		if n > 0 {
-			body = s.appendBucket(body, pairs[:n])
+			body = s.appendBucket(body, rems, pairs[:n])
 			body = append(body, seal.digest(p.Off, bucket, body[start:])...)
 			pairs = pairs[n:]
 		}
@@ -145,48 +152,31 @@ func appendPool(dst []byte, base int64, key Key, file string, pairs []pair, segm
 	return append(append(dst, dir...), body...), p
 }
 
-// sortPairs sorts pairs. Those of one segment come nearly in order: then inserting
-// each before the few that are greater is several times faster.
-func sortPairs(pairs []pair) {
-	for i, moves := 1, 8*len(pairs); i < len(pairs); i++ {
-		p, k := pairs[i], i
-		for ; k > 0 && pairs[k-1] > p; k-- {
-			pairs[k] = pairs[k-1]
-		}
-		pairs[k] = p
-		if moves -= i - k; moves < 0 {
-			slices.Sort(pairs)
-			return
-		}
-	}
-}
-
-// appendBucket appends a bucket of sorted pairs.
-func (s shape) appendBucket(dst []byte, pairs []pair) []byte {
+// appendBucket appends a bucket of sorted pairs, whose remainders are rems.
+func (s shape) appendBucket(dst []byte, rems []uint64, pairs []pair) []byte {
 	w := bitWriter{b: dst}
 	distinct, last := uint64(0), ^uint64(0)
-	for _, p := range pairs {
-		if _, r := s.place(p.token()); r != last {
+	for _, r := range rems {
+		if r != last {
 			distinct, last = distinct+1, r
 		}
 	}
 	w.gamma(distinct)
 	var list []uint32
-	for from, next := 0, uint64(0); from < len(pairs); {
-		_, r := s.place(pairs[from].token())
-		list = list[:0]
-		for from < len(pairs) { // tokens that share a remainder share their segments
-			_, r2 := s.place(pairs[from].token())
-			if r2 != r {
-				break
-			}
-			list = append(list, pairs[from].segment())
+	for from, next := 0, uint64(0); from < len(rems); {
+		r := rems[from]
+		first := from
+		for from < len(rems) && rems[from] == r {
 			from++
 		}
 		w.rice(r-next, s.rice)
 		next = r + 1
 		if s.ordinal == 0 {
 			continue
+		}
+		list = list[:0]
+		for _, p := range pairs[first:from] { // tokens that share a remainder share their segments
+			list = append(list, p.segment())
 		}
 		slices.Sort(list)
 		list = slices.Compact(list)
@@ -196,7 +186,7 @@ func (s shape) appendBucket(dst []byte, pairs []pair) []byte {
 			w.gamma(uint64(list[i] - list[i-1]))
 		}
 	}
-	return w.b
+	return w.bytes()
 }
 
 // errDamaged says that a filter is not what was written.

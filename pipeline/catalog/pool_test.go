@@ -423,7 +423,7 @@ func TestBits(t *testing.T) {
 		}
 		ops = append(ops, o)
 	}
-	r := bitReader{b: w.b}
+	r := bitReader{b: w.bytes()}
 	for i, o := range ops {
 		var got uint64
 		switch o.kind {

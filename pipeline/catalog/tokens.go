@@ -64,7 +64,7 @@ func (s *Sink) Close() {
 	}
 }
 
-// segment takes the distinct tokens of one segment and says where they are.
+// segment takes the distinct tokens of one segment, in order, and says where they are.
 func (s *Sink) segment(tokens []uint64) (pipeline.FilterRef, error) {
 	if len(tokens) >= loneTokens {
 		pairs := make([]pair, len(tokens))
