@@ -28,6 +28,13 @@ var (
 // Names of people it cannot know.
 func Mask(text string) string { return maskPhones(address.ReplaceAllString(text, maskEmail)) }
 
+// within is an address in a path of fields or a name of one; "@timestamp" is none.
+var within = regexp.MustCompile("(?:[^\\s/\"'`<>\\[\\]{}.][^\\s/\"'`<>\\[\\]{}]*)?[^\\s/\"'`<>\\[\\]{}.](?:@|%40)[^\\s/\"'`<>\\[\\]{}]+\\.[^\\s/\"'`<>\\[\\]{}]+")
+
+// Field hides what looks like an address or a number in the path of a field: a map
+// may have people for keys, and a table for columns.
+func Field(path string) string { return maskPhones(within.ReplaceAllString(path, maskEmail)) }
+
 // maskSegment is Mask for a segment of a key; a mask comes back unescaped, the rest
 // as in URLs.
 func maskSegment(segment string) string {

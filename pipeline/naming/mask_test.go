@@ -92,3 +92,15 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+func TestField(t *testing.T) {
+	for path, want := range map[string]string{
+		"visitor.ids[].value": "visitor.ids[].value", "@timestamp": "@timestamp", "a.@attributes.phone": "a.@attributes.phone",
+		"+14045550123.e": "{phone}.e", "m.jane.doe@example.com": "{email}", "m[].jane@example.com": "m[].{email}", "calls.4045550123": "calls.{phone}",
+		`row group 0 column "jane.doe+tag@example.com": cut`: `row group 0 column "{email}": cut`, "utm_2026": "utm_2026", "by_day.2026-11-20": "by_day.2026-11-20",
+	} {
+		if got := Field(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

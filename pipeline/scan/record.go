@@ -11,6 +11,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/record"
 	"expunge/pipeline/results"
 	"expunge/scanners"
@@ -121,7 +122,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if ask.Request.Account != account {
 				continue
 			}
-			e := pipeline.Evidence{Path: m.Path, Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops}
+			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops}
 			if rec.Suspect {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
 			}
@@ -168,6 +169,15 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		hits = append(hits, h)
 	}
 	return hits
+}
+
+// path is how evidence names a field: as it is declared, or without what a person's
+// identifier may be in it.
+func (r *recorder) path(path string) string {
+	if d := r.finder.Declared(path); d != nil && d.Path == path {
+		return path
+	}
+	return naming.Field(path)
 }
 
 func outside(when int64, ask pipeline.Ask) bool {

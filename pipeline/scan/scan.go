@@ -11,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/results"
 	"expunge/pipeline/seal"
 	"expunge/scanners"
@@ -93,12 +95,12 @@ func (s *Scan) Batch(ctx context.Context, b pipeline.Batch) ([]*pipeline.UnitRes
 func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, sink *catalog.Sink) (*pipeline.UnitResult, error) {
 	d := &s.Datasets[u.Object.Dataset]
 	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Parts: u.Parts, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Fresh: u.Catalog, Rows: map[string]int64{}}
+	in := s.input(u, d, &res.Bytes)
 	refuse := func(err error) *pipeline.UnitResult {
-		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), err.Error()
+		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), reason(err, in.Name)
 		res.Cataloged, res.Segments = false, nil
 		return res
 	}
-	in := s.input(u, d, &res.Bytes)
 	format := d.Format
 	if format == "auto" {
 		stop := replay(&in)
@@ -201,15 +203,26 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// reason is what err says. It may name columns, which may have people for names.
+func reason(err error, object string) string {
+	said := strings.Split(err.Error(), object)
+	for i := range said {
+		said[i] = naming.Field(said[i])
+	}
+	return strings.Join(said, object)
+}
+
 // code says why an object was refused.
 func code(err error) string {
-	for sentinel, c := range map[error]string{
-		connectors.ErrNotFound: Vanished, connectors.ErrChanged: Changed,
-		connectors.ErrDenied: Denied, connectors.ErrArchived: Archived,
-	} {
-		if errors.Is(err, sentinel) {
-			return c
-		}
+	switch {
+	case errors.Is(err, connectors.ErrNotFound):
+		return Vanished
+	case errors.Is(err, connectors.ErrChanged):
+		return Changed
+	case errors.Is(err, connectors.ErrDenied):
+		return Denied
+	case errors.Is(err, connectors.ErrArchived):
+		return Archived
 	}
 	if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
 		return string(r.Code)

@@ -21,6 +21,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/record"
 	"expunge/pipeline/seal"
 	"expunge/scanners"
@@ -235,7 +236,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 			if r.Index < 0 {
 				code = InKey
 			}
-			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: m.Path, Code: code}))
+			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: code}))
 		}
 	}
 	return explains
