@@ -53,6 +53,9 @@ func (j *job) bundle(r *pipeline.Request, hits *results.Merged) bundle.Input {
 		},
 		Rows: func() iter.Seq2[bundle.Row, error] { return j.bundleRows(hits.Of(found)) },
 	}
+	if j.cfg.Bundles.Encryption == bundle.SealedParquet {
+		in.Keys = j.keys
+	}
 	if found.Review > 0 {
 		in.Withheld = append(in.Withheld, bundle.Withheld{Code: "REVIEW", Reason: "records that a person has to decide on", Count: found.Review})
 	}

@@ -246,7 +246,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				continue
 			}
 			if entry.Request.WantsBundle() && entry.State == pipeline.AwaitingApproval {
-				if err := bundle.Check(ctx, e.work, ref, e.m.Run); err != nil { // access comes before deletion
+				if err := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run); err != nil { // access comes before deletion
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}

@@ -82,6 +82,10 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 		switch {
 		case base == "manifest.json" && strings.HasPrefix(key, "runs/") && (why || !a.flags.json):
 			return a.inspectManifest(ctx, strings.Split(key, "/")[1], why)
+		case base == "bundle.json" && strings.HasPrefix(key, "bundles/") && !a.flags.json:
+			return a.inspectBundle(ctx, key)
+		case path.Ext(base) == ".sealed" && strings.HasPrefix(key, "bundles/"):
+			return usage("%s is sealed: `expunge release` gives the bundle in readable form", key)
 		case path.Ext(base) == ".parquet":
 			return usage("%s is a table for DuckDB, pyarrow or Spark: read it there", key)
 		case a.flags.json:
@@ -92,8 +96,6 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 			}
 			r.Print(os.Stdout)
 			return nil
-		case base == "bundle.json":
-			return printBundle(body, key)
 		case strings.HasPrefix(key, "certificates/"):
 			return printCertificate(body, key)
 		}
@@ -193,12 +195,22 @@ func (a *app) printRow(t *manifest.Row, why bool) error {
 	return nil
 }
 
-func printBundle(r io.Reader, key string) error {
-	var b bundle.Index
-	if err := json.NewDecoder(r).Decode(&b); err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+// inspectBundle shows the index of a bundle; that of a sealed one must be authentic.
+func (a *app) inspectBundle(ctx context.Context, key string) error {
+	ref, err := pipeline.ParseRequestRef(strings.TrimPrefix(path.Dir(key), "bundles/"))
+	if err != nil {
+		return usage("%s is no request's bundle", key)
 	}
-	fmt.Printf("bundle    %s, %s\n", path.Dir(key), plural(int64(len(b.Files)), "file", "files"))
+	stored, err := bundle.Open(ctx, a.work, a.keys, ref)
+	if err != nil {
+		return forged(err)
+	}
+	b := &stored.Index
+	sealed := "in clear"
+	if b.KeyID != "" {
+		sealed = "sealed with key " + b.KeyID
+	}
+	fmt.Printf("bundle    %s, %s, %s\n", path.Dir(key), plural(int64(len(b.Files)), "file", "files"), sealed)
 	for _, f := range b.Files {
 		rows := ""
 		if f.Rows > 0 {

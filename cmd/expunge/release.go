@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,75 +17,123 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/intake"
+	"expunge/pipeline/seal"
 )
 
 func releaseCommand(f *flags) *cobra.Command {
 	var to, by string
+	var key bool
 	c := &cobra.Command{
 		Use:   "release ACCOUNT/ID",
 		Short: "Write a request's bundle to a directory for hand-over, and record who did",
-		Args:  cobra.ExactArgs(1),
+		Long: "The bundle is written in readable form: what is sealed in the work store is opened. --key prints instead\n" +
+			"the key of its sealed Parquet, for DuckDB, Spark or pyarrow; who asked for it is recorded as well.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, e, err := request(c, f, args[0])
 			if err != nil {
 				return err
 			}
 			switch {
-			case to == "":
+			case key && to != "":
+				return usage("--key writes no files: leave out --to DIR, or --key")
+			case to == "" && !key:
 				return usage("--to DIR is missing")
 			case strings.TrimSpace(by) == "":
 				return usage("--by NAME is missing: a release records who gave the data out")
+			case key:
+				return a.handOverKey(c.Context(), e.Request.Ref(), by)
 			}
 			return a.handOver(c.Context(), e.Request.Ref(), to, by)
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "a directory that is empty or not there yet")
 	c.Flags().StringVar(&by, "by", "", "who hands it over")
+	c.Flags().BoolVar(&key, "key", false, "print the key of the sealed Parquet instead, in base64")
 	return c
 }
 
-// handOver copies a bundle, file by file against its digests. Who did is recorded
-// first: nothing is given out that no record tells of.
-func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by string) error {
-	dir := "bundles/" + ref.Account + "/" + ref.ID + "/"
-	var index bundle.Index
-	raw, err := a.read(ctx, dir+"bundle.json")
+// stored is the bundle of a request that is handed over.
+func (a *app) stored(ctx context.Context, ref pipeline.RequestRef) (*bundle.Bundle, error) {
+	b, err := bundle.Open(ctx, a.work, a.keys, ref)
 	if errors.Is(err, connectors.ErrNotFound) {
-		return usage("request %s has no bundle yet: `expunge status` says where it stands", ref)
+		return nil, usage("request %s has no bundle yet: `expunge status` says where it stands", ref)
 	}
-	if err == nil {
-		err = json.Unmarshal(raw, &index)
+	return b, forged(err)
+}
+
+// forged turns what was changed in the work store into its exit code.
+func forged(err error) error {
+	if errors.Is(err, seal.ErrForged) {
+		return &coded{exitRefused, err}
 	}
+	return err
+}
+
+// note records a release before anything is given out: nothing is that no record
+// tells of.
+func (a *app) note(ctx context.Context, ref pipeline.RequestRef, by, what string) error {
+	err := a.requests().Note(ctx, ref, by, what)
+	if errors.Is(err, intake.ErrWithdrawn) {
+		return &coded{exitUsage, err}
+	}
+	return err
+}
+
+// handOver writes a bundle in clear, file by file against its digests.
+func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by string) error {
+	b, err := a.stored(ctx, ref)
 	if err != nil {
-		return fmt.Errorf("read bundle of %s: %w", ref, err)
-	}
-	for _, f := range index.Files {
-		if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
-			return &coded{exitRefused, fmt.Errorf("bundle of %s: %q is no path within it", ref, f.Path)}
-		}
+		return err
 	}
 	if err := emptyDir(to); err != nil {
 		return err
 	}
-	err = a.requests().Note(ctx, ref, by, "bundle released")
-	if errors.Is(err, intake.ErrWithdrawn) {
-		return &coded{exitUsage, err}
-	}
-	if err != nil {
+	if err := a.note(ctx, ref, by, "bundle released"); err != nil {
 		return err
 	}
-	for _, f := range index.Files {
-		if err := a.copyOut(ctx, dir+f.Path, filepath.Join(to, filepath.FromSlash(f.Path)), f.SHA256); err != nil {
+	files := b.Index.Files
+	sums := make([]string, len(files))
+	for i, f := range files {
+		if sums[i], err = copyOut(ctx, b, f, filepath.Join(to, filepath.FromSlash(b.Path(f)))); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(to, "bundle.json"), raw, 0o600); err != nil {
+	index, err := b.Released(sums)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(to, "bundle.json"), index, 0o600); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	if a.flags.json {
-		return printJSON(map[string]any{"request": ref.String(), "to": to, "files": len(index.Files) + 1})
+		return printJSON(map[string]any{"request": ref.String(), "to": to, "files": len(files) + 1})
 	}
-	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, plural(int64(len(index.Files))+1, "file", "files"))
+	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, plural(int64(len(files))+1, "file", "files"))
+	return nil
+}
+
+// handOverKey prints the key that opens a bundle's Parquet, and nothing else on
+// stdout: how to use it goes to stderr.
+func (a *app) handOverKey(ctx context.Context, ref pipeline.RequestRef, by string) error {
+	b, err := a.stored(ctx, ref)
+	if err != nil {
+		return err
+	}
+	key, id, err := b.Key()
+	if err != nil {
+		return usage("the bundle of %s is not sealed: read it where it is, in %s/bundles/%s", ref, strings.TrimSuffix(a.work.URL(), "/"), ref)
+	}
+	if err := a.note(ctx, ref, by, "bundle key released"); err != nil {
+		return err
+	}
+	if a.flags.json {
+		return printJSON(map[string]any{"request": ref.String(), "key": key, "key_id": id})
+	}
+	fmt.Println(key)
+	fmt.Fprintf(os.Stderr, "In DuckDB, with that line as KEY and a file below bundles/%s of the work store as FILE:\n"+
+		"  PRAGMA add_parquet_key('bundle', 'KEY');\n"+
+		"  SELECT * FROM read_parquet('FILE', encryption_config = {footer_key: 'bundle'});\n", ref)
 	return nil
 }
 
@@ -105,38 +152,20 @@ func emptyDir(dir string) error {
 	return nil
 }
 
-func (a *app) read(ctx context.Context, key string) ([]byte, error) {
-	body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return io.ReadAll(body)
-}
-
-// copyOut writes one file of a bundle. One that is not what was written into the
-// bundle is removed again.
-func (a *app) copyOut(ctx context.Context, key, name, want string) error {
-	body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
+// copyOut writes one file of a bundle and returns its digest. What is not what was
+// written into the bundle is not written at all.
+func copyOut(ctx context.Context, b *bundle.Bundle, f bundle.File, name string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return "", fmt.Errorf("write %s: %w", b.Path(f), err)
 	}
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return "", fmt.Errorf("write %s: %w", b.Path(f), err)
 	}
 	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(f, sum), body)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != want {
+	if err := errors.Join(b.Copy(ctx, f, io.MultiWriter(out, sum)), out.Close()); err != nil {
 		_ = os.Remove(name)
-		return &coded{exitRefused, fmt.Errorf("%s is not what was written into the bundle: its digest differs", key)}
+		return "", forged(fmt.Errorf("write %s: %w", b.Path(f), err))
 	}
-	return nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

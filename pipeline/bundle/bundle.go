@@ -3,6 +3,9 @@
 // decides neither what belongs to a request nor what is due: rows come merged and
 // of automatic tiers only, and what the verification does not allow is withheld.
 //
+// Where there are keys, what is stored is sealed: tables by Parquet's own encryption,
+// so that other programs read them with the request's key, and all else in boxes.
+//
 // Memory is bounded by the columns of one dataset and one batch of 8 MB of rows;
 // files are spooled on disk.
 package bundle
@@ -22,6 +25,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/results"
+	"expunge/pipeline/seal"
 )
 
 // Row is a found record of one request.
@@ -52,6 +56,7 @@ type Input struct {
 	Open     func(ctx context.Context, row Row) (io.ReadCloser, error) // the bytes of a whole object
 	Withheld []Withheld
 	Now      time.Time
+	Keys     *seal.Keys // the bundle is sealed under; nil: it is written in clear
 }
 
 // Result counts what was written.
@@ -81,12 +86,14 @@ type Field struct {
 
 // Index is bundle.json.
 type Index struct {
-	Version  int        `json:"version"`
-	Run      string     `json:"run"`
-	Request  string     `json:"request"`
-	Account  string     `json:"account"`
-	Files    []File     `json:"files"`
-	Withheld []Withheld `json:"withheld"`
+	Version    int        `json:"version"`
+	Run        string     `json:"run"`
+	Request    string     `json:"request"`
+	Account    string     `json:"account"`
+	Encryption string     `json:"encryption"`       // SealedParquet or Unsealed
+	KeyID      string     `json:"key_id,omitempty"` // that it is sealed with
+	Files      []File     `json:"files"`
+	Withheld   []Withheld `json:"withheld"`
 }
 
 // Codes of what is withheld.
@@ -103,7 +110,8 @@ type writer struct {
 	work     connectors.Store
 	dir      string
 	datasets map[string]*set
-	before   *Index // of an earlier try of the same run
+	before   *Index  // of an earlier try of the same run
+	seal     *sealer // nil: in clear
 	index    Index
 	result   Result
 	cats     map[string]*category
@@ -134,7 +142,14 @@ type types struct{ own, named *arrow.StructType }
 func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error) {
 	w := &writer{Input: in, ctx: ctx, work: work, datasets: map[string]*set{}, cats: map[string]*category{}}
 	w.dir = "bundles/" + in.Request.Account + "/" + in.Request.ID + "/"
-	w.index = Index{Version: 1, Run: in.Run, Request: in.Request.ID, Account: in.Request.Account, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
+	w.index = Index{Version: 1, Run: in.Run, Request: in.Request.ID, Account: in.Request.Account, Encryption: Unsealed, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
+	if in.Keys != nil {
+		var err error
+		if w.seal, err = newSealer(in.Keys, in.Request.Account, in.Request.ID, in.Run, ""); err != nil {
+			return nil, err
+		}
+		w.index.Encryption, w.index.KeyID = SealedParquet, w.seal.key.ID()
+	}
 	pieces, cats := allowed(in.Request)
 	if err := w.earlier(); err != nil {
 		return nil, err
@@ -180,18 +195,15 @@ func (w *writer) finish() (*Result, error) {
 	if err := w.readBack(); err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(w.index); err != nil {
-		return nil, fmt.Errorf("write bundle.json: %w", err)
-	}
-	f, err := w.bytes(indexName, b.Bytes())
+	b, err := w.index.encode(w.seal, w.dir+indexName)
 	if err != nil {
 		return nil, err
 	}
-	if err := verify(w.ctx, w.work, w.dir+f.Path, f, false); err != nil {
+	f, err := w.putRaw(indexName, bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(w.ctx, w.work, w.dir, f, nil); err != nil {
 		return nil, err
 	}
 	w.result.Files, w.result.Bytes = int64(len(w.index.Files))+1, f.size
@@ -201,6 +213,21 @@ func (w *writer) finish() (*Result, error) {
 	w.result.Why = codes(w.index.Withheld)
 	result := w.result // a pointer into w would keep all of it
 	return &result, nil
+}
+
+// encode is bundle.json; that of a sealed bundle is authenticated.
+func (x *Index) encode(s *sealer, file string) ([]byte, error) {
+	if s != nil {
+		return s.keys.Write(s.document(file), x)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(x); err != nil {
+		return nil, fmt.Errorf("write bundle.json: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 // bytes stores a small file.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -122,9 +123,13 @@ type keepOpen struct{ io.Writer }
 
 // parquetWriter compresses by Snappy: for Zstandard the library makes an encoder
 // with windows of 16 MB anew for every page, and a bundle has thousands of them.
+// Dictionaries are not bounded but by the row group: where a column falls back to
+// plain pages, the library lists its encodings in an order that changes from one
+// time to the next, and equal work would give other bytes.
 func parquetWriter(schema *arrow.Schema, f io.Writer) (*pqarrow.FileWriter, error) {
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Snappy), parquet.WithVersion(parquet.V2_6),
-		parquet.WithMaxRowGroupLength(batchRows), parquet.WithCreatedBy("expunge"), parquet.WithBatchSize(1024))
+		parquet.WithMaxRowGroupLength(batchRows), parquet.WithCreatedBy("expunge"), parquet.WithBatchSize(1024),
+		parquet.WithDictionaryPageSizeLimit(math.MaxInt64))
 	return pqarrow.NewFileWriter(schema, keepOpen{f}, props, pqarrow.DefaultWriterProps())
 }
 

@@ -111,7 +111,7 @@ func (w *writer) storedBefore(path string) (File, bool) {
 	if w.before == nil {
 		return File{}, false
 	}
-	i := slices.IndexFunc(w.before.Files, func(f File) bool { return f.Path == path })
+	i := slices.IndexFunc(w.before.Files, func(f File) bool { return f.Path == w.seal.stored(path) })
 	if i < 0 {
 		return File{}, false
 	}

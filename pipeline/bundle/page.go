@@ -56,6 +56,7 @@ func (w *writer) page(pieces, cats bool) error {
 	}
 	for _, f := range w.index.Files {
 		if f.Object != "" {
+			f.Path = w.seal.clear(f.Path) // as it is handed over
 			data.Files = append(data.Files, f)
 		}
 	}

@@ -209,3 +209,19 @@ func TestTwoRunsAreNeverMixed(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeColumnsGiveEqualBytes: a column of more distinct values than a
+// dictionary usually takes is written the same each time.
+func TestLargeColumnsGiveEqualBytes(t *testing.T) {
+	var list []string
+	for i := range 3000 { // dictionaries are measured every 1024 rows
+		list = append(list, fmt.Sprintf(`{"text":"%04d%s"}`, i, strings.Repeat("x", 2<<10)))
+	}
+	in := input(docs(list...))
+	want := write(t, mem.New("work", mem.Options{}), in)["data/calls.parquet"]
+	for range 8 { // what two things are listed in is a toss-up
+		if !bytes.Equal(want, write(t, mem.New("work", mem.Options{}), in)["data/calls.parquet"]) {
+			t.Fatal("other bytes")
+		}
+	}
+}

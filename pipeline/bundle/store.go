@@ -2,17 +2,11 @@ package bundle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"expunge/connectors"
-	"expunge/pipeline"
 	"expunge/pipeline/output"
-	"expunge/pipeline/spool"
 )
 
 // indexName is the file that is written last: where it is, the bundle is whole.
@@ -21,27 +15,21 @@ const indexName = "bundle.json"
 // earlier looks at what is there of this request's bundle.
 func (w *writer) earlier() error {
 	key := w.dir + indexName
-	body, err := w.work.Open(w.ctx, connectors.Ref{Key: key}, connectors.All)
+	before, _, err := readIndex(w.ctx, w.work, w.Keys, w.Request.Ref())
 	if errors.Is(err, connectors.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
+		return fmt.Errorf("%w; or remove %s, and the bundle is written anew", err, w.dir)
 	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	before := new(Index)
-	if err := json.Unmarshal(b, before); err != nil {
-		return fmt.Errorf("read %s: %w; remove %s, and the bundle is written anew", key, err, w.dir)
-	}
-	if before.Run == w.Run {
+	// One that was sealed before the work key was rotated would be no other, but has other bytes.
+	if before.Run == w.Run && before.KeyID == w.index.KeyID {
 		w.before = before
 		return nil
 	}
-	w.result.Superseded = before.Run
+	if before.Run != w.Run {
+		w.result.Superseded = before.Run
+	}
 	ref, err := output.Find(w.ctx, w.work, key)
 	if err != nil {
 		return err
@@ -52,33 +40,21 @@ func (w *writer) earlier() error {
 	return nil
 }
 
-// Check reads a request's bundle back: that it is the one that run wrote, and that
-// every file of it is there, byte for byte. Before that nothing of a request that
-// asks for both is erased.
-func Check(ctx context.Context, work connectors.Store, ref pipeline.RequestRef, run string) error {
-	dir := "bundles/" + ref.Account + "/" + ref.ID + "/"
-	body, err := work.Open(ctx, connectors.Ref{Key: dir + indexName}, connectors.All)
+// put stores a file of the bundle, sealed where the bundle is.
+func (w *writer) put(path string, body output.Body) (File, error) {
+	if w.seal == nil {
+		return w.putRaw(path, body)
+	}
+	sealed, err := w.seal.seal(path, body)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", dir+indexName, err)
+		return File{}, err
 	}
-	defer body.Close()
-	index := new(Index)
-	if err := json.NewDecoder(body).Decode(index); err != nil {
-		return fmt.Errorf("read %s: %w", dir+indexName, err)
-	}
-	if index.Run != run {
-		return fmt.Errorf("%s is of run %s", dir+indexName, index.Run)
-	}
-	for _, f := range index.Files {
-		if err := verify(ctx, work, dir+f.Path, f, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	defer sealed.Close()
+	return w.putRaw(w.seal.stored(path), sealed)
 }
 
-// put stores a file of the bundle.
-func (w *writer) put(path string, body output.Body) (File, error) {
+// putRaw stores bytes as they are.
+func (w *writer) putRaw(path string, body output.Body) (File, error) {
 	store := output.Replace // what a killed try or another run left, and no bundle.json names
 	if w.before != nil {
 		store = output.Put
@@ -106,40 +82,6 @@ func sweep(ctx context.Context, work connectors.Store, dir string, keep map[stri
 		if err := work.Delete(ctx, ref); err != nil && !errors.Is(err, connectors.ErrNotFound) {
 			return fmt.Errorf("delete %s: %w", ref.Key, err)
 		}
-	}
-	return nil
-}
-
-// verify reads a stored file back and compares it with what was written.
-func verify(ctx context.Context, work connectors.Store, key string, want File, parquet bool) error {
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	f := new(spool.Buffer)
-	defer f.Close()
-	from := io.Reader(body)
-	if parquet {
-		from = io.TeeReader(body, f)
-	}
-	sum, _, err := output.Digest(from)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	if sum != want.SHA256 {
-		return fmt.Errorf("verify %s: the store gives other bytes than were written", key)
-	}
-	if !parquet {
-		return nil
-	}
-	r, err := file.NewParquetReader(f)
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", key, err)
-	}
-	defer r.Close()
-	if r.NumRows() != want.Rows {
-		return fmt.Errorf("verify %s: %d rows instead of %d", key, r.NumRows(), want.Rows)
 	}
 	return nil
 }
