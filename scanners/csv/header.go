@@ -16,12 +16,15 @@ func (s *scan) headings() error {
 	s.cells.parse(s.header, s.delimiter, s.literal)
 	paths := s.f.Fields()
 	for _, cell := range s.cells.list {
-		rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: HeaderPath, Value: cell})
+		found := len(rec.Matches)
 		rec.Matches = s.f.Find(rec.Matches, HeaderPath, cell)
 		for i, path := range paths {
 			if s.f.ProbeField(i, cell) {
 				rec.Matches = s.f.Find(rec.Matches, path, cell)
 			}
+		}
+		if len(rec.Matches) > found {
+			rec.Leaves = append(rec.Leaves, scanners.Leaf{Path: HeaderPath, Value: cell})
 		}
 	}
 	if len(rec.Matches) == 0 {

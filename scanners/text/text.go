@@ -66,7 +66,7 @@ func readHead(ctx context.Context, in scanners.Input) ([]byte, error) {
 const headSize = 4 << 10
 
 // errWide refuses what a search by bytes cannot see.
-var errWide = fmt.Errorf("text is UTF-16 or UTF-32, not UTF-8: %w", compress.ErrUnsupported)
+var errWide = errors.New("text is UTF-16 or UTF-32, which a search by bytes does not see; convert it to UTF-8, or ignore the object")
 
 // wide reports whether text that begins with head has two or four bytes a
 // character: by its byte order mark, or by a quarter of NULs.
@@ -115,7 +115,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 			return s.stats, compress.Refuse(ctx, in.Name, err)
 		}
 		if first && in.Part.Off == 0 && wide(b.Data) {
-			return s.stats, compress.Refuse(ctx, in.Name, errWide)
+			return s.stats, scanners.Refuse(scanners.Unsupported, in.Name, errWide)
 		}
 		if err := s.block(b); err != nil {
 			return s.stats, err
