@@ -17,8 +17,8 @@ const (
 	// filterCache is how many bytes of filters are kept for the next round; those
 	// that this run has just written are among them.
 	filterCache = 64 << 20
-	// filterReaders is how many ranges of a filter are read at a time.
-	filterReaders = 8
+	// filterReaders is how many ranges of a filter are read at a time: each is small, and waits for the store.
+	filterReaders = 32
 )
 
 // Filters reads pools from the work store and counts what that cost. It is safe
