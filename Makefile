@@ -83,10 +83,11 @@ scale:
 demo: build
 	$(GO) run ./testdata/demo -bin bin/expunge -dir demo $(if $(KEEP),-keep)
 
-# Reads what the demo handed over with other people's readers.
+# Reads what the demo handed over, and a sealed bundle, with other people's readers.
 # Needs python3 with duckdb and pyarrow: pip install duckdb pyarrow
 integration: demo
 	python3 testdata/demo/read.py demo/out
+	python3 testdata/demo/sealed.py bin/expunge
 
 clean:
 	rm -rf bin demo
