@@ -18,6 +18,7 @@ import (
 	"expunge/connectors/mem"
 	"expunge/pipeline"
 	"expunge/pipeline/output"
+	"expunge/pipeline/seal"
 )
 
 // whole are two whole objects beside a row.
@@ -137,16 +138,22 @@ func TestTriesOfARunAreOne(t *testing.T) {
 // TestATamperedBundleIsNotOverwritten: a file of a complete bundle that is not what
 // the run writes stays for people to look into.
 func TestATamperedBundleIsNotOverwritten(t *testing.T) {
-	for _, file := range []string{"data/calls.parquet", "data/calls.jsonl", "files/calls/bbbb.wav", "index.html", "categories.parquet", "bundle.json"} {
+	t.Run("in clear", func(t *testing.T) { tampered(t, nil, "") })
+	t.Run("sealed", func(t *testing.T) { tampered(t, testKeys(t, 7), boxed) })
+}
+
+func tampered(t *testing.T, keys *seal.Keys, suffix string) {
+	for _, file := range []string{"data/calls.parquet", "data/calls.jsonl" + suffix, "files/calls/bbbb.wav" + suffix, "index.html" + suffix, "categories.parquet", "bundle.json"} {
 		in := input(whole())
-		in.Run = "run-1"
+		in.Run, in.Keys = "run-1", keys
 		work := mem.New("work", mem.Options{})
 		tampered := write(t, work, in)[file]
 		tampered = append(tampered, ' ')
 		work.Overwrite("bundles/acme/r1/"+file, tampered)
 		_, err := Write(t.Context(), work, in)
-		if !errors.Is(err, output.ErrDiffers) || !strings.Contains(err.Error(), "bundles/acme/r1/"+file) {
-			t.Errorf("%s: %v, want ErrDiffers", file, err)
+		forged := keys != nil && file == "bundle.json" // told before anything is compared
+		if !forged && !errors.Is(err, output.ErrDiffers) || forged && !errors.Is(err, seal.ErrForged) || !strings.Contains(err.Error(), "bundles/acme/r1/"+file) {
+			t.Errorf("%s: %v, want that it differs", file, err)
 		}
 		body, err := work.Open(t.Context(), connectors.Ref{Key: "bundles/acme/r1/" + file}, connectors.All)
 		if err != nil {
@@ -163,10 +170,17 @@ func TestATamperedBundleIsNotOverwritten(t *testing.T) {
 // its operations on the work store: whenever bundle.json stands, the files are those
 // that it names. Done again, the run gives what it gives undisturbed.
 func TestTwoRunsAreNeverMixed(t *testing.T) {
+	t.Run("in clear", func(t *testing.T) { twoRuns(t, nil, nil) })
+	t.Run("sealed", func(t *testing.T) { twoRuns(t, testKeys(t, 7), testKeys(t, 7)) })
+	t.Run("in clear, then sealed", func(t *testing.T) { twoRuns(t, nil, testKeys(t, 7)) })
+	t.Run("after a rotation", func(t *testing.T) { twoRuns(t, testKeys(t, 7), testKeys(t, 9, 7)) })
+}
+
+func twoRuns(t *testing.T, oldKeys, keys *seal.Keys) {
 	old := input([]Row{row("calls", 0, `{"phone":"+14045550123","old":true}`, pipeline.NoTime), whole()[0]})
-	old.Run = "run-1"
+	old.Run, old.Keys = "run-1", oldKeys
 	in := input(whole())
-	in.Run = "run-2"
+	in.Run, in.Keys = "run-2", keys
 	want := write(t, mem.New("calm", mem.Options{}), in)
 	for n := 1; ; n++ {
 		work := mem.New("work", mem.Options{})
@@ -223,5 +237,22 @@ func TestLargeColumnsGiveEqualBytes(t *testing.T) {
 		if !bytes.Equal(want, write(t, mem.New("work", mem.Options{}), in)["data/calls.parquet"]) {
 			t.Fatal("other bytes")
 		}
+	}
+}
+
+// TestResumedAfterARotation: a bundle that was sealed with the key of before is
+// written anew with the one of now.
+func TestResumedAfterARotation(t *testing.T) {
+	in := input(whole())
+	in.Run, in.Keys = "run-1", testKeys(t, 7)
+	work := mem.New("work", mem.Options{})
+	write(t, work, in)
+	in.Keys = testKeys(t, 9, 7)
+	again := write(t, work, in)
+	if diff := cmp.Diff(write(t, mem.New("other", mem.Options{}), in), again); diff != "" {
+		t.Error("other files than undisturbed")
+	}
+	if err := Check(t.Context(), work, testKeys(t, 9), requestRef, "run-1"); err != nil {
+		t.Error(err)
 	}
 }
