@@ -74,9 +74,6 @@ func (c *Claims) Lease(ctx context.Context, run, owner string, term time.Duratio
 	return l, nil
 }
 
-// Run is the run's id.
-func (l *Lease) Run() string { return l.run }
-
 // Until is when the lease expires unless it is renewed.
 func (l *Lease) Until() time.Time { return l.until }
 

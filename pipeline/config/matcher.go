@@ -102,9 +102,6 @@ func (m *Matcher) Ignored(store, key string) (reason string, ok bool) {
 	return "", false
 }
 
-// Pattern is the compiled `at` of the i-th dataset.
-func (m *Matcher) Pattern(i int) *Pattern { return m.datasets.patterns[i] }
-
 // index finds patterns by store and by the literal text that their keys begin
 // with: the patterns whose prefix is the longest known one of a key include, in
 // order, those of all shorter ones.

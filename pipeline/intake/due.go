@@ -22,9 +22,6 @@ var ErrExtended = errors.New("it was extended once, and a second extension is no
 // Due is when a request has to be answered that was not extended.
 func Due(r *pipeline.Request) time.Time { return r.Received.AddDate(0, 0, answerDays) }
 
-// DaysLeft is how many whole days are left until then; negative when it is late.
-func DaysLeft(r *pipeline.Request, now time.Time) int { return days(Due(r).Sub(now)) }
-
 func days(d time.Duration) int { return int(d.Hours() / 24) }
 
 // Due is when the request has to be answered, its extension counted.
