@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -268,6 +269,13 @@ func TestEveryByteIsSealed(t *testing.T) {
 		if opens(path, append(bytes.Clone(raw), raw...)) == nil {
 			t.Errorf("%s opens twice in a row", path)
 		}
+	}
+	table := files["data/calls.parquet"]
+	end := len(table) - footerTail
+	longer := append(bytes.Clone(table[:end]), 0)
+	longer = binary.LittleEndian.AppendUint32(longer, binary.LittleEndian.Uint32(table[end:])+1)
+	if opens("data/calls.parquet", append(longer, sealedMagic...)) == nil {
+		t.Error("a table opens with something after its footer")
 	}
 }
 
