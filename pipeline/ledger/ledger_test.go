@@ -1,0 +1,165 @@
+package ledger_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+
+	"expunge/connectors"
+	"expunge/connectors/mem"
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/ledger"
+	"expunge/pipeline/seal"
+)
+
+var (
+	tokens = identity.Key{7}
+	phone  = identity.Needle{Account: "acme", Canon: identity.Canon{Kind: pipeline.Phone, Value: "14045550123"}}
+	call   = identity.Needle{Account: "acme", Canon: identity.Canon{Kind: pipeline.Call, Value: "CAL0123456789"}, Tier: pipeline.Linked}
+	who    = pipeline.RequestRef{Account: "acme", ID: "R-1"}
+)
+
+func open(t *testing.T) *ledger.Ledger {
+	keys, err := seal.Open(bytes.Repeat([]byte{3}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ledger.Ledger{Work: mem.New("work", mem.Options{}), Keys: keys}
+}
+
+func digests(n int) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for i := range n {
+			if !yield(fmt.Sprintf("%032x", i), nil) {
+				return
+			}
+		}
+	}
+}
+
+// hashed is the digest of a number as advertising exports hold it.
+func hashed(v string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(v))) }
+
+func add(t *testing.T, l *ledger.Ledger, run string, n int) {
+	t.Helper()
+	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: run, Cutoff: 1000, Records: int64(n)}
+	asks := [][]pipeline.Ask{{{Request: who}}, {{Request: who, Via: "d", Hops: 1}}}
+	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone, call}, asks, digests(n)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What was erased is known again by digests, in all its writings; no value is kept,
+// and writing twice is writing once.
+func TestRemembersWithoutValues(t *testing.T) {
+	l := open(t)
+	add(t, l, "r1", 3)
+	add(t, l, "r1", 3)
+	add(t, l, "r2", 1)
+	var got []*ledger.Entry
+	for e, err := range l.All(t.Context(), tokens) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e)
+	}
+	if len(got) != 2 || got[0].Run != "r1" || len(got[0].Records) != 3 || got[0].Cutoff != 1000 || got[0].Stale || got[1].Run != "r2" {
+		t.Fatalf("%+v", got)
+	}
+	key := l.Keys.Derive(ledger.Purpose, "acme")
+	p, c := got[0].Needles[0], got[0].Needles[1]
+	if p.Value != ledger.ValueDigest(key, pipeline.Phone, "14045550123") || c.Value != ledger.ValueDigest(key, pipeline.Call, "CAL0123456789") || c.Tier != pipeline.Linked || c.Asks[0].Hops != 1 {
+		t.Errorf("%+v %+v", p, c)
+	}
+	if p.Value == ledger.ValueDigest(l.Keys.Derive(ledger.Purpose, "beta"), pipeline.Phone, "14045550123") {
+		t.Error("digests join across accounts")
+	}
+	// every token by which the number is looked for, and the digest that a lake would hold
+	kept := map[uint64]bool{}
+	sha := false
+	for _, f := range p.Forms {
+		kept[f.Token] = true
+		sha = sha || f.Text == ledger.TextDigest(key, true, hashed("+14045550123"))
+	}
+	for _, token := range identity.Compile(tokens, "US", []identity.Needle{phone}).Tokens("acme") {
+		if !kept[token] {
+			t.Errorf("a token is missing")
+		}
+	}
+	if !sha {
+		t.Error("the SHA-256 of the number is not remembered")
+	}
+	text := fmt.Sprintf("%+v", *got[0])
+	for _, bad := range []string{"4045550123", "CAL0123456789", hashed("+14045550123")} {
+		if strings.Contains(text, bad) {
+			t.Errorf("the ledger holds a value")
+		}
+	}
+}
+
+// Tokens of another tokenizer or catalog key find nothing: their entry says so.
+func TestStale(t *testing.T) {
+	l := open(t)
+	add(t, l, "r1", 0)
+	for e, err := range l.All(t.Context(), identity.Key{8}) {
+		if err != nil || !e.Stale {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+}
+
+// An entry that was moved or cut is refused.
+func TestForged(t *testing.T) {
+	for name, forge := range map[string]func(key string, b []byte) (string, []byte){
+		"moved":   func(_ string, b []byte) (string, []byte) { return "ledger/acme/R-2/r1-2", b },
+		"cut":     func(key string, b []byte) (string, []byte) { return key, b[:len(b)-3] },
+		"changed": func(key string, b []byte) (string, []byte) { b[9] ^= 1; return key, b },
+	} {
+		from, to := open(t), open(t)
+		add(t, from, "r1", 2)
+		for o := range from.Work.List(t.Context(), "ledger/") {
+			body, err := from.Work.Open(t.Context(), connectors.Ref{Key: o.Key}, connectors.All)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(body)
+			key, b := forge(o.Key, b)
+			if _, err := to.Work.Create(t.Context(), key, bytes.NewReader(b)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got error
+		for _, err := range to.All(t.Context(), tokens) {
+			got = err
+		}
+		if got == nil || name != "cut" && !errors.Is(got, seal.ErrForged) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// What does not add up, or is another account's, is not written.
+func TestAddRefuses(t *testing.T) {
+	l := open(t)
+	other := phone
+	other.Account = "beta"
+	asks := [][]pipeline.Ask{{{Request: who}}}
+	for name, err := range map[string]error{
+		"count":   l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r", Records: 2}, tokens, nil, nil, digests(1)),
+		"account": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r"}, tokens, []identity.Needle{other}, asks, digests(0)),
+		"request": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "beta/R-1", Run: "r"}, tokens, nil, nil, digests(0)),
+	} {
+		if err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+	for range l.Work.List(t.Context(), "ledger/") {
+		t.Error("something was written")
+	}
+}
