@@ -50,6 +50,8 @@ type Erase struct {
 	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
 	Lost    int64                                               // survivors in old versions whose loss is approved
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
+
+	tables tables
 }
 
 // Window is a run of keys whose intents share a segment of the journal.

@@ -20,6 +20,13 @@ import (
 // current object gets a proven patch, versions that hold the records are condemned.
 func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*task, error) {
 	k := &task{t: t, store: e.Stores[t.Store]}
+	if in, err := e.inTable(ctx, t); in || err != nil {
+		if err == nil {
+			err = errTable
+		}
+		k.ops, err = e.refuse(ctx, t, err)
+		return k, err
+	}
 	now, there, err := e.current(ctx, k.store, t.Key)
 	if err != nil {
 		k.ops = append(k.ops, op{entry: journal.Entry{Object: t.ID}})
