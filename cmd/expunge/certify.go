@@ -23,6 +23,8 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	}
 	maker := certificate.NewMaker(e.m.Run, past)
 	defer maker.Close()
+	kept := newMemory(e.recaller(e.m.Run), past)
+	defer kept.close()
 	waits := map[string]bool{} // requests of which a part is held back
 	for r, err := range e.tombstones(ctx) {
 		if err != nil {
@@ -38,6 +40,9 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 			if err := maker.Add(r); err != nil {
 				return err
 			}
+			if err := kept.add(r); err != nil {
+				return err
+			}
 		default:
 			waits[r.Request] = true
 		}
@@ -49,7 +54,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 		if waits[b.Request] {
 			continue // it stays ERASING until all of it may be applied
 		}
-		if err := e.certify(ctx, b, p, signer, out); err != nil {
+		if err := e.certify(ctx, b, p, kept, signer, out); err != nil {
 			return err
 		}
 	}
@@ -58,7 +63,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 
 // certify issues one certificate and appends the event that ends the request, or
 // that says why it stays open.
-func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, signer *certificate.Signer, out *erased) error {
+func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, signer *certificate.Signer, out *erased) error {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
 		return err
@@ -114,6 +119,10 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, si
 			b.Decided = decidedOf(q.Included, q.Excluded)
 		}
 	}
+	// before the certificate: nobody is told of an erasure that is not remembered
+	if err := kept.remember(ctx, ref, cutoff(ref), kept.counts[b.Request], kept.records(b.Request)); err != nil {
+		return err
+	}
 	name, err := certificate.Issue(ctx, e.work, b, signer)
 	if err != nil {
 		return err
@@ -145,11 +154,15 @@ func decidedOf(included, excluded int64) *certificate.Decided {
 
 // certifyNothing certifies a deletion of a consumer of whom nothing was found, in a
 // run that examined all there is.
-func (j *job) certifyNothing(ctx context.Context, r *pipeline.Request, excluded int64, signer *certificate.Signer) error {
+func (j *job) certifyNothing(ctx context.Context, r *pipeline.Request, excluded int64, memory *recaller, signer *certificate.Signer) error {
 	now := j.now().UTC().Format(time.RFC3339)
+	cutoff := j.cutoff(r)
+	if err := memory.remember(ctx, r.Ref(), cutoff.UnixMilli(), 0, func(func(string, error) bool) {}); err != nil {
+		return err
+	}
 	_, err := certificate.Issue(ctx, j.work, &certificate.Body{
 		Version: 1, Request: r.Ref().String(), Account: r.Account, Instruction: r.Instruction, Run: j.h.Run, Approvals: []int{},
-		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: j.h.Started.UTC().Format(time.RFC3339), Issued: now, Complete: true,
+		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: cutoff.UTC().Format(time.RFC3339), Issued: now, Complete: true,
 		Dispositions: map[string]int64{}, Objects: []certificate.Object{}, Exceptions: []certificate.Exception{}, Open: []certificate.Open{},
 		Decided:     decidedOf(0, excluded),
 		NotExamined: []certificate.NotExamined{}, NotCovered: []string{}, Verified: certificate.Verified{At: now},

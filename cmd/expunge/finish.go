@@ -70,13 +70,17 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 		if !c.Request.Has(pipeline.Delete) {
 			continue
 		}
-		cutoff := j.h.Started
-		if j.cfg.Policy.Cutoff == "received" {
-			cutoff = c.Request.Received
-		}
-		in.Deletes[c.Request.Ref()] = cutoff
+		in.Deletes[c.Request.Ref()] = j.cutoff(c.Request)
 	}
 	return maker.Build(ctx, j.work, in)
+}
+
+// cutoff is up to when records are a deletion's to erase.
+func (j *job) cutoff(r *pipeline.Request) time.Time {
+	if j.cfg.Policy.Cutoff == "received" {
+		return r.Received
+	}
+	return j.h.Started
 }
 
 // report says what was done and where each request stands.
@@ -95,6 +99,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Limits = append(r.Limits, fmt.Sprintf("%s was not searched for: %s", b.Request, b.Reason))
 	}
 	var events []intake.Event
+	memory := j.recaller(j.h.Run)
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		t := hits.Span(ref)
@@ -103,7 +108,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			if signer, _, err := j.signer(); err != nil {
 				state, reason = pipeline.Received, "nothing of it was found, and its certificate cannot be signed: "+err.Error()
-			} else if err := j.certifyNothing(ctx, c.Request, t.Excluded, signer); err != nil {
+			} else if err := j.certifyNothing(ctx, c.Request, t.Excluded, memory, signer); err != nil {
 				return false, err
 			}
 		}

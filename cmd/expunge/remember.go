@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"expunge/pipeline"
+	"expunge/pipeline/closure"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/journal"
+	"expunge/pipeline/ledger"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/spool"
+)
+
+// memory is what a run gives to the ledger: identities without their values, and
+// the digests of the records that it erased.
+type memory struct {
+	*recaller
+	past   *journal.Past
+	sorter *spool.Sorter
+	counts map[string]int64 // by request
+	next   func() (spool.Pair, error, bool)
+	stop   func()
+	peeked *spool.Pair
+}
+
+func newMemory(r *recaller, past *journal.Past) *memory {
+	return &memory{recaller: r, past: past, sorter: spool.NewSorter(), counts: map[string]int64{}}
+}
+
+func (m *memory) close() {
+	if m.stop != nil {
+		m.stop()
+	}
+	m.sorter.Close()
+}
+
+// add takes a tombstone, if its record went.
+func (m *memory) add(r *manifest.Row) error {
+	if r.Digest == nil || r.Disposition == string(pipeline.Excepted) {
+		return nil
+	}
+	version := ""
+	if r.Version != nil {
+		version = *r.Version
+	}
+	if done, open := m.past.Of(r.ObjectID, version, r.ETag); done == nil || open != nil {
+		return nil
+	}
+	m.counts[r.Request]++
+	return m.sorter.Add([]byte(r.Request+"\x00"+*r.Digest), nil)
+}
+
+// records yields the digests of one request. Requests are asked for in their order.
+func (m *memory) records(request string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if m.next == nil {
+			m.next, m.stop = iter.Pull2(m.sorter.Sorted())
+		}
+		for {
+			if m.peeked == nil {
+				p, err, ok := m.next()
+				if err != nil {
+					yield("", err)
+					return
+				}
+				if !ok {
+					return
+				}
+				m.peeked = &p
+			}
+			of, digest, _ := strings.Cut(string(m.peeked.Key), "\x00")
+			if of > request {
+				return
+			}
+			m.peeked = nil
+			if of == request && !yield(digest, nil) {
+				return
+			}
+		}
+	}
+}
+
+// recaller hands over the identities that a run has kept sealed, request by request,
+// to the ledger. The file is read once.
+type recaller struct {
+	*app
+	run     string
+	needles []identity.Needle
+	asks    [][]pipeline.Ask
+	of      map[pipeline.RequestRef][]int // needles
+}
+
+func (a *app) recaller(run string) *recaller { return &recaller{app: a, run: run} }
+
+func (r *recaller) read(ctx context.Context) (err error) {
+	if r.of != nil {
+		return nil
+	}
+	identities := &closure.Store{Work: r.work, Keys: r.keys, Run: r.run}
+	if r.needles, r.asks, err = identities.Read(ctx, func(pipeline.RequestRef) bool { return true }); err != nil {
+		return err
+	}
+	r.of = map[pipeline.RequestRef][]int{}
+	for i, asks := range r.asks {
+		for _, ask := range asks {
+			if of := r.of[ask.Request]; len(of) == 0 || of[len(of)-1] != i {
+				r.of[ask.Request] = append(of, i)
+			}
+		}
+	}
+	return nil
+}
+
+// remember writes the ledger's part of what a run certifies of a request.
+func (r *recaller) remember(ctx context.Context, ref pipeline.RequestRef, cutoff, count int64, records iter.Seq2[string, error]) error {
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	key, err := r.catalogKey(ctx)
+	if err != nil {
+		return err
+	}
+	if len(r.of[ref]) == 0 {
+		return fmt.Errorf("write ledger of %s: run %s has kept no identity of it", ref, r.run)
+	}
+	var needles []identity.Needle
+	var asks [][]pipeline.Ask
+	for _, i := range r.of[ref] {
+		needles = append(needles, r.needles[i])
+		asks = append(asks, slices.DeleteFunc(slices.Clone(r.asks[i]), func(a pipeline.Ask) bool { return a.Request != ref }))
+	}
+	h := ledger.Head{Account: ref.Account, Request: ref.String(), Run: r.run, Cutoff: cutoff, Records: count}
+	return (&ledger.Ledger{Work: r.work, Keys: r.keys}).Add(ctx, h, key, needles, asks, records)
+}
