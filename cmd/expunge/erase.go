@@ -384,6 +384,7 @@ func (e *erasure) begin(ctx context.Context) error {
 		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left}); err != nil {
 			return err
 		}
+		entry.State, entry.Last.State, entry.Last.Reason = pipeline.Erasing, pipeline.Erasing, ""
 	}
 	return nil
 }

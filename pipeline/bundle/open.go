@@ -142,3 +142,15 @@ func (b *Bundle) Released(sums []string) ([]byte, error) {
 	}
 	return x.encode(nil, indexName)
 }
+
+// Earlier names the run that wrote the bundle that is there, "" if there is none.
+func Earlier(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) (string, error) {
+	index, _, err := readIndex(ctx, work, keys, ref)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return index.Run, nil
+}

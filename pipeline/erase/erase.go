@@ -20,6 +20,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"sync"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -47,9 +48,13 @@ type Erase struct {
 	Journal  *journal.Journal
 	Past     *journal.Past // of earlier tries
 
-	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
-	Lost    int64                                               // survivors in old versions whose loss is approved
-	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
+	KeepOld bool // policy: noncurrent versions stay, and are reported
+	mu      sync.Mutex
+	counted bool  // whether spent holds what earlier tries have lost
+	spent   int64 // of Lost
+
+	Lost int64                                               // survivors in old versions whose loss is approved
+	Held func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
 
 	tables tables
 }

@@ -17,14 +17,20 @@ import (
 // multisets. Digests are sorted externally, so memory does not grow with objects.
 func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *manifest.Version) (int64, error) {
 	var goes []*manifest.Row
+	stays, whole := false, false
 	for _, r := range rows.Rows {
 		switch {
 		case r.Disposition == string(pipeline.Excepted) && len(r.KeptFields) == 0:
-			continue // it has to stand elsewhere, like any other record
+			stays = true // it has to stand elsewhere, like any other record
+			continue
 		case r.Digest == nil:
-			return 0, nil // the object as a whole is the consumer's
+			whole = true // the object as a whole is the consumer's
+			continue
 		}
 		goes = append(goes, r)
+	}
+	if whole && !stays {
+		return 0, nil
 	}
 	w, err := e.wanted(goes)
 	if err != nil {

@@ -65,9 +65,10 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 			p.accounts[name] = true
 		}
 	}
-	var records int64
+	var records int64 // of the whole run, whatever part is asked for: a limit is not got round by parts
 	for _, r := range m.Radius {
 		if !p.accounts[r.Account] {
+			records += r.Records
 			continue
 		}
 		hold := func(code, reason string) {

@@ -64,7 +64,7 @@ var ErrTooLate = errors.New("it is too late to cancel")
 // ended, cannot be: ErrTooLate.
 func (s *Requests) Cancel(ctx context.Context, ref pipeline.RequestRef, by, reason string) error {
 	return s.append(ctx, ref, func(last Event) (Event, error) {
-		if last.State.Ended() || last.State == pipeline.Erasing {
+		if last.State.Ended() || last.State == pipeline.Erasing || last.Erasing != "" {
 			return Event{}, fmt.Errorf("request %s is %s: %w", ref, last.State, ErrTooLate)
 		}
 		return Event{State: pipeline.Cancelled, Run: last.Run, By: by, Reason: reason}, nil

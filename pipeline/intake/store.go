@@ -70,10 +70,11 @@ type Event struct {
 	At      time.Time      `json:"at"`
 	Run     string         `json:"run,omitempty"`
 	By      string         `json:"by,omitempty"`
-	Reason  string         `json:"reason,omitempty"` // of the state
-	Left    []Left         `json:"left,omitempty"`   // by the run: why the request stays open after what the state waits for
-	Note    string         `json:"note,omitempty"`   // of what left the state as it was
-	Due     *pipeline.Date `json:"due,omitempty"`    // of an extension; later events carry it on
+	Reason  string         `json:"reason,omitempty"`  // of the state
+	Left    []Left         `json:"left,omitempty"`    // by the run: why the request stays open after what the state waits for
+	Note    string         `json:"note,omitempty"`    // of what left the state as it was
+	Due     *pipeline.Date `json:"due,omitempty"`     // of an extension; later events carry it on
+	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
 }
 
 // Entry is a request and where it stands.
@@ -202,6 +203,9 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	e.Version, e.N, e.At = 1, last.N+1, s.Now().UTC()
 	if e.Due == nil {
 		e.Due = last.Due
+	}
+	if e.Erasing = last.Erasing; e.State == pipeline.Erasing {
+		e.Erasing = e.Run
 	}
 	return e, nil
 }
