@@ -57,6 +57,7 @@ func (s *standing) of(r *pipeline.Request) (pipeline.State, string, []intake.Lef
 	leave(intake.LeftUndeclared, undeclared, "object that no dataset claims was not examined", "objects that no dataset claims were not examined", "")
 	leave(intake.LeftStrayed, s.totals.Strayed[ref], "object holds its identifiers in records that belong to no account", "objects hold its identifiers in records that belong to no account", "")
 	if b := s.bundle; b != nil {
+		leave(intake.LeftCategory, b.Bare, "record is of a dataset that declares no category, so its answer is not complete", "records are of datasets that declare no category, so its answer is not complete", "")
 		leave(intake.LeftMissing, b.Missing, "whole object could not be read for its bundle", "whole objects could not be read for its bundle", ": "+b.Why)
 	}
 	if s.limited {

@@ -63,6 +63,7 @@ type Input struct {
 type Result struct {
 	Rows, Files, Bytes int64
 	Missing            int64  // whole objects that could not be read; they are among what is withheld
+	Bare               int64  // records of a request to know that no category is declared of
 	Why                string // they are missing: "2 VANISHED"
 	Superseded         string // the run whose bundle of this request was there before, if any
 }
@@ -101,6 +102,7 @@ const (
 	Unverified       = "UNVERIFIED"
 	DeniedUnverified = "DENIED_UNVERIFIED"
 	Malformed        = "MALFORMED"
+	NoCategory       = "NO_CATEGORY"
 )
 
 // writer is the state of one Write.
@@ -125,6 +127,7 @@ type set struct {
 	rows      int64 // of data
 	objects   int64 // whole ones
 	malformed int64
+	bare      int64    // that no category is declared of
 	sample    []string // the first rows as JSON
 	schemas   map[string]types
 }
@@ -265,6 +268,11 @@ func (w *writer) withhold(pieces, cats bool) {
 		if w.Request.WantsBundle() && !pieces && cats {
 			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: Unverified, Count: s.rows + s.objects,
 				Reason: "specific pieces need verification to a reasonably high degree of certainty"})
+		}
+		if w.Request.Has(pipeline.Know) && cats && s.bare > 0 {
+			w.result.Bare += s.bare
+			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: NoCategory, Count: s.bare,
+				Reason: "no statutory category is declared of these records, so that what is said of categories is not all (R22): declare it and run again"})
 		}
 		if pieces && s.malformed > 0 {
 			w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: n, Code: Malformed, Count: s.malformed,

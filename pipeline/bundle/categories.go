@@ -51,6 +51,9 @@ func (w *writer) count(s *set, row Row) {
 			}
 		}
 	}
+	if len(names) == 0 {
+		s.bare++
+	}
 	for _, n := range names {
 		c := w.cats[n]
 		if c == nil {

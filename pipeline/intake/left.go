@@ -29,6 +29,7 @@ type Left struct {
 const (
 	LeftRefused    = "REFUSED"    // objects that may concern it were refused
 	LeftUndeclared = "UNDECLARED" // objects that no dataset claims may concern it
+	LeftCategory   = "CATEGORY"   // it asks to know, and records are of no declared category
 	LeftMissing    = "MISSING"    // whole objects could not be read for its bundle
 	LeftStrayed    = "STRAYED"    // objects hold its identifiers in records that belong to no account
 	LeftLimit      = "LIMIT"      // a limit cut the walk over links short
