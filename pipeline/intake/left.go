@@ -113,15 +113,16 @@ func (s *Requests) Decided(ctx context.Context, ref pipeline.RequestRef, run, by
 			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
 		}
 		waits := slices.IndexFunc(last.Left, func(l Left) bool { return l.Code == LeftReview })
-		what := "what waited for review was decided on: the next run acts on it"
+		const what = "what waited for review was decided on: the next run acts on it"
 		switch {
 		case waits < 0 || last.State == pipeline.Received || last.State == pipeline.Claimed || last.State.Ended():
 			return Event{}, errAsIs
-		case last.State == pipeline.InReview:
-			return Event{State: pipeline.Received, Run: run, By: by, Reason: what}, nil
 		}
 		left := slices.Clone(last.Left)
 		left[waits] = Left{Code: LeftDecided, Count: n}
+		if last.State == pipeline.InReview { // what is left stays noted: to erase run's manifest once more settles nothing
+			return Event{State: pipeline.Received, Run: run, By: by, Reason: what, Left: left}, nil
+		}
 		return Event{State: last.State, Run: run, By: by, Reason: last.Reason, Note: what, Left: left}, nil
 	})
 	if errors.Is(err, errAsIs) {

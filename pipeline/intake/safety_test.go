@@ -249,3 +249,49 @@ func TestRunsAndEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestDecided: what a person decides opens a request that waited for that alone; one
+// whose manifest waits is open once that is applied, and never completed by it.
+func TestDecided(t *testing.T) {
+	keys, err := seal.Open(bytes.Repeat([]byte{1}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	review := []Left{{LeftReview, 2}}
+	for _, c := range []struct {
+		what    string
+		at      Event
+		run     string
+		err     error
+		state   pipeline.State
+		applied pipeline.State // what erasing the run's manifest (once more) makes of it
+	}{
+		{"in review", Event{State: pipeline.InReview, Left: review}, "a", nil, pipeline.Received, pipeline.Received},
+		{"waits for approval", Event{State: pipeline.AwaitingApproval, Left: review}, "a", nil, pipeline.AwaitingApproval, pipeline.Received},
+		{"is being erased", Event{State: pipeline.Erasing, Left: review}, "a", nil, pipeline.Erasing, pipeline.Received},
+		{"nothing was in review", Event{State: pipeline.AwaitingApproval}, "a", nil, pipeline.AwaitingApproval, pipeline.Completed},
+		{"open for another reason", Event{State: pipeline.Received, Left: append([]Left{{LeftRefused, 1}}, review...)}, "a", nil, pipeline.Received, pipeline.Received},
+		{"another run has it", Event{State: pipeline.InReview, Left: review}, "b", ErrTaken, pipeline.InReview, pipeline.InReview},
+		{"withdrawn", Event{State: pipeline.Cancelled}, "a", ErrWithdrawn, pipeline.Cancelled, pipeline.Completed},
+	} {
+		r := &Requests{Work: mem.New("work", mem.Options{}), Keys: keys, Now: func() time.Time { return time.Unix(1_780_000_000, 0) }}
+		ref := pipeline.RequestRef{Account: "acme", ID: "R-1"}
+		if err := r.Submit(t.Context(), &pipeline.Request{Version: 1, ID: ref.ID, Account: ref.Account, Received: r.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		at := c.at
+		at.Run = "a"
+		if err := r.Append(t.Context(), ref, at); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // twice is no harm
+			if err := r.Decided(t.Context(), ref, c.run, "jo", 2); !errors.Is(err, c.err) {
+				t.Errorf("%s: %v, not %v", c.what, err, c.err)
+			}
+		}
+		e, err := r.Entry(t.Context(), ref)
+		if err != nil || e.State != c.state || e.Last.Applied() != c.applied || e.Last.Run != "a" {
+			t.Errorf("%s: %s, then %s (%v), not %s, then %s", c.what, e.State, e.Last.Applied(), err, c.state, c.applied)
+		}
+	}
+}
