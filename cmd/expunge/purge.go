@@ -201,7 +201,7 @@ func (a *app) holdDigests(r *pipeline.Request) []string {
 	var out []string
 	for _, id := range r.Identifiers {
 		if canon, err := identity.Normalise(id.Kind, id.Value, a.cfg.Policy.DefaultRegion); err == nil {
-			out = append(out, hold.Digest(a.keys, r.Account, canon.Kind, canon.Value))
+			out = append(out, hold.Digests(a.keys, r.Account, canon.Kind, canon.Value)...)
 		}
 	}
 	return out

@@ -100,6 +100,16 @@ func Digest(keys *seal.Keys, account string, kind pipeline.Kind, canon pipeline.
 	return keys.Digest("hold", account, []byte(string(kind)+"\x00"+canon.Reveal()))
 }
 
+// Digests are those of an identifier under the current work key and the old ones: a
+// hold that was set before a rotation holds as before.
+func Digests(keys *seal.Keys, account string, kind pipeline.Kind, canon pipeline.Secret) []string {
+	var out []string
+	for _, key := range keys.All("hold", account) {
+		out = append(out, key.Digest([]byte(string(kind)+"\x00"+canon.Reveal())))
+	}
+	return out
+}
+
 // Holds are the holds of a work store.
 type Holds struct {
 	Work connectors.Store

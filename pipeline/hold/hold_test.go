@@ -46,6 +46,27 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// A hold by an identifier that was set under an old work key holds after a rotation.
+func TestHoldOutlivesRotation(t *testing.T) {
+	older, newer := bytes.Repeat([]byte{1}, seal.KeySize), bytes.Repeat([]byte{2}, seal.KeySize)
+	before, err := seal.Open(older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := seal.Open(newer, older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := pipeline.Secret("14045550123")
+	h := Hold{Account: "acme", Digests: []string{Digest(before, "acme", pipeline.Phone, value)}}
+	if !h.Covers(Subject{Account: "acme", Digests: Digests(after, "acme", pipeline.Phone, value)}) {
+		t.Error("the hold was lost with the rotation")
+	}
+	if h.Covers(Subject{Account: "acme", Digests: Digests(after, "acme", pipeline.Phone, "14045550124")}) {
+		t.Error("the hold covers somebody else")
+	}
+}
+
 func TestAddAndRemove(t *testing.T) {
 	s := holds(t, 1)
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
