@@ -102,28 +102,44 @@ func text(s string) *string {
 	return &s
 }
 
-// careful applies the most careful action to all rows of one place: EXCEPTED
-// before redact before erase; what one redaction keeps, all keep.
+// careful applies the most careful action to all rows of one place: EXCEPTED before
+// redact before erase. What any exception or redaction keeps, all keep; an exception
+// that names no fields keeps the whole record.
 func careful(rows []*manifest.Row) {
 	if len(rows) < 2 {
 		return
 	}
 	var excepted, redact *manifest.Row
+	var kept []string
+	whole := false
 	for _, r := range rows {
-		if r.Disposition == string(pipeline.Excepted) && excepted == nil {
-			excepted = r
+		switch {
+		case r.Disposition == string(pipeline.Excepted):
+			if excepted == nil {
+				excepted = r
+			}
+			whole = whole || len(r.KeptFields) == 0
+		case r.Action == string(pipeline.Redact):
+			if redact == nil {
+				redact = r
+			}
+		default:
+			continue
 		}
-		if r.Action == string(pipeline.Redact) && redact == nil {
-			redact = r
-		}
+		kept = append(kept, r.KeptFields...)
+	}
+	slices.Sort(kept)
+	kept = slices.Compact(kept)
+	if whole {
+		kept = nil
 	}
 	for _, r := range rows {
 		switch {
 		case excepted != nil:
 			r.Disposition, r.Exception, r.Instruction, r.ReviewBy = excepted.Disposition, excepted.Exception, excepted.Instruction, excepted.ReviewBy
-			r.KeptFields = excepted.KeptFields
+			r.KeptFields = append([]string{}, kept...)
 		case redact != nil:
-			r.Action, r.KeptFields = redact.Action, redact.KeptFields
+			r.Action, r.KeptFields = redact.Action, append([]string{}, kept...)
 		}
 	}
 }
