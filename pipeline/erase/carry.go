@@ -153,8 +153,8 @@ func (e *Erase) condemn(k *task) {
 		whole = first.entry.Act == journal.Delete
 		if !first.settled || first.entry.State.Final() {
 			rows := sealed
-			if whole {
-				rows = nil
+			if judge(sealed, k.t).whole {
+				rows = nil // that is what was asked for; an object of which no record was left is none
 			}
 			add(connectors.Ref{Store: k.t.Store, Key: k.t.Key, Version: first.entry.Base}, rows)
 			add(sealed.Ref, rows)

@@ -431,6 +431,35 @@ func TestHoldOnOneRecord(t *testing.T) {
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines[1:2])})
 }
 
+// stubborn is a Rewriter of a format that has no form for an object without records.
+type stubborn struct{ jsonl.Scanner }
+
+func (s stubborn) Rewrite(ctx context.Context, in scanners.Input, edits []scanners.Edit, spool io.Writer, check func(*scanners.Record) error) (scanners.Rewritten, error) {
+	got, err := s.Scanner.Rewrite(ctx, in, edits, spool, check)
+	if err == nil && got.Erased == got.Records {
+		err = &scanners.Refusal{Code: scanners.Unsupported, Name: in.Name, Err: errors.New("nothing would be left")}
+	}
+	return got, err
+}
+
+// An object that goes since none of its records is left does not take others' records
+// in its old versions with it.
+func TestObjectThatIsEmptyNowHadOthersRecords(t *testing.T) {
+	w := newWorld(t, true)
+	w.scanner = stubborn{}
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	sealed := w.put("a.jsonl", lines...)
+	w.tomb(sealed, lines, 0)
+	w.put("a.jsonl", lines[0]) // another writer has taken bob out since
+	out := w.mustErase()
+	if e := out["a.jsonl delete_version "+sealed.Version]; e.State != journal.Blocked || e.Lost != 1 {
+		t.Errorf("the version that holds bob: %+v", e)
+	}
+	if got := state(t, w.lake)["a.jsonl "+sealed.Version]; got != text(lines) {
+		t.Errorf("it holds %q", got)
+	}
+}
+
 // liar is a Rewriter that does more than it was asked to.
 type liar struct {
 	jsonl.Scanner
