@@ -65,6 +65,7 @@ type header struct {
 	Started  time.Time             `json:"started"`
 	Config   string                `json:"config"`          // digest
 	Batch    int64                 `json:"batch,omitempty"` // bytes; 0: by the size of the lake
+	Cutoff   string                `json:"cutoff"`          // policy's, which bounds what the manifest covers
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
 	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
@@ -80,7 +81,7 @@ type blocked struct {
 func headerKey(run string) string { return "runs/" + run + "/run.json" }
 
 func (a *app) run(ctx context.Context, o *runOptions) error {
-	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Batch: o.batch}
+	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Cutoff: a.cfg.Policy.Cutoff, Batch: o.batch}
 	if o.resume != "" {
 		if len(o.requests) > 0 || o.urgent || o.dryRun {
 			return usage("--resume goes on with the requests that the run has: leave out --request, --urgent and --dry-run")

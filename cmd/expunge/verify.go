@@ -196,7 +196,7 @@ func (e *erasure) cutoffs(ctx context.Context) (func(pipeline.RequestRef) int64,
 		return nil, err
 	}
 	return func(ref pipeline.RequestRef) int64 {
-		if entry := e.requests[ref]; entry != nil && e.cfg.Policy.Cutoff == "received" {
+		if entry := e.requests[ref]; entry != nil && h.Cutoff == "received" { // as it was when the manifest was sealed
 			return entry.Request.Received.UnixMilli()
 		}
 		return h.Started.UnixMilli()
