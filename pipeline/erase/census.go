@@ -12,17 +12,6 @@ import (
 	"expunge/scanners"
 )
 
-// blind is a Finder that looks for nothing: a census counts and digests.
-type blind struct{}
-
-func (blind) Probe(at []int, _ []byte) []int { return at }
-func (blind) Fields() []string               { return nil }
-func (blind) ProbeField(int, []byte) bool    { return false }
-func (blind) Boundary(int64, int, int64)     {}
-func (blind) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match {
-	return dst
-}
-
 // census is what an object holds, as its scanner reads it: how many records, and a
 // digest over those that no edit touches, in order.
 type census struct {
@@ -41,7 +30,7 @@ type seen struct {
 // each reads every record of an object.
 func each(ctx context.Context, s scanners.Scanner, in scanners.Input, do func(seen) error) (scanners.Stats, error) {
 	in.Every, in.Part = true, scanners.Part{}
-	return s.Scan(ctx, in, blind{}, func(r *scanners.Record) error { return do(seen{r.Index, r.Raw, r}) })
+	return s.Scan(ctx, in, scanners.Nothing{}, func(r *scanners.Record) error { return do(seen{r.Index, r.Raw, r}) })
 }
 
 // before takes the census of the source: what edits leave.

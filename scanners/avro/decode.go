@@ -185,7 +185,7 @@ func (d *decoder) value(n *node) error {
 			}
 			d.write(marks[1])
 			if d.full {
-				d.doc = appendQuoted(d.doc, k)
+				d.doc = walk.AppendQuoted(d.doc, k)
 			}
 			d.write(marks[2])
 			d.scalar(key, k, true)
@@ -294,7 +294,7 @@ func (d *decoder) plain(n *node) error {
 			return err
 		}
 		if d.full {
-			d.doc = appendQuoted(d.doc, b)
+			d.doc = walk.AppendQuoted(d.doc, b)
 		}
 		d.scalar(n, b, false)
 		return nil
@@ -308,7 +308,7 @@ func (d *decoder) plain(n *node) error {
 			return fail(scanners.Corrupt, "an enum has no such symbol")
 		}
 		if d.full {
-			d.doc = appendQuoted(d.doc, []byte(symbols[i]))
+			d.doc = walk.AppendQuoted(d.doc, []byte(symbols[i]))
 		}
 		d.scalar(n, append(d.room(), symbols[i]...), false)
 		return nil

@@ -93,7 +93,7 @@ func (s *nodes) field(n *node, i int) *node {
 			path = n.path + "." + path
 		}
 		b := s.make(n, f.Type(), path, false, n.loose)
-		b.label = append(appendQuoted(nil, []byte(f.Name())), ':')
+		b.label = append(walk.AppendQuoted(nil, []byte(f.Name())), ':')
 		n.below[i] = b
 	}
 	return n.below[i]

@@ -107,7 +107,7 @@ func (w *rewriting) run() error {
 	if err := w.file.header(); err != nil {
 		return err
 	}
-	w.dec = newDecoder(w.file.schema, lines.Nothing{})
+	w.dec = newDecoder(w.file.schema, scanners.Nothing{})
 	w.edit.dec = w.dec
 	if err := w.held.keep(w.file.end()); err != nil {
 		return &emitted{err}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"expunge/scanners"
 	"expunge/scanners/walk"
@@ -350,22 +349,4 @@ func (s *scan) number(cell []byte) (digits []byte, ok bool) {
 	}
 	s.digits, ok = walk.AppendDigits(s.digits[:0], cell)
 	return s.digits, ok
-}
-
-// appendQuoted appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func appendQuoted(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < ' ':
-			dst = append(dst, `\u00`...)
-			dst = append(dst, hex[s[i]>>4], hex[s[i]&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
 }

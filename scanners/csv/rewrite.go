@@ -31,7 +31,7 @@ func (c Scanner) Rewrite(ctx context.Context, in scanners.Input, edits []scanner
 	}
 	defer src.Close()
 	var stats scanners.Stats
-	var f lines.Nothing
+	var f scanners.Nothing
 	w := rewriting{
 		scan: scan{in: in, f: f, emit: check, stats: &stats, win: lines.NewWindow(src, 0), search: walk.NewSearch(f)},
 		src:  src, format: c.delimiter,

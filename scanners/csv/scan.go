@@ -276,9 +276,9 @@ func (s *scan) match() {
 		if i > 0 {
 			s.doc = append(s.doc, ',')
 		}
-		s.doc = appendQuoted(s.doc, name)
+		s.doc = walk.AppendQuoted(s.doc, []byte(name))
 		s.doc = append(s.doc, ':')
-		s.doc = appendQuoted(s.doc, string(cell))
+		s.doc = walk.AppendQuoted(s.doc, cell)
 	}
 	s.doc = append(s.doc, '}')
 	if s.rec.Suspect {

@@ -29,7 +29,7 @@ func (Scanner) Rewrite(ctx context.Context, in scanners.Input, edits []scanners.
 		return out, lines.CopyError(ctx, in.Name, err)
 	}
 	defer src.Close()
-	w := rewriting{name: in.Name, src: src, win: lines.NewWindow(src, 0), search: walk.NewSearch(lines.Nothing{}), check: check, cutter: cutter{start: true}}
+	w := rewriting{name: in.Name, src: src, win: lines.NewWindow(src, 0), search: walk.NewSearch(scanners.Nothing{}), check: check, cutter: cutter{start: true}}
 	w.search.Every = true
 	for ended := false; !ended; {
 		if err := ctx.Err(); err != nil {

@@ -23,7 +23,7 @@ func (Scanner) Rewrite(ctx context.Context, in scanners.Input, edits []scanners.
 		return out, lines.CopyError(ctx, in.Name, err)
 	}
 	defer src.Close()
-	w := rewrite{name: in.Name, src: src, search: walk.NewSearch(lines.Nothing{}), check: check}
+	w := rewrite{name: in.Name, src: src, search: walk.NewSearch(scanners.Nothing{}), check: check}
 	w.search.Every = true
 	for r := lines.New(src, 0); ; {
 		if err := ctx.Err(); err != nil {

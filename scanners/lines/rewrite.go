@@ -128,21 +128,3 @@ func CopyError(ctx context.Context, name string, err error) error {
 	}
 	return Refuse(ctx, name, err)
 }
-
-// Nothing is a Finder that wants nothing.
-type Nothing struct{}
-
-// Probe implements scanners.Finder.
-func (Nothing) Probe(at []int, _ []byte) []int { return at }
-
-// Fields implements scanners.Finder.
-func (Nothing) Fields() []string { return nil }
-
-// ProbeField implements scanners.Finder.
-func (Nothing) ProbeField(int, []byte) bool { return false }
-
-// Find implements scanners.Finder.
-func (Nothing) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match { return dst }
-
-// Boundary implements scanners.Finder.
-func (Nothing) Boundary(int64, int, int64) {}

@@ -17,17 +17,6 @@ import (
 	"expunge/scanners/walk"
 )
 
-// nobody is a Finder that looks for nothing.
-type nobody struct{}
-
-func (nobody) Probe(at []int, _ []byte) []int { return at }
-func (nobody) Fields() []string               { return nil }
-func (nobody) ProbeField(int, []byte) bool    { return false }
-func (nobody) Boundary(int64, int, int64)     {}
-func (nobody) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match {
-	return dst
-}
-
 // encode writes a row group anew, after edits.
 func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error) {
 	defer func() { // parquet-go panics on schemas and types that it does not write
@@ -35,7 +24,7 @@ func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error
 			err = unsupported("row group %d cannot be encoded anew", g)
 		}
 	}()
-	s := &scan{file: w.file, finder: nobody{}, inf: &inflater{}, record: first, every: true, numRows: w.file.meta.RowGroups[g].NumRows}
+	s := &scan{file: w.file, finder: scanners.Nothing{}, inf: &inflater{}, record: first, every: true, numRows: w.file.meta.RowGroups[g].NumRows}
 	defer s.inf.close()
 	s.emit = w.check
 	s.declare()

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go/format"
 
@@ -396,7 +395,7 @@ func (a *assembler) object(n *node) error {
 			}
 			continue
 		}
-		a.doc = append(appendString(a.doc, []byte(c.name)), ':')
+		a.doc = append(walk.AppendQuoted(a.doc, []byte(c.name)), ':')
 		if err := a.field(c); err != nil {
 			return err
 		}
@@ -435,7 +434,7 @@ func (a *assembler) part(entry *node, i int) error {
 func (l *leaf) appendJSON(dst, v []byte) []byte {
 	switch l.text.means {
 	case asString:
-		return appendString(dst, v)
+		return walk.AppendQuoted(dst, v)
 	case asSigned, asDate, asTime, asTimestamp:
 		return strconv.AppendInt(dst, integer(v), 10)
 	case asInt96:
@@ -457,29 +456,5 @@ func (l *leaf) appendJSON(dst, v []byte) []byte {
 	}
 	dst = append(dst, '"')
 	dst = base64.StdEncoding.AppendEncode(dst, v)
-	return append(dst, '"')
-}
-
-// appendString appends s as a JSON string.
-func appendString(dst, s []byte) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ':
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, size := utf8.DecodeRune(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += size
-			continue
-		}
-		i++
-	}
 	return append(dst, '"')
 }

@@ -378,6 +378,17 @@ func (l *law) concurrent(t *testing.T) {
 // what it was, or if there are not so many records.
 func Bounded(t *testing.T, s scanners.Scanner, in scanners.Input, records int64, limit uint64) {
 	t.Helper()
+	bounded(t, limit, func() {
+		stats, err := s.Scan(context.Background(), in, scanners.Nothing{}, func(*scanners.Record) error { return nil })
+		if err != nil || stats.Records != records {
+			t.Fatalf("%d records of %d: %v", stats.Records, records, err)
+		}
+	})
+}
+
+// bounded fails if the heap grows by more than limit bytes while do works.
+func bounded(t *testing.T, limit uint64, do func()) {
+	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -400,25 +411,14 @@ func Bounded(t *testing.T, s scanners.Scanner, in scanners.Input, records int64,
 			}
 		}
 	}()
-	stats, err := s.Scan(context.Background(), in, quiet{}, func(*scanners.Record) error { return nil })
-	close(done)
-	<-ended
-	if err != nil || stats.Records != records {
-		t.Fatalf("%d records of %d: %v", stats.Records, records, err)
-	}
+	func() {
+		defer func() { close(done); <-ended }()
+		do()
+	}()
 	if peak > before && peak-before > limit {
 		t.Fatalf("heap grew by %d bytes, more than %d", peak-before, limit)
 	}
 	if peak == 0 {
-		t.Fatal("scan was too short to be measured")
+		t.Fatal("it was too short to be measured")
 	}
 }
-
-// quiet is a finder that wants nothing and keeps nothing.
-type quiet struct{}
-
-func (quiet) Probe(at []int, _ []byte) []int                                 { return at }
-func (quiet) Fields() []string                                               { return nil }
-func (quiet) ProbeField(int, []byte) bool                                    { return false }
-func (quiet) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match { return dst }
-func (quiet) Boundary(int64, int, int64)                                     {}

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"runtime"
-	"runtime/debug"
 	"testing"
-	"time"
 
 	"expunge/scanners"
 )
@@ -126,40 +123,12 @@ func (c *copies) damaged(t *testing.T) {
 // beyond what it was, or if there are not so many records.
 func BoundedRewrite(t *testing.T, s scanners.Rewriter, in scanners.Input, edits []scanners.Edit, records int64, limit uint64) {
 	t.Helper()
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	runtime.GC()
-	before, peak := heap(), uint64(0)
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(2 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				peak = max(peak, heap())
-			}
+	bounded(t, limit, func() {
+		out, err := s.Rewrite(context.Background(), in, edits, io.Discard, accept)
+		if err != nil || out.Records != records {
+			t.Fatalf("%d records of %d: %v", out.Records, records, err)
 		}
-	}()
-	out, err := s.Rewrite(context.Background(), in, edits, io.Discard, accept)
-	close(done)
-	<-ended
-	if err != nil || out.Records != records {
-		t.Fatalf("%d records of %d: %v", out.Records, records, err)
-	}
-	if peak > before && peak-before > limit {
-		t.Fatalf("heap grew by %d bytes, more than %d", peak-before, limit)
-	}
-	if peak == 0 {
-		t.Fatal("rewrite was too short to be measured")
-	}
+	})
 }
 
 // FuzzRewriter rewrites an object by bits, two for each of the first records: it

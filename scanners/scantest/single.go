@@ -77,23 +77,12 @@ func (f *Single) Found(t testing.TB, s scanners.Scanner, in scanners.Input, doc 
 // Idle is a Finder that wants nothing, for benchmarks of what scanners do by
 // themselves.
 type Idle struct {
+	scanners.Nothing
 	Paths []string // of fields whose values it is to be given
 }
 
-// Probe implements scanners.Finder.
-func (Idle) Probe(at []int, _ []byte) []int { return at }
-
 // Fields implements scanners.Finder.
 func (f Idle) Fields() []string { return f.Paths }
-
-// ProbeField implements scanners.Finder.
-func (Idle) ProbeField(int, []byte) bool { return false }
-
-// Find implements scanners.Finder.
-func (Idle) Find(dst []scanners.Match, _ string, _ []byte) []scanners.Match { return dst }
-
-// Boundary implements scanners.Finder.
-func (Idle) Boundary(int64, int, int64) {}
 
 // Bench measures a scan of doc that finds nothing.
 func Bench(b *testing.B, s scanners.Scanner, doc string, paths ...string) {
@@ -101,7 +90,7 @@ func Bench(b *testing.B, s scanners.Scanner, doc string, paths ...string) {
 	b.SetBytes(in.Size)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Scan(b.Context(), in, Idle{paths}, nil); err != nil {
+		if _, err := s.Scan(b.Context(), in, Idle{Paths: paths}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

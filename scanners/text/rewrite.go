@@ -31,7 +31,7 @@ func (Scanner) Rewrite(ctx context.Context, in scanners.Input, edits []scanners.
 		return out, lines.CopyError(ctx, in.Name, err)
 	}
 	defer src.Close()
-	w := rewriting{name: in.Name, src: src, scan: scan{f: lines.Nothing{}, emit: check, every: true}}
+	w := rewriting{name: in.Name, src: src, scan: scan{f: scanners.Nothing{}, emit: check, every: true}}
 	r := lines.New(src, 0)
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {
