@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"time"
@@ -225,14 +224,9 @@ func (a *app) readHeader(ctx context.Context, h *header) error {
 func newReader(b []byte) *bytes.Reader { return bytes.NewReader(b) }
 
 func readJSON(ctx context.Context, store connectors.Store, key string, v any) error {
-	body, err := store.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, store, key)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
@@ -255,14 +249,9 @@ func (a *app) writeDocument(ctx context.Context, purpose, key string, v any) err
 
 // readDocument reads what writeDocument wrote.
 func (a *app) readDocument(ctx context.Context, purpose, key string, v any) error {
-	body, err := a.work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, a.work, key)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+		return err
 	}
 	return a.keys.Read(seal.Document{Purpose: purpose, File: key}, b, v)
 }

@@ -49,14 +49,9 @@ func local(p string) bool {
 // readIndex reads bundle.json, and finds the key of a sealed bundle.
 func readIndex(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) (*Index, *sealer, error) {
 	key := dirOf(ref) + indexName
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	raw, err := connectors.ReadAll(ctx, work, key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	raw, err := io.ReadAll(body)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", key, err)
+		return nil, nil, err
 	}
 	index := new(Index)
 	if err := json.Unmarshal(raw, index); err != nil {

@@ -209,14 +209,9 @@ func (c *Catalog) Write(ctx context.Context, run string, entries iter.Seq2[*Entr
 
 func (c *Catalog) read(ctx context.Context, n int, h *header) error {
 	d := document(n)
-	body, err := c.Work.Open(ctx, connectors.Ref{Key: d.File}, connectors.All)
+	b, err := connectors.ReadAll(ctx, c.Work, d.File)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", d.File, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", d.File, err)
+		return err
 	}
 	return c.Keys.Read(d, b, h)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -100,14 +99,9 @@ func (p *pooler) flush(ctx context.Context) error {
 
 // readHead reads what describes the pools of a file, and how many bytes that took.
 func readHead(ctx context.Context, work connectors.Store, keys *seal.Keys, file string) ([]*pipeline.Pool, int64, error) {
-	body, err := work.Open(ctx, connectors.Ref{Key: headOf(file)}, connectors.All)
+	box, err := connectors.ReadAll(ctx, work, headOf(file))
 	if err != nil {
-		return nil, 0, fmt.Errorf("open pools: %w", err)
-	}
-	defer body.Close()
-	box, err := io.ReadAll(body)
-	if err != nil {
-		return nil, int64(len(box)), fmt.Errorf("read pools: %w", err)
+		return nil, 0, err
 	}
 	plain, err := keys.Unseal("pools", "", box, headOf(file))
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -123,7 +122,7 @@ func key(ref pipeline.RequestRef) string {
 
 // Read reads the certificate of a request, connectors.ErrNotFound if there is none.
 func Read(ctx context.Context, work connectors.Store, ref pipeline.RequestRef) ([]byte, error) {
-	return read(ctx, work, key(ref))
+	return connectors.ReadAll(ctx, work, key(ref))
 }
 
 // Parse reads a certificate. Any byte that Issue would not have written is an error.
@@ -148,17 +147,4 @@ func (c *Certificate) bytes() ([]byte, error) {
 	e.SetEscapeHTML(false)
 	err := e.Encode(c)
 	return buf.Bytes(), err
-}
-
-func read(ctx context.Context, work connectors.Store, key string) ([]byte, error) {
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	return b, nil
 }

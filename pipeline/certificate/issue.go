@@ -24,7 +24,7 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 		if !b.Complete {
 			name = fmt.Sprintf("certificates/%s/%s/partial-%d.json", ref.Account, ref.ID, n)
 		}
-		raw, err := read(ctx, work, name)
+		raw, err := connectors.ReadAll(ctx, work, name)
 		switch {
 		case errors.Is(err, connectors.ErrNotFound):
 			return name, issue(ctx, work, name, b, s)

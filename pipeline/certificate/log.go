@@ -171,7 +171,7 @@ func (l *Log) size(ctx context.Context) (int64, error) {
 
 func (l *Log) leaf(ctx context.Context, n int64) (leaf, error) {
 	var f leaf
-	b, err := read(ctx, l.Work, leafKey(n))
+	b, err := connectors.ReadAll(ctx, l.Work, leafKey(n))
 	if errors.Is(err, connectors.ErrNotFound) {
 		return f, fmt.Errorf("%w: leaf %d of the log is missing", ErrInvalid, n)
 	}

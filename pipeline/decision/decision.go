@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -170,17 +169,12 @@ func (d *Decisions) Of(ctx context.Context, ref pipeline.RequestRef) (*Set, erro
 
 func (d *Decisions) read(ctx context.Context, ref pipeline.RequestRef, n int, f *File) error {
 	key := name(ref, n)
-	body, err := d.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, d.Work, key)
 	if errors.Is(err, connectors.ErrNotFound) {
 		return fmt.Errorf("%s is missing, and what it decided cannot be honoured: put it back from a copy of the work store: %w", key, seal.ErrForged)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+		return err
 	}
 	return d.Keys.Read(d.document(ref, n), b, f)
 }

@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -223,14 +222,9 @@ func (s *Holds) All(ctx context.Context) ([]*Hold, error) {
 }
 
 func (s *Holds) read(ctx context.Context, key string, v any) error {
-	body, err := s.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, s.Work, key)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%s: %w: %w", key, ErrForged, err)

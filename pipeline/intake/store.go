@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -340,14 +339,9 @@ func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*E
 
 // json reads a file of a request and checks that it is what was written.
 func (s *Requests) json(ctx context.Context, ref pipeline.RequestRef, key string, v any) error {
-	body, err := s.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, s.Work, key)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+		return err
 	}
 	return s.Keys.Read(document(ref, key), b, v)
 }

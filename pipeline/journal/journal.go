@@ -22,7 +22,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -272,7 +271,7 @@ func (j *Journal) writers(ctx context.Context) ([]written, error) {
 
 func (j *Journal) segment(ctx context.Context, writer string, n int, prev string) ([]byte, []Entry, error) {
 	key := fmt.Sprintf("%s%s/%d.jsonl", j.dir(), writer, n)
-	raw, err := read(ctx, j.Work, key)
+	raw, err := connectors.ReadAll(ctx, j.Work, key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -307,7 +306,7 @@ func (j *Journal) segment(ctx context.Context, writer string, n int, prev string
 
 func (j *Journal) root(ctx context.Context, writer string, segments int, last string) error {
 	key := j.dir() + writer + "/root.json"
-	raw, err := read(ctx, j.Work, key)
+	raw, err := connectors.ReadAll(ctx, j.Work, key)
 	if err != nil {
 		return err
 	}
@@ -322,19 +321,6 @@ func (j *Journal) root(ctx context.Context, writer string, segments int, last st
 		return fmt.Errorf("%s: it does not close the segments that are there: %w", key, ErrForged)
 	}
 	return nil
-}
-
-func read(ctx context.Context, work connectors.Store, key string) ([]byte, error) {
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	return b, nil
 }
 
 func digest(b []byte) string {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -154,14 +153,9 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 }
 
 func readApproval(ctx context.Context, work connectors.Store, key string) (*Approval, error) {
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, work, key)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+		return nil, err
 	}
 	a := new(Approval)
 	dec := json.NewDecoder(bytes.NewReader(b))

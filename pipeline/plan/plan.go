@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"time"
 
@@ -147,14 +146,9 @@ func (p *Plan) document() seal.Document {
 
 // Summary reads the summary of a plan that is whole, else ErrNotFound.
 func (p *Plan) Summary(ctx context.Context) (*Summary, error) {
-	body, err := p.Work.Open(ctx, connectors.Ref{Key: p.document().File}, connectors.All)
+	b, err := connectors.ReadAll(ctx, p.Work, p.document().File)
 	if err != nil {
-		return nil, fmt.Errorf("open plan: %w", err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read plan of run %s: %w", p.Run, err)
+		return nil, err
 	}
 	s := new(Summary)
 	if err := p.Keys.Read(p.document(), b, s); err != nil {

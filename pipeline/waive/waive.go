@@ -15,7 +15,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -144,14 +143,9 @@ func Read(ctx context.Context, work connectors.Store, keys *seal.Keys) (Waivers,
 }
 
 func read(ctx context.Context, work connectors.Store, key string) (*Waiver, error) {
-	body, err := work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	b, err := connectors.ReadAll(ctx, work, key)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
+		return nil, err
 	}
 	w := new(Waiver)
 	if err := json.Unmarshal(b, w); err != nil {
