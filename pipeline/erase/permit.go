@@ -65,10 +65,10 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 			p.accounts[name] = true
 		}
 	}
-	var records int64 // of the whole run, whatever part is asked for: a limit is not got round by parts
+	var records int64 // and whole objects, of the whole run, whatever part is asked for: a limit is not got round by parts
 	for _, r := range m.Radius {
 		if !p.accounts[r.Account] {
-			records += r.Records
+			records += r.Records + r.Objects
 			continue
 		}
 		hold := func(code, reason string) {
@@ -83,12 +83,12 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 		case r.Limit:
 			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction", r.Records, r.Of, 100*r.Part))
 		default:
-			records += r.Records
+			records += r.Records + r.Objects
 		}
 	}
 	if policy.MaxRecords > 0 && records > policy.MaxRecords {
 		p.accounts = map[string]bool{}
-		p.Held = append(p.Held, HeldBack{Code: RunLimit, Reason: fmt.Sprintf("%d records would go, and max_run_records is %d", records, policy.MaxRecords)})
+		p.Held = append(p.Held, HeldBack{Code: RunLimit, Reason: fmt.Sprintf("%d records and whole objects would go, and max_run_records is %d", records, policy.MaxRecords)})
 	}
 	return p
 }
