@@ -37,7 +37,7 @@ func TestFull(t *testing.T) {
 	if c.Work.Bucket != "acme-privacy" || c.Work.Prefix != "expunge/" || len(c.Stores) != 2 || c.Stores[1].Dir != "/var/lake" || len(c.Approvers) != 1 {
 		t.Errorf("stores: %+v %+v", c.Work, c.Stores)
 	}
-	if len(c.Warnings) != 3 { // recordings declares no category, sources and purposes
+	if len(c.Warnings) != 2 { // recordings declares no category, sources and purposes, nor to whom it goes
 		t.Errorf("warnings: %v", c.Warnings)
 	}
 	if c.Digest == "" || calls.Digest == "" || calls.Digest == c.Datasets[1].Digest {

@@ -69,13 +69,18 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 		r.at(o, &d, stores)
 	}
 	d.Erase = r.erasure(o, d.Format)
-	for _, k := range []struct {
-		key     string
-		missing bool
-	}{{"category", d.Category == "" && !everyFieldHasOne(d.Fields)}, {"sources", len(d.Sources) == 0}, {"purposes", len(d.Purposes) == 0}} {
-		if k.missing {
-			r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it (R21, R22)", what, k.key)
+	var missing []string
+	for key, none := range map[string]bool{
+		"category": d.Category == "" && !everyFieldHasOne(d.Fields), "sources": len(d.Sources) == 0, "purposes": len(d.Purposes) == 0} {
+		if none {
+			missing = append(missing, key)
 		}
+	}
+	if slices.Sort(missing); missing != nil {
+		r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it (R21, R22)", what, strings.Join(missing, ", "))
+	}
+	if v := o.key("disclosed"); v == nil || v.kind == null {
+		r.warn(n, "%s does not say to whom its data is disclosed: answers will say that it was not sold or shared; if so, write disclosed: [] (R23)", what)
 	}
 	return d
 }

@@ -61,6 +61,7 @@ const datasetsYAML = `datasets:
     category: commercial
     sources: ["calls to tracked numbers"]
     purposes: ["call routing"]
+    disclosed: []
     fields:
       sid: {kind: call_id, link: true}
       from: {kind: phone, category: identifiers}
@@ -75,6 +76,7 @@ const datasetsYAML = `datasets:
     category: commercial
     sources: ["calls to tracked numbers"]
     purposes: ["contact centre"]
+    disclosed: []
     fields:
       ContactId: {kind: call_id, link: true}
       CustomerEndpoint.Address: {kind: phone, category: identifiers}
@@ -86,6 +88,7 @@ const datasetsYAML = `datasets:
     category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
+    disclosed: []
     object: {recording_id: {kind: recording_id, link: true}}
     on_delete: {action: erase_object}
   - name: recording_meta
@@ -95,6 +98,7 @@ const datasetsYAML = `datasets:
     category: commercial
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
+    disclosed: []
     fields:
       recording_id: {kind: recording_id, link: true}
       call_id: {kind: call_id, link: true}
@@ -105,6 +109,7 @@ const datasetsYAML = `datasets:
     category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
+    disclosed: []
     fields:
       call_id: {kind: call_id, link: true}
       turns[].text: {text: true}
@@ -116,6 +121,7 @@ const datasetsYAML = `datasets:
     category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
+    disclosed: []
     fields:
       call_id: {kind: call_id, link: true}
       turns[].text: {text: true}
@@ -126,6 +132,7 @@ const datasetsYAML = `datasets:
     category: sensory
     sources: ["calls to tracked numbers"]
     purposes: ["quality"]
+    disclosed: []
     object: {call_id: {kind: call_id, link: true}}
     on_delete: {action: erase_object}
   - name: ga4
@@ -135,6 +142,7 @@ const datasetsYAML = `datasets:
     category: internet_activity
     sources: ["web tracking"]
     purposes: ["web analytics"]
+    disclosed: []
     fields:
       user_pseudo_id: {kind: visitor_id, link: true}
       device.advertising_id: {kind: device_id}
@@ -146,6 +154,7 @@ const datasetsYAML = `datasets:
     category: internet_activity
     sources: ["web tracking"]
     purposes: ["web analytics"]
+    disclosed: []
     fields:
       messageId: {kind: message_id}
       anonymousId: {kind: visitor_id, link: true}
@@ -184,6 +193,7 @@ const datasetsYAML = `datasets:
     category: commercial
     sources: ["web forms"]
     purposes: ["call attribution"]
+    disclosed: []
     fields:
       id: {kind: form_id}
       person_id: {kind: person_id, link: true}
@@ -197,6 +207,7 @@ const datasetsYAML = `datasets:
     category: commercial
     sources: ["messages to tracked numbers"]
     purposes: ["call attribution"]
+    disclosed: []
     fields:
       resource_id: {kind: message_id}
       source_number: {kind: phone, category: identifiers}
@@ -210,6 +221,7 @@ const datasetsYAML = `datasets:
     category: identifiers
     sources: ["uploads of the account"]
     purposes: ["call attribution"]
+    disclosed: []
     fields:
       user_id: {kind: user_id, category: identifiers}
       phone: {kind: phone, category: identifiers}
