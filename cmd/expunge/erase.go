@@ -407,9 +407,6 @@ func (e *erasure) probe(ctx context.Context, c config.Store) error {
 	}
 	below := scratch + e.m.Run + "/"
 	got, err := prober.Probe(ctx, below)
-	if err == nil && !got.All() {
-		got, err = prober.Probe(ctx, below) // another process of this run may have swept in between
-	}
 	if err == nil {
 		err = prober.Sweep(ctx, below)
 	}

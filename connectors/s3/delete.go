@@ -57,6 +57,12 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 		return err
 	}
 	_, err = s.client.DeleteObject(ctx, in)
+	if status(err) == http.StatusBadRequest && r.Version != "" {
+		// Some servers refuse the id of a version that somebody deleted since it was looked at.
+		if _, again := s.head(ctx, r); errors.Is(again, connectors.ErrNotFound) || errors.Is(classify(again), connectors.ErrNotFound) {
+			return again
+		}
+	}
 	if errors.Is(classify(err), connectors.ErrDenied) && head != nil &&
 		(head.ObjectLockMode != "" || head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn) {
 		return fmt.Errorf("%w: %w", connectors.ErrHeld, err)

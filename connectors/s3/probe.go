@@ -30,21 +30,31 @@ func (c Conditions) All() bool { return c.Create && c.Replace && c.Complete && c
 const (
 	probeName  = "conditions"
 	wrongETag  = "00000000000000000000000000000000"
-	probeTries = 20 // names, in case earlier probes died and left theirs
+	probeNames = 20 // tried, in case earlier probes died and left theirs
+	probeTries = 4  // of a probe whose object somebody else's Sweep took for one that was left
 )
 
 // Probe writes an object under scratch, which must be a prefix of the caller's own
 // that holds no lake data, tries what a stale writer would do, and removes it. Each
-// condition is judged by what became of the object, not by the reply alone.
-func (s *Store) Probe(ctx context.Context, scratch string) (Conditions, error) {
-	c, key, err := s.probe(ctx, scratch)
+// condition is judged by what became of the object, not by the reply alone. Several
+// processes may probe and sweep under one scratch: a store that holds to its conditions
+// says so once, one that does not says the same each time.
+func (s *Store) Probe(ctx context.Context, scratch string) (c Conditions, err error) {
+	var key string
+	for range probeTries {
+		c, key, err = s.probe(ctx, scratch)
+		gone := errors.Is(err, connectors.ErrNotFound) || errors.Is(classify(err), connectors.ErrNotFound)
+		if c.All() && err == nil || err != nil && !gone {
+			break
+		}
+	}
 	return c, s.fail("probe conditions at", key, err)
 }
 
 func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key string, err error) {
 	body := []byte("expunge probes conditions")
 	var o connectors.Object
-	for i := range probeTries {
+	for i := range probeNames {
 		key = fmt.Sprintf("%s%s-%d", scratch, probeName, i)
 		if o, err = s.Create(ctx, key, bytes.NewReader(body)); !errors.Is(err, connectors.ErrExists) && !errors.Is(err, connectors.ErrUnsupported) {
 			break
