@@ -88,34 +88,47 @@ func TestEraseSeveralAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	config := onS3(t, l, dir)
-	program(t, config, dir)
-	before, _ := bucketRecords(t, config)
-	run := onlyRun(t, filepath.Join(dir, "server", "data", "work", "expunge"))
-	if c, log := command(t, config, "approve", run, "--by", "jo"); c.Wait() != nil {
-		t.Fatalf("approve: %s", log)
-	}
-	var running []*exec.Cmd
-	var logs []*bytes.Buffer
-	for range 3 {
-		c, log := command(t, config, "erase", run, "--workers", "2")
-		running, logs = append(running, c), append(logs, log)
-	}
-	for i, c := range running {
-		if err := c.Wait(); err != nil {
-			t.Errorf("erase %d: %v\n%s", i, err, logs[i])
+	erase := func(t *testing.T, config, run string) {
+		t.Helper()
+		if c, log := command(t, config, "approve", run, "--by", "jo"); c.Wait() != nil {
+			t.Fatalf("approve: %s", log)
+		}
+		var running []*exec.Cmd
+		var logs []*bytes.Buffer
+		for range 3 {
+			c, log := command(t, config, "erase", run, "--workers", "2")
+			running, logs = append(running, c), append(logs, log)
+		}
+		for i, c := range running {
+			if err := c.Wait(); err != nil {
+				t.Errorf("erase %d: %v\n%s", i, err, logs[i])
+			}
+		}
+		if c, log := command(t, config, "verify", run); c.Wait() != nil {
+			t.Errorf("verify: %s", log)
 		}
 	}
-	after, old := bucketRecords(t, config)
-	want := left(t, l, before)
-	sameLake(t, want, after)
-	if len(old) > 0 {
-		t.Errorf("old versions are left of %d keys, such as %s", len(old), old[0])
-	}
-	if c, log := command(t, config, "verify", run); c.Wait() != nil {
-		t.Errorf("verify: %s", log)
-	}
+	t.Run("dir", func(t *testing.T) {
+		dir := t.TempDir()
+		place(t, l, dir)
+		config := configure(t, l, dir, "work")
+		program(t, config, dir)
+		before := lakeRecords(t, filepath.Join(dir, "lake"))
+		erase(t, config, onlyRun(t, filepath.Join(dir, "work")))
+		sameLake(t, left(t, l, before), lakeRecords(t, filepath.Join(dir, "lake")))
+	})
+	t.Run("s3", func(t *testing.T) {
+		dir := t.TempDir()
+		config := onS3(t, l, dir)
+		program(t, config, dir)
+		before, _ := bucketRecords(t, config)
+		erase(t, config, onlyRun(t, filepath.Join(dir, "server", "data", "work", "expunge")))
+		after, old := bucketRecords(t, config)
+		sameLake(t, left(t, l, before), after)
+		if len(old) > 0 {
+			t.Errorf("old versions are left of %d keys, such as %s", len(old), old[0])
+		}
+	})
 }
 
 // command starts expunge in a process of its own.
