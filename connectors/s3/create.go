@@ -28,7 +28,7 @@ func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (con
 	defer s.turn(key)()
 	o, err := s.create(ctx, key, body)
 	if errors.Is(err, connectors.ErrChanged) || errors.Is(classify(err), connectors.ErrChanged) {
-		if _, gone := s.head(ctx, connectors.Ref{Key: key}); errors.Is(classify(gone), connectors.ErrNotFound) {
+		if _, err := s.head(ctx, connectors.Ref{Key: key}); gone(err) {
 			// Either the object went this moment, or the server takes a delete marker
 			// for an object and will not create over it.
 			if s.marked(ctx, key) {

@@ -59,7 +59,7 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 	_, err = s.client.DeleteObject(ctx, in)
 	if status(err) == http.StatusBadRequest && r.Version != "" {
 		// Some servers refuse the id of a version that somebody deleted since it was looked at.
-		if _, again := s.head(ctx, r); errors.Is(again, connectors.ErrNotFound) || errors.Is(classify(again), connectors.ErrNotFound) {
+		if _, again := s.head(ctx, r); gone(again) {
 			return again
 		}
 	}
@@ -74,11 +74,10 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 // one: by the time of the delete it may be another object of that name.
 func (s *Store) currentNull(ctx context.Context, r connectors.Ref) (*s3.HeadObjectOutput, error) {
 	head, err := s.head(ctx, connectors.Ref{Key: r.Key})
-	gone := err != nil && errors.Is(classify(err), connectors.ErrNotFound)
 	switch {
-	case err != nil && !gone:
+	case err != nil && !gone(err):
 		return nil, err
-	case gone || (head.VersionId != nil && *head.VersionId != "null"):
+	case err != nil || (head.VersionId != nil && *head.VersionId != "null"):
 		if _, err := s.head(ctx, r); err != nil {
 			return nil, err
 		}

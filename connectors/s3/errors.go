@@ -118,6 +118,11 @@ func locked(message string) bool {
 	return false
 }
 
+// gone tells that there is no such object or version.
+func gone(err error) bool {
+	return errors.Is(err, connectors.ErrNotFound) || errors.Is(classify(err), connectors.ErrNotFound)
+}
+
 // isMarker tells that the version that was asked for is a delete marker.
 func isMarker(err error) bool { return status(err) == http.StatusMethodNotAllowed }
 

@@ -43,8 +43,7 @@ func (s *Store) Probe(ctx context.Context, scratch string) (c Conditions, err er
 	var key string
 	for range probeTries {
 		c, key, err = s.probe(ctx, scratch)
-		gone := errors.Is(err, connectors.ErrNotFound) || errors.Is(classify(err), connectors.ErrNotFound)
-		if c.All() && err == nil || err != nil && !gone {
+		if err == nil && c.All() || err != nil && !gone(err) {
 			break
 		}
 	}
@@ -71,7 +70,7 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 		}
 		r, err := s.open(ctx, connectors.Ref{Key: key}, connectors.All)
 		if err != nil {
-			if errors.Is(classify(err), connectors.ErrNotFound) {
+			if gone(err) {
 				return false, nil
 			}
 			return false, err
@@ -156,7 +155,7 @@ func (s *Store) sweep(ctx context.Context, key string) error {
 	}
 	for _, v := range all {
 		err := s.delete(ctx, v.Ref)
-		if err != nil && !errors.Is(classify(err), connectors.ErrNotFound) && !errors.Is(err, connectors.ErrNotFound) {
+		if err != nil && !gone(err) {
 			return fmt.Errorf("clean up version %q: %w", v.Version, err)
 		}
 	}

@@ -203,3 +203,30 @@ func TestProbeFindsOut(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+// TestDeleteOfWhatWentMeanwhile has somebody else delete a version after it was looked
+// at: a server that refuses its id then says as little as one that finds it gone.
+func TestDeleteOfWhatWentMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		again int // status of the second look
+		gone  bool
+	}{{404, true}, {400, true}, {200, false}} {
+		looks := 0
+		s := remote(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodDelete:
+				reply(w, 400, "InvalidArgument", "Invalid version id specified")
+			case looks == 0:
+				looks++
+				w.Header().Set("ETag", `"e"`)
+			default:
+				looks++
+				w.WriteHeader(c.again)
+			}
+		}), nil)
+		err := s.Delete(t.Context(), connectors.Ref{Key: "dir/k", Version: "v1"})
+		if err == nil || errors.Is(err, connectors.ErrNotFound) != c.gone || looks != 2 {
+			t.Errorf("second look says %d: %v after %d looks", c.again, err, looks)
+		}
+	}
+}
