@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/connectors/retry"
 	"expunge/connectors/s3"
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
@@ -406,10 +407,13 @@ func (e *erasure) probe(ctx context.Context, c config.Store) error {
 		return nil
 	}
 	below := scratch + e.m.Run + "/"
-	got, err := prober.Probe(ctx, below)
-	if err == nil {
-		err = prober.Sweep(ctx, below)
-	}
+	var got s3.Conditions
+	err = retry.Do(ctx, retries, func() (err error) {
+		if got, err = prober.Probe(ctx, below); err != nil {
+			return err
+		}
+		return prober.Sweep(ctx, below)
+	})
 	if err != nil {
 		return fmt.Errorf("store %q: %w", c.Name, err)
 	}

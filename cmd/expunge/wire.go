@@ -110,8 +110,11 @@ func (a *app) openStore(ctx context.Context, name string, vendor func(context.Co
 	if a.calls[name] == nil {
 		a.calls[name] = new(count.Calls)
 	}
-	return retry.New(count.New(store, a.calls[name]), retry.Policy{Sleep: pause, Rand: mathrand.Float64}), nil
+	return retry.New(count.New(store, a.calls[name]), retries), nil
 }
+
+// retries is the one retry policy of the program.
+var retries = retry.Policy{Sleep: pause, Rand: mathrand.Float64}
 
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

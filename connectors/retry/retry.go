@@ -53,6 +53,30 @@ type Store struct {
 // New wraps inner. The result is a Versioner if inner is one. p.Sleep and p.Rand
 // are needed.
 func New(inner connectors.Store, p Policy) connectors.Store {
+	s := &Store{inner, p.whole()}
+	if v, ok := inner.(connectors.Versioner); ok {
+		return &versioner{s, v}
+	}
+	return s
+}
+
+// Do does what is no operation of a store, and again while it fails for a time only.
+// What is done has to stand repetition. p.Sleep and p.Rand are needed.
+func Do(ctx context.Context, p Policy, do func() error) error {
+	t := tries{s: &Store{p: p.whole()}}
+	for {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		if err = t.again(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// whole is the policy with its defaults.
+func (p Policy) whole() Policy {
 	if p.Sleep == nil || p.Rand == nil {
 		panic("retry: Policy needs Sleep and Rand")
 	}
@@ -68,11 +92,7 @@ func New(inner connectors.Store, p Policy) connectors.Store {
 	if p.Max == 0 {
 		p.Max = 10 * time.Second
 	}
-	s := &Store{inner, p}
-	if v, ok := inner.(connectors.Versioner); ok {
-		return &versioner{s, v}
-	}
-	return s
+	return p
 }
 
 type versioner struct {

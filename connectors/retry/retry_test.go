@@ -245,3 +245,30 @@ func TestListResumes(t *testing.T) {
 		t.Errorf("after %d operations:\n%s\nwant\n%s", f.Ops(), got, want)
 	}
 }
+
+// TestDo repeats what fails for a time, gives up in the end, and repeats nothing else.
+func TestDo(t *testing.T) {
+	for _, c := range []struct {
+		fails int
+		with  error
+		tries int
+		ok    bool
+	}{{0, nil, 1, true}, {2, connectors.ErrTemporary, 3, true}, {100, connectors.ErrTemporary, 6, false}, {1, connectors.ErrDenied, 1, false}} {
+		tried := 0
+		err := retry.Do(t.Context(), policy(nil), func() error {
+			if tried++; tried <= c.fails {
+				return c.with
+			}
+			return nil
+		})
+		if (err == nil) != c.ok || !c.ok && !errors.Is(err, c.with) || tried != c.tries {
+			t.Errorf("%d failures with %v: %v after %d tries", c.fails, c.with, err, tried)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	tried := 0
+	err := retry.Do(ctx, policy(nil), func() error { tried++; cancel(); return connectors.ErrTemporary })
+	if !errors.Is(err, context.Canceled) || tried != 1 {
+		t.Errorf("ended context: %v after %d tries", err, tried)
+	}
+}
