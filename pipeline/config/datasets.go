@@ -70,13 +70,15 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 	}
 	d.Erase = r.erasure(o, d.Format)
 	var missing []string
-	for key, none := range map[string]bool{
-		"category": d.Category == "" && !everyFieldHasOne(d.Fields), "sources": len(d.Sources) == 0, "purposes": len(d.Purposes) == 0} {
+	lacks := func(key string, none bool) {
 		if none {
 			missing = append(missing, key)
 		}
 	}
-	if slices.Sort(missing); missing != nil {
+	lacks("category", d.Category == "" && !everyFieldHasOne(d.Fields))
+	lacks("sources", len(d.Sources) == 0)
+	lacks("purposes", len(d.Purposes) == 0)
+	if missing != nil {
 		r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it (R21, R22)", what, strings.Join(missing, ", "))
 	}
 	if v := o.key("disclosed"); v == nil || v.kind == null {
