@@ -38,7 +38,7 @@ const (
 	windowBytes = 256 << 20
 )
 
-// Erase applies tombstones. All fields are read only while it runs.
+// Erase applies tombstones. Its exported fields are read only while it runs.
 type Erase struct {
 	Stores   map[string]connectors.Store
 	Formats  map[string]scanners.Scanner
@@ -48,15 +48,15 @@ type Erase struct {
 	Journal  *journal.Journal
 	Past     *journal.Past // of earlier tries
 
-	KeepOld bool // policy: noncurrent versions stay, and are reported
+	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
+	Lost    int64                                               // survivors in old versions whose loss is approved
+	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
+
+	tables tables
+
 	mu      sync.Mutex
 	counted bool  // whether spent holds what earlier tries have lost
 	spent   int64 // of Lost
-
-	Lost int64                                               // survivors in old versions whose loss is approved
-	Held func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
-
-	tables tables
 }
 
 // Window is a run of keys whose intents share a segment of the journal.
