@@ -39,7 +39,7 @@ func TestEraseKilledOnS3(t *testing.T) {
 	program(t, config, dir)
 	before, _ := bucketRecords(t, config)
 	run := onlyRun(t, filepath.Join(dir, "server", "data", "work", "expunge"))
-	if c, log := command(t, config, "approve", run, "--by", "jo"); c.Wait() != nil {
+	if c, log := started(t, "-c", config, "approve", run, "--by", "jo"); c.Wait() != nil {
 		t.Fatalf("approve: %s", log)
 	}
 	r := rand.New(rand.NewPCG(17, 17))
@@ -48,7 +48,7 @@ func TestEraseKilledOnS3(t *testing.T) {
 		if killed == kills {
 			break
 		}
-		c, log := command(t, config, "erase", run, "--workers", "2")
+		c, log := started(t, "-c", config, "erase", run, "--workers", "2")
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
 		select {
@@ -65,7 +65,7 @@ func TestEraseKilledOnS3(t *testing.T) {
 	if killed < kills {
 		t.Errorf("killed %d times only", killed)
 	}
-	c, log := command(t, config, "erase", run)
+	c, log := started(t, "-c", config, "erase", run)
 	if err := c.Wait(); err != nil {
 		t.Fatalf("erase at last: %v\n%s", err, log)
 	}
@@ -90,13 +90,13 @@ func TestEraseSeveralAtOnce(t *testing.T) {
 	}
 	erase := func(t *testing.T, config, run string) {
 		t.Helper()
-		if c, log := command(t, config, "approve", run, "--by", "jo"); c.Wait() != nil {
+		if c, log := started(t, "-c", config, "approve", run, "--by", "jo"); c.Wait() != nil {
 			t.Fatalf("approve: %s", log)
 		}
 		var running []*exec.Cmd
 		var logs []*bytes.Buffer
 		for range 3 {
-			c, log := command(t, config, "erase", run, "--workers", "2")
+			c, log := started(t, "-c", config, "erase", run, "--workers", "2")
 			running, logs = append(running, c), append(logs, log)
 		}
 		for i, c := range running {
@@ -104,7 +104,7 @@ func TestEraseSeveralAtOnce(t *testing.T) {
 				t.Errorf("erase %d: %v\n%s", i, err, logs[i])
 			}
 		}
-		if c, log := command(t, config, "verify", run); c.Wait() != nil {
+		if c, log := started(t, "-c", config, "verify", run); c.Wait() != nil {
 			t.Errorf("verify: %s", log)
 		}
 	}
@@ -129,19 +129,6 @@ func TestEraseSeveralAtOnce(t *testing.T) {
 			t.Errorf("old versions are left of %d keys, such as %s", len(old), old[0])
 		}
 	})
-}
-
-// command starts expunge in a process of its own.
-func command(t *testing.T, config string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	t.Helper()
-	var log bytes.Buffer
-	c := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-c", config}, args...)...)
-	c.Env = append(os.Environ(), "EXPUNGE_TEST_PROGRAM=1")
-	c.Stdout, c.Stderr = &log, &log
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return c, &log
 }
 
 // bucketRecords reads the lake's bucket with a client that is not ours: the records

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -28,11 +26,9 @@ datasets: [{name: calls, at: "lake/calls/account={account}/*"}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	c := exec.CommandContext(t.Context(), os.Args[0], "-c", config, "status")
-	c.Env = append(os.Environ(), "EXPUNGE_TEST_PROGRAM=1", "EXPUNGE_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+	c, log := subprocess(t, "-c", config, "status")
+	c.Env = append(c.Env, "EXPUNGE_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 		"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y", "AWS_EC2_METADATA_DISABLED=true")
-	c.Stdout, c.Stderr = &log, &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -53,14 +53,7 @@ func TestKilledRunIsResumed(t *testing.T) {
 		return len(glob("runs/*/objects*", "bundles/*/*/*", "bundles/*/*/data/*", "runs/*/manifest/*", "runs/*/report*", "runs/*/review*"))
 	}
 	start := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
-		var log bytes.Buffer
-		c := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-c", config, "run", "--workers", "2", "--batch-bytes", "20000", "--lease", lease.String()}, args...)...)
-		c.Env = append(os.Environ(), "EXPUNGE_TEST_PROGRAM=1")
-		c.Stdout, c.Stderr = &log, &log
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return c, &log
+		return started(t, append([]string{"-c", config, "run", "--workers", "2", "--batch-bytes", "20000", "--lease", lease.String()}, args...)...)
 	}
 	var args []string
 	kills, late := 0, 0 // late: while outputs were written

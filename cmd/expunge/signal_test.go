@@ -23,6 +23,16 @@ func subprocess(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return c, &log
 }
 
+// started is a subprocess that runs already.
+func started(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	c, log := subprocess(t, args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, log
+}
+
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for range 10_000 {

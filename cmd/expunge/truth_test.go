@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,10 +113,9 @@ func onS3(t *testing.T, l *lake.Lake, dir string) (config string) {
 func program(t *testing.T, config, dir string) {
 	t.Helper()
 	for _, args := range [][]string{{"submit", filepath.Join(dir, "requests.jsonl")}, {"run"}} {
-		c := exec.CommandContext(t.Context(), os.Args[0], append([]string{"-c", config}, args...)...)
-		c.Env = append(os.Environ(), "EXPUNGE_TEST_PROGRAM=1")
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", args[0], err, out[max(0, len(out)-4<<10):])
+		c, log := started(t, append([]string{"-c", config}, args...)...)
+		if err := c.Wait(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, tail(log.Bytes()))
 		}
 	}
 }
