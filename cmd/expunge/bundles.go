@@ -19,7 +19,7 @@ import (
 func (j *job) bundles(ctx context.Context, hits *results.Merged) (map[pipeline.RequestRef]*bundle.Result, error) {
 	wanted := func(yield func(*pipeline.Request, error) bool) {
 		for _, c := range j.claimed {
-			if c.Request.WantsBundle() && !yield(c.Request, nil) {
+			if c.WantsBundle() && !yield(c.Request, nil) {
 				return
 			}
 		}

@@ -107,7 +107,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	b.Received, b.Issued = entry.Request.Received.UTC().Format(time.RFC3339), now.Format(time.RFC3339)
 	b.Cutoff = time.UnixMilli(cutoff(ref)).UTC().Format(time.RFC3339)
 	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Expected: p.Expected[b.Request]}
-	b.Complete = next.State == pipeline.Completed
+	b.Complete, b.FollowUp = next.State == pipeline.Completed, entry.FollowUp()
 	for _, l := range entry.Last.Left {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
 	}
@@ -154,15 +154,15 @@ func decidedOf(included, excluded int64) *certificate.Decided {
 
 // certifyNothing certifies a deletion of a consumer of whom nothing was found, in a
 // run that examined all there is.
-func (j *job) certifyNothing(ctx context.Context, r *pipeline.Request, excluded int64, memory *recaller, signer *certificate.Signer) error {
-	now := j.now().UTC().Format(time.RFC3339)
-	cutoff := j.cutoff(r)
+func (j *job) certifyNothing(ctx context.Context, e *intake.Entry, excluded int64, memory *recaller, signer *certificate.Signer) error {
+	r, now := e.Request, j.now().UTC().Format(time.RFC3339)
+	cutoff := j.cutoff(e)
 	if err := memory.remember(ctx, r.Ref(), cutoff.UnixMilli(), 0, func(func(string, error) bool) {}); err != nil {
 		return err
 	}
 	_, err := certificate.Issue(ctx, j.work, &certificate.Body{
 		Version: 1, Request: r.Ref().String(), Account: r.Account, Instruction: r.Instruction, Run: j.h.Run, Approvals: []int{},
-		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: cutoff.UTC().Format(time.RFC3339), Issued: now, Complete: true,
+		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: cutoff.UTC().Format(time.RFC3339), Issued: now, Complete: true, FollowUp: e.FollowUp(),
 		Dispositions: map[string]int64{}, Objects: []certificate.Object{}, Exceptions: []certificate.Exception{}, Open: []certificate.Open{},
 		Decided:     decidedOf(0, excluded),
 		NotExamined: []certificate.NotExamined{}, NotCovered: []string{}, Verified: certificate.Verified{At: now},

@@ -93,7 +93,7 @@ func (a *app) checkAll(ctx context.Context) error {
 
 // checkObjects lists the stores and samples the datasets.
 func (a *app) checkObjects(ctx context.Context, stores map[string]connectors.Store, out *checked) error {
-	p, err := a.planner(stores, nil, "")
+	p, err := a.planner(stores, nil, nil, "")
 	if err != nil {
 		return err
 	}

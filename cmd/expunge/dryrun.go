@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"expunge/pipeline"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/plan"
 )
@@ -24,12 +25,12 @@ type dry struct {
 }
 
 // dryRun says what a run would read. It lists, and writes nothing.
-func (a *app) dryRun(ctx context.Context, picked []*intake.Entry) error {
+func (a *app) dryRun(ctx context.Context, picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry) error {
 	stores, err := a.stores(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := a.planner(stores, picked, "")
+	p, err := a.planner(stores, picked, ended, "")
 	if err != nil {
 		return err
 	}

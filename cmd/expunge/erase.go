@@ -246,7 +246,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
 				continue
 			}
-			if entry.Request.WantsBundle() && entry.State == pipeline.AwaitingApproval {
+			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {
 				if err := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run); err != nil { // access comes before deletion
 					if ctx.Err() != nil {
 						return ctx.Err()

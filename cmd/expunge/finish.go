@@ -12,6 +12,7 @@ import (
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/report"
 	"expunge/pipeline/results"
 	"expunge/pipeline/tombstone"
@@ -52,33 +53,48 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 	return j.report(ctx, hits, totals, bundles, manifest)
 }
 
+// maker makes tombstones under the config's exceptions.
+func (a *app) maker(names *naming.Names) *tombstone.Maker {
+	m := &tombstone.Maker{Names: names, Datasets: a.cfg.Datasets, Keys: a.keys, Exceptions: map[string][]pipeline.Exception{}}
+	for _, account := range a.cfg.Accounts {
+		m.Exceptions[account.Name] = account.Exceptions
+	}
+	return m
+}
+
 // manifest writes the tombstones of deletion requests and the review list.
 func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report.Totals) (*manifest.Manifest, error) {
-	maker := &tombstone.Maker{Names: j.names, Datasets: j.cfg.Datasets, Keys: j.keys, Exceptions: map[string][]pipeline.Exception{}}
-	for _, a := range j.cfg.Accounts {
-		maker.Exceptions[a.Name] = a.Exceptions
-	}
+	maker := j.maker(j.names)
 	in := tombstone.Input{
 		Run: j.h.Run, Hits: hits.All(), Deletes: map[pipeline.RequestRef]time.Time{}, Settings: map[string]string{},
-		Total:  func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
+		Total: func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
+		Past:  func(ref pipeline.RequestRef) bool { return j.recall.past.Covered[ref] != nil },
+		Told:  j.recall.tell, KeepOld: j.cfg.Policy.Noncurrent == "keep",
 		Limits: manifest.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords},
 	}
 	for _, d := range j.cfg.Datasets {
 		in.Settings[d.Name] = d.Digest
 	}
 	for _, c := range j.claimed {
-		if !c.Request.Has(pipeline.Delete) {
-			continue
+		if c.Request.Has(pipeline.Delete) {
+			in.Deletes[c.Request.Ref()] = j.cutoff(c.Entry)
 		}
-		in.Deletes[c.Request.Ref()] = j.cutoff(c.Request)
+	}
+	for ref := range j.recall.ended {
+		if past := j.recall.past.Covered[ref]; past != nil {
+			in.Deletes[ref] = time.UnixMilli(past.Cutoff)
+		}
 	}
 	return maker.Build(ctx, j.work, in)
 }
 
 // cutoff is up to when records are a deletion's to erase.
-func (j *job) cutoff(r *pipeline.Request) time.Time {
-	if j.cfg.Policy.Cutoff == "received" {
-		return r.Received
+func (j *job) cutoff(e *intake.Entry) time.Time {
+	switch {
+	case e.FollowUp():
+		return *e.Last.Cutoff
+	case j.cfg.Policy.Cutoff == "received":
+		return e.Request.Received
 	}
 	return j.h.Started
 }
@@ -108,7 +124,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			if signer, _, err := j.signer(); err != nil {
 				state, reason = pipeline.Received, "nothing of it was found, and its certificate cannot be signed: "+err.Error()
-			} else if err := j.certifyNothing(ctx, c.Request, t.Excluded, memory, signer); err != nil {
+			} else if err := j.certifyNothing(ctx, c.Entry, t.Excluded, memory, signer); err != nil {
 				return false, err
 			}
 		}
@@ -124,9 +140,13 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Requests = append(r.Requests, q)
 		events = append(events, intake.Event{State: state, Reason: reason, Left: left})
 	}
+	j.follow(r)
 	r.Judge()
 	j.figures(r)
 	if err := r.Write(ctx, j.work); err != nil {
+		return false, err
+	}
+	if err := j.reopen(ctx); err != nil {
 		return false, err
 	}
 	if err := j.conclude(ctx, events); err != nil { // last: a run that is killed before can be resumed

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,7 @@ type job struct {
 	*app
 	h       *header
 	claimed []claimed
+	recall  *recall
 	workers int
 	target  int64 // bytes of a batch; 0: by the size of the lake
 	log     *slog.Logger
@@ -73,7 +76,10 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	for i, c := range j.claimed {
 		entries[i] = c.Entry
 	}
-	if j.plan, err = j.planner(j.stores, entries, j.h.Run); err != nil {
+	if err := j.gather(ctx); err != nil {
+		return false, err
+	}
+	if j.plan, err = j.planner(j.stores, entries, j.recall.ended, j.h.Run); err != nil {
 		return false, err
 	}
 	j.catalog = &catalog.Catalog{Work: j.work, Keys: j.keys}
@@ -139,13 +145,13 @@ func (j *job) do(ctx context.Context) (bool, error) {
 }
 
 // planner makes the plan step from the config and the picked requests.
-func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry, run string) (*plan.Plan, error) {
+func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry, run string) (*plan.Plan, error) {
 	matcher, err := a.cfg.Matcher()
 	if err != nil {
 		return nil, &coded{exitUsage, err}
 	}
 	p := &plan.Plan{
-		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked),
+		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked, ended),
 		Work: a.work, Run: run, Keys: a.keys,
 		Claim: func(store, key string) (plan.Claim, error) {
 			dataset, captures, err := matcher.Find(store, key)
@@ -169,8 +175,9 @@ func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry
 	return p, nil
 }
 
-// demands says what the picked requests of each account ask for.
-func demands(picked []*intake.Entry) map[string]plan.Demand {
+// demands says what the requests of each account ask for: those that were picked, and
+// those of which something may have been delivered again.
+func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry) map[string]plan.Demand {
 	out := map[string]plan.Demand{}
 	for _, e := range picked {
 		r := e.Request
@@ -186,6 +193,9 @@ func demands(picked []*intake.Entry) map[string]plan.Demand {
 			d.Deletes = true
 		}
 		out[r.Account] = d
+	}
+	for ref := range ended {
+		out[ref.Account] = plan.Demand{Deletes: true}
 	}
 	return out
 }
@@ -203,6 +213,9 @@ func (j *job) seed() error {
 			}
 			j.closure.Seed(c.Request, id, canon)
 		}
+	}
+	for i, n := range j.recall.past.Needles {
+		j.closure.Recall(n, j.recall.past.Asks[i])
 	}
 	return nil
 }
@@ -239,6 +252,7 @@ func (j *job) round(ctx context.Context, n int) error {
 	step := &scan.Scan{
 		Stores: j.stores, Formats: formats(), Detect: detectFormat, Datasets: j.cfg.Datasets, Accounts: j.cfg.AccountIDs(),
 		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks, CatalogKey: catalog.NewKey(j.key[:]),
+		Past: j.recall.past.Covered,
 		Decided: func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided {
 			return j.decided.Hit(h, raw, func() []string { return j.names.IDs(o) })
 		},
@@ -310,7 +324,10 @@ func (j *job) asked(needles []identity.Needle, asks [][]pipeline.Ask) string {
 	e := json.NewEncoder(sum)
 	_ = e.Encode([]string{identity.TokenizerVersion, j.cfg.Digest, j.cfg.Policy.DefaultRegion})
 	for i, n := range needles {
-		_ = e.Encode([]any{n.Account, n.Canon.Kind, n.Canon.Value.Reveal(), n.Canon.Ext.Reveal(), n.Canon.Doubt, n.Tier, n.Agent, asks[i]}) // plain data into a hash
+		_ = e.Encode([]any{n.Account, n.Canon.Kind, n.Canon.Value.Reveal(), n.Canon.Ext.Reveal(), n.Canon.Doubt, n.Tier, n.Agent, n.Past, asks[i]}) // plain data into a hash
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.past.Covered), pipeline.RequestRef.Compare) {
+		_ = e.Encode([]any{ref, j.recall.past.Covered[ref].Cutoff})
 	}
 	return sum.Digest()
 }

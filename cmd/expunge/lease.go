@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"expunge/pipeline"
@@ -83,8 +84,9 @@ func keep(ctx context.Context, lease *claim.Lease, term time.Duration, now func(
 
 // claim claims what was picked and notes it, then writes the run's header. It
 // leaves out what another run has, and notes as blocked what cannot be searched
-// for. When it fails, nothing stays claimed.
-func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry) (out []claimed, err error) {
+// for. ended are requests of which what was delivered again is looked for: they are
+// not claimed, since the first run that notes something of them has them. When it fails, nothing stays claimed.
+func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry, ended []pipeline.RequestRef) (out []claimed, err error) {
 	taken := make([]claimed, len(picked))
 	others := make([]error, len(picked))
 	defer func() {
@@ -161,7 +163,7 @@ func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*int
 	if err := a.release(ctx, dropped); err != nil {
 		return nil, err
 	}
-	if len(out) == 0 {
+	if len(out)+len(ended) == 0 {
 		return nil, nil
 	}
 	decided, err := a.decisions().Latest(ctx)
@@ -169,8 +171,9 @@ func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*int
 		return nil, err
 	}
 	for _, c := range out {
-		ref := c.Request.Ref()
-		h.Requests = append(h.Requests, ref)
+		h.Requests = append(h.Requests, c.Request.Ref())
+	}
+	for _, ref := range slices.Concat(ended, h.Requests) {
 		if n := decided[ref]; n > 0 {
 			if h.Decided == nil {
 				h.Decided = map[string]int{}

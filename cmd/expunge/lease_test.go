@@ -190,7 +190,7 @@ func TestClaimsAreGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = lease.End(context.WithoutCancel(t.Context())) }()
-	picked, err := a.pick(t.Context(), &runOptions{}, nil)
+	picked, _, err := a.pick(t.Context(), &runOptions{}, nil)
 	if err != nil || len(picked) < 2 {
 		t.Fatalf("%d picked: %v", len(picked), err)
 	}
@@ -204,7 +204,7 @@ func TestClaimsAreGivenBack(t *testing.T) {
 		return f
 	}
 	on(a, store)
-	if _, err := a.claim(t.Context(), &runOptions{}, &header{Run: "run"}, picked); !errors.Is(err, connectors.ErrDenied) {
+	if _, err := a.claim(t.Context(), &runOptions{}, &header{Run: "run"}, picked, nil); !errors.Is(err, connectors.ErrDenied) {
 		t.Fatalf("claim: %v", err)
 	}
 	if _, err := (&claim.Claims{Store: whole, Now: a.now}).Lease(t.Context(), "other", "x", time.Hour); err != nil {
@@ -282,7 +282,7 @@ func TestManyClaims(t *testing.T) {
 	on(a, slow{a.work, delay})
 	began := time.Now()
 	h := &header{Run: "run"}
-	got, err := a.claim(t.Context(), &runOptions{}, h, list)
+	got, err := a.claim(t.Context(), &runOptions{}, h, list, nil)
 	if err != nil || len(got) != requests || len(h.Requests) != requests {
 		t.Fatalf("%d claimed: %v", len(got), err)
 	}

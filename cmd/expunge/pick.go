@@ -11,24 +11,29 @@ import (
 )
 
 // pick returns the requests to search for, by account and id: those that the
-// options name, those of a run that is resumed, or all that are open.
-func (a *app) pick(ctx context.Context, o *runOptions, h *header) ([]*intake.Entry, error) {
+// options name, those of a run that is resumed, or all that are open. A run for all
+// looks for what was delivered again of ended ones, too.
+func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry, err error) {
 	switch {
 	case o.resume != "":
 		return a.again(ctx, h)
 	case len(o.requests) > 0:
-		return a.named(ctx, o)
+		picked, err = a.named(ctx, o)
+		return picked, nil, err
 	}
-	var picked []*intake.Entry
+	ended = map[pipeline.RequestRef]*intake.Entry{}
 	for e, err := range a.requests().Load(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if e.Open() && (e.Request.Urgent || !o.urgent) {
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case o.urgent && !e.Request.Urgent:
+		case e.Open():
 			picked = append(picked, e)
+		case !o.urgent && answered(e, ""):
+			ended[e.Request.Ref()] = e
 		}
 	}
-	return picked, nil
+	return picked, ended, nil
 }
 
 // named picks what --request names. Each has to be open: whoever names a request
@@ -79,36 +84,39 @@ func notOpen(e *intake.Entry) error {
 }
 
 // again picks the requests of a run that is resumed.
-func (a *app) again(ctx context.Context, h *header) ([]*intake.Entry, error) {
+func (a *app) again(ctx context.Context, h *header) (picked []*intake.Entry, answers map[pipeline.RequestRef]*intake.Entry, err error) {
 	of := make(map[pipeline.RequestRef]bool, len(h.Requests))
 	for _, ref := range h.Requests {
 		of[ref] = true
 	}
-	var picked []*intake.Entry
+	answers = map[pipeline.RequestRef]*intake.Entry{}
 	ended := 0
 	for e, err := range a.requests().Load(ctx) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !of[e.Request.Ref()] {
+			if h.Recalls && answered(e, h.Run) {
+				answers[e.Request.Ref()] = e
+			}
 			continue
 		}
 		withdrawn := e.State == pipeline.Cancelled || e.State == pipeline.Denied
 		switch own := e.Last.Run == h.Run; {
 		case withdrawn || !own && !e.Open():
-			return nil, &coded{exitRefused, fmt.Errorf("run %s: its request %s is %s meanwhile; begin a new run for the others", h.Run, e.Request.Ref(), e.State)}
+			return nil, nil, &coded{exitRefused, fmt.Errorf("run %s: its request %s is %s meanwhile; begin a new run for the others", h.Run, e.Request.Ref(), e.State)}
 		case own && e.State != pipeline.Claimed:
 			ended++ // concluded by an earlier try
 		}
 		picked = append(picked, e)
 	}
 	if len(picked) < len(h.Requests) {
-		return nil, &coded{exitRefused, fmt.Errorf("run %s: %d of its %d requests are not in the work store any more; begin a new run", h.Run, len(h.Requests)-len(picked), len(h.Requests))}
+		return nil, nil, &coded{exitRefused, fmt.Errorf("run %s: %d of its %d requests are not in the work store any more; begin a new run", h.Run, len(h.Requests)-len(picked), len(h.Requests))}
 	}
-	if ended == len(picked) {
-		return nil, nil // all were concluded: the run has come to its end
+	if ended > 0 && ended == len(picked) {
+		return nil, nil, nil // all were concluded, last of all: the run has come to its end
 	}
-	return picked, nil
+	return picked, answers, nil
 }
 
 // unsearchable says why a request cannot be searched for under this config, or

@@ -139,15 +139,21 @@ func (a *app) expired(ctx context.Context) ([]expired, error) {
 		return nil, holdError(err)
 	}
 	now := a.now()
+	busy := map[string]bool{}       // runs whose manifest or review list somebody waits for
+	lasts := map[string]time.Time{} // by run: when the last of the requests that it had last has ended
 	for e, err := range a.requests().Load(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		if !e.State.Ended() || a.isHeld(all, e) {
+			busy[e.Last.Run] = true
 			continue
 		}
 		ref := e.Request.Ref()
 		ended[ref] = e.Last.At
+		if e.Last.At.After(lasts[e.Last.Run]) {
+			lasts[e.Last.Run] = e.Last.At
+		}
 		if at := e.Last.At.Add(a.cfg.Bundles.Keep); now.After(at) {
 			dir := "bundles/" + ref.Account + "/" + ref.ID + "/"
 			out = append(out, expired{dir, "the request ended on " + e.Last.At.Format(time.DateOnly), dir + "bundle.json"})
@@ -168,7 +174,10 @@ func (a *app) expired(ctx context.Context) ([]expired, error) {
 		if err := a.readDocument(ctx, "run", headerKey(run), &h); err != nil {
 			return nil, err
 		}
-		last, over := time.Time{}, true
+		last, over := h.Started, !busy[run]
+		if at := lasts[run]; at.After(last) {
+			last = at
+		}
 		for _, ref := range h.Requests {
 			at, ok := ended[ref]
 			over = over && ok

@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,6 +70,7 @@ type header struct {
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
 	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
+	Recalls  bool                  `json:"recalls,omitempty"` // it looks for what was delivered again of requests that were answered, too
 	Decided  map[string]int        `json:"decided,omitempty"` // by request: how many files of decisions there were when the run began; later ones are the next run's
 }
 
@@ -90,15 +93,15 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		}
 	}
 	a.watch.begin("intake")
-	picked, err := a.pick(ctx, o, h)
+	picked, ended, err := a.pick(ctx, o, h)
 	if err != nil {
 		return err
 	}
 	if o.dryRun {
-		return a.dryRun(ctx, picked)
+		return a.dryRun(ctx, picked, ended)
 	}
 	a.sweep(ctx)
-	if len(picked) == 0 {
+	if len(picked)+len(ended) == 0 {
 		fmt.Println("nothing to do: no open request")
 		return nil
 	}
@@ -106,7 +109,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		return err
 	}
 	if o.resume == "" {
-		h.Run = newRun(h.Started)
+		h.Run, h.Recalls = newRun(h.Started), len(ended) > 0
 		if h.Catalog, err = (&catalog.Catalog{Work: a.work, Keys: a.keys}).Latest(ctx); err != nil {
 			return err
 		}
@@ -116,7 +119,7 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		return err
 	}
 	held, stop := keep(ctx, lease, o.lease, a.now)
-	complete, err := a.begin(held, o, h, picked)
+	complete, err := a.begin(held, o, h, picked, ended)
 	lost := context.Cause(held)
 	stop()
 	if ctx.Err() == nil && (errors.Is(lost, errLost) || errors.Is(err, errLost)) {
@@ -169,23 +172,27 @@ func (u *unbegun) Unwrap() error { return u.error }
 const endTime = 30 * time.Second
 
 // begin claims the requests and does the job. ctx ends when the lease is lost.
-func (a *app) begin(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry) (complete bool, err error) {
-	claimed, err := a.claim(ctx, o, h, picked)
+func (a *app) begin(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry) (complete bool, err error) {
+	claimed, err := a.claim(ctx, o, h, picked, slices.SortedFunc(maps.Keys(ended), pipeline.RequestRef.Compare))
 	if err != nil {
 		return false, err
 	}
 	for _, b := range h.Blocked {
 		a.flags.log().Warn("request is BLOCKED", "request", b.Request.String(), "reason", b.Reason)
 	}
-	if len(claimed) == 0 {
+	if len(claimed)+len(ended) == 0 {
 		if len(h.Blocked) > 0 {
 			return false, &unbegun{&coded{exitIncomplete, fmt.Errorf("nothing to do: %d requests are BLOCKED, such as %s: %s", len(h.Blocked), h.Blocked[0].Request, h.Blocked[0].Reason)}}
 		}
 		fmt.Println("nothing to do: every open request is claimed by another run")
 		return true, nil
 	}
-	a.flags.log().Info("run begins", "run", h.Run, "requests", len(claimed))
-	j := &job{app: a, h: h, claimed: claimed, workers: o.workers, log: a.flags.log(), target: h.Batch}
+	a.flags.log().Info("run begins", "run", h.Run, "requests", len(claimed), "answered", len(ended))
+	recall, err := a.recall(ctx, h, claimed, ended)
+	if err != nil {
+		return false, err
+	}
+	j := &job{app: a, h: h, claimed: claimed, recall: recall, workers: o.workers, log: a.flags.log(), target: h.Batch}
 	if complete, err = j.do(ctx); err != nil {
 		return false, err
 	}

@@ -103,11 +103,15 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	if err != nil {
 		return nil, err
 	}
+	before, err := e.coverage(ctx)
+	if err != nil {
+		return nil, err
+	}
 	unfinished, counts := settled(past)
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
 		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
-		Cutoff: cutoff, Applied: e.applied, Stays: decided.Excluded,
+		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Applied: e.applied, Stays: decided.Excluded,
 		Done: func(object, version string) (verify.Counts, bool) {
 			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
 				return verify.Counts{}, false
@@ -196,7 +200,11 @@ func (e *erasure) cutoffs(ctx context.Context) (func(pipeline.RequestRef) int64,
 		return nil, err
 	}
 	return func(ref pipeline.RequestRef) int64 {
-		if entry := e.requests[ref]; entry != nil && h.Cutoff == "received" { // as it was when the manifest was sealed
+		entry := e.requests[ref]
+		if entry != nil && entry.FollowUp() {
+			return entry.Last.Cutoff.UnixMilli()
+		}
+		if entry != nil && h.Cutoff == "received" { // as it was when the manifest was sealed
 			return entry.Request.Received.UnixMilli()
 		}
 		return h.Started.UnixMilli()

@@ -37,7 +37,8 @@ type Body struct {
 	Received     string           `json:"received"`
 	Cutoff       string           `json:"cutoff"` // records dated later were not touched
 	Issued       string           `json:"issued"`
-	Complete     bool             `json:"complete"` // nothing is open: every object that could hold something was examined, or a person waived it (NotExamined)
+	FollowUp     bool             `json:"follow_up,omitempty"` // of what was delivered again after the request was answered
+	Complete     bool             `json:"complete"`            // nothing is open: every object that could hold something was examined, or a person waived it (NotExamined)
 	Dispositions map[string]int64 `json:"dispositions"`
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`

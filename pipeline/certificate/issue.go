@@ -12,8 +12,9 @@ import (
 )
 
 // Issue signs b, adds it to the log and stores it, and returns where. A request has
-// one complete certificate; partial ones are kept beside it, numbered. One that is
-// there and says the same (dates of issue apart) is kept as it is.
+// one complete certificate; partial ones, and those of what was delivered again, are
+// kept beside it, numbered. One that is there and says the same (dates of issue apart)
+// is kept as it is.
 func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (string, error) {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
@@ -21,8 +22,11 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 	}
 	for n := 1; ; n++ {
 		name := key(ref)
-		if !b.Complete {
+		switch {
+		case !b.Complete:
 			name = fmt.Sprintf("certificates/%s/%s/partial-%d.json", ref.Account, ref.ID, n)
+		case b.FollowUp:
+			name = fmt.Sprintf("certificates/%s/%s/follow-up-%d.json", ref.Account, ref.ID, n)
 		}
 		raw, err := connectors.ReadAll(ctx, work, name)
 		switch {
@@ -35,7 +39,7 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
-		if b.Complete || b.same(old) {
+		if b.Complete && !b.FollowUp || b.same(old) {
 			return name, nil
 		}
 	}

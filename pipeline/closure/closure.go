@@ -66,6 +66,13 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
 
+// Recall adds what the ledger remembers to the first round.
+func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
+	for _, ask := range asks {
+		c.add(n, ask)
+	}
+}
+
 func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
 	if i, ok := c.index[n]; ok {
 		c.asks[i] = append(c.asks[i], ask)

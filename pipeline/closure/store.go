@@ -11,6 +11,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/ledger"
 	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
 )
@@ -39,6 +40,13 @@ type known struct {
 	Tier    pipeline.Tier  `json:"t,omitempty"`
 	Agent   bool           `json:"g,omitempty"`
 	Asks    []pipeline.Ask `json:"q"`
+
+	Past *past `json:"p,omitempty"` // of what the ledger remembers without its value
+}
+
+type past struct {
+	KeyID string `json:"i"` // of its digests
+	identity.Remembered
 }
 
 // Writer takes the identities round by round.
@@ -69,7 +77,11 @@ func (w *Writer) Close() { w.f.Close() }
 // Add takes what one round looked for, and for whom.
 func (w *Writer) Add(needles []identity.Needle, asks [][]pipeline.Ask) error {
 	for i, n := range needles {
-		b, err := json.Marshal(known{n.Account, n.Canon.Kind, n.Canon.Value.Reveal(), n.Canon.Ext.Reveal(), n.Canon.Doubt, n.Tier, n.Agent, asks[i]})
+		k := known{Account: n.Account, Kind: n.Canon.Kind, Value: n.Canon.Value.Reveal(), Ext: n.Canon.Ext.Reveal(), Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks[i]}
+		if n.Past != nil {
+			k.Past = &past{n.Past.KeyID(), *n.Past}
+		}
+		b, err := json.Marshal(k)
 		if err != nil {
 			return fmt.Errorf("keep identities: %w", err)
 		}
@@ -126,10 +138,17 @@ func (s *Store) Read(ctx context.Context, keep func(pipeline.RequestRef) bool) (
 		if len(of) == 0 {
 			continue
 		}
-		needles = append(needles, identity.Needle{
+		n := identity.Needle{
 			Account: k.Account, Tier: k.Tier, Agent: k.Agent,
 			Canon: identity.Canon{Kind: k.Kind, Value: pipeline.Secret(k.Value), Ext: pipeline.Secret(k.Ext), Doubt: k.Doubt},
-		})
-		asks = append(asks, of)
+		}
+		if k.Past != nil {
+			digests, ok := s.Keys.ByID(ledger.Purpose, k.Account, k.Past.KeyID)
+			if !ok {
+				return nil, nil, fmt.Errorf("read identities of run %s: digests are of work key %s, which is not given", s.Run, k.Past.KeyID)
+			}
+			n.Past = k.Past.Needle(k.Account, k.Kind, digests).Past
+		}
+		needles, asks = append(needles, n), append(asks, of)
 	}
 }

@@ -90,7 +90,11 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 			if n.Agent != agent || f.o.Account != "" && n.Account != f.o.Account {
 				continue
 			}
-			if hit, ok := f.confirm(here, s, fm, n); ok {
+			confirm := f.confirm
+			if n.Past != nil {
+				confirm = f.recall
+			}
+			if hit, ok := confirm(here, s, fm, n); ok {
 				f.note(fm.needle, n, hit)
 			}
 		}
@@ -154,7 +158,7 @@ func (f *Finder) declared(l *leaf, agent bool) {
 	}
 	for _, r := range f.s.table.find(f.s.h.exact(seedKind, string(kind), []byte(id))) {
 		fm := f.s.forms[r.form]
-		if n := &f.s.needles[fm.needle]; fm.what == asField && n.Canon.Kind == kind && n.Canon.Value.Reveal() == id {
+		if n := &f.s.needles[fm.needle]; fm.what == asField && n.Canon.Kind == kind && n.is(id) {
 			look(fm.needle, hit)
 		}
 	}
@@ -170,7 +174,7 @@ func (f *Finder) confirm(l *leaf, s span, fm form, n *Needle) (found, bool) {
 	case asGmail:
 		return confirmGmail(l, s, n)
 	case asText:
-		return f.confirmText(l, s, int(fm.off), n)
+		return l.confirmText(s, int(fm.off), f.want(n), n)
 	case asUUID:
 		if h, ok := hex32(string(l.text[s.lo:s.hi])); !ok || h != n.Canon.Value.Reveal() || !apart(l.text, s.lo, s.hi) {
 			return found{}, false
@@ -185,27 +189,30 @@ func (f *Finder) confirm(l *leaf, s span, fm form, n *Needle) (found, bool) {
 	case asIP:
 		return confirmIP(l, s, n)
 	case asDigest:
-		text := fm.digest.text(writing(n.Canon, fm.digest.of))
-		lo := s.lo - int(fm.off)
-		hi := lo + len(text)
-		if lo < 0 || hi > len(l.text) || !apart(l.text, lo, hi) {
-			return found{}, false
-		}
-		got := l.text[lo:hi]
-		if fm.digest.enc == encHex && !bytes.EqualFold(got, []byte(text)) || fm.digest.enc != encHex && string(got) != text {
-			return found{}, false
-		}
-		for hi < len(l.text) && l.text[hi] == '=' {
-			hi++
-		}
-		return l.judge(spot{lo: lo, hi: hi}, n.Canon.Kind, pipeline.Hashed, fm.digest.rule(n.Canon.Kind))
+		return l.confirmDigest(s, int(fm.off), fm.digest.text(writing(n.Canon, fm.digest.of)), fm.digest.enc, fm.digest.rule(n.Canon.Kind), n)
 	}
 	return found{}, false
 }
 
+// confirmDigest confirms a digest by its text, as a whole word.
+func (l *leaf) confirmDigest(s span, off int, want string, enc uint8, rule string, n *Needle) (found, bool) {
+	lo := s.lo - off
+	hi := lo + len(want)
+	if lo < 0 || hi > len(l.text) || !apart(l.text, lo, hi) {
+		return found{}, false
+	}
+	got := l.text[lo:hi]
+	if enc == encHex && !bytes.EqualFold(got, []byte(want)) || enc != encHex && string(got) != want {
+		return found{}, false
+	}
+	for hi < len(l.text) && l.text[hi] == '=' {
+		hi++
+	}
+	return l.judge(spot{lo: lo, hi: hi}, n.Canon.Kind, pipeline.Hashed, rule)
+}
+
 // confirmText confirms an id by its text, as a whole word.
-func (f *Finder) confirmText(l *leaf, s span, off int, n *Needle) (found, bool) {
-	want := f.want(n)
+func (l *leaf) confirmText(s span, off int, want string, n *Needle) (found, bool) {
 	lo := s.lo - off
 	hi := lo + len(want)
 	if lo < 0 || hi > len(l.text) || string(l.text[lo:hi]) != want || !apart(l.text, lo, hi) {
@@ -265,14 +272,20 @@ func confirmGA(l *leaf, s span, n *Needle) (found, bool) {
 	return l.judge(spot{lo: lo, hi: s.hi}, n.Canon.Kind, tier, rule)
 }
 
-func confirmIP(l *leaf, s span, n *Needle) (found, bool) {
-	b := l.text
-	lo := s.hi
+// ipStart is where the dotted address that ends at hi begins.
+func ipStart(b []byte, hi int) int {
+	lo := hi
 	for dots := 0; lo > 0 && (isDigit(b[lo-1]) || b[lo-1] == '.' && dots < 3); lo-- {
 		if b[lo-1] == '.' {
 			dots++
 		}
 	}
+	return lo
+}
+
+func confirmIP(l *leaf, s span, n *Needle) (found, bool) {
+	b := l.text
+	lo := ipStart(b, s.hi)
 	a, err := netip.ParseAddr(string(b[lo:s.hi]))
 	if err != nil || a.String() != n.Canon.Value.Reveal() {
 		return found{}, false

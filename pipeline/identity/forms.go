@@ -34,6 +34,8 @@ type form struct {
 	what   what
 	digest digestForm // asDigest
 	off    uint16     // of the token within the form's text: asText, asDigest
+
+	past *RememberedForm // of a needle whose value is not known
 }
 
 // digestForm says which digest of which writing in which encoding.
@@ -187,6 +189,14 @@ func (c *compiler) forms(needle uint32, n Needle) []ref {
 	return refs
 }
 
+// of lists the tokens of a needle, whether its value is known or not.
+func (c *compiler) of(needle uint32, n Needle) []ref {
+	if n.Past != nil {
+		return c.remembered(needle, &n)
+	}
+	return c.forms(needle, n)
+}
+
 // phoneTokens are the tokens of all national and international writings of a
 // number.
 func phoneTokens(h hasher, e164 string) []span {
@@ -293,7 +303,7 @@ func Compile(key Key, region string, needles []Needle) *Set {
 			s.names[n.Canon.Value.Reveal()] = append(s.names[n.Canon.Value.Reveal()], uint32(i))
 			continue
 		}
-		own := c.forms(uint32(i), n)
+		own := c.of(uint32(i), n)
 		refs = append(refs, own...)
 		if len(own) > 1 && c.all[own[len(own)-1].form].what == asField {
 			own = own[:len(own)-1]

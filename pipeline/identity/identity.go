@@ -52,4 +52,5 @@ type Needle struct {
 	Canon   Canon
 	Tier    pipeline.Tier // Linked for one that was reached through a link; "" else
 	Agent   bool          // of a request whose subject is an agent: matches the fields of that party only
+	Past    *Remembered   // what is known of it where Canon has no value; nil else
 }

@@ -103,6 +103,26 @@ func (s *Requests) Conclude(ctx context.Context, ref pipeline.RequestRef, run st
 	return err
 }
 
+// Reopen notes that run has found again what was erased for a completed request: e
+// says where it stands now, and up to when records are the deletion's. It fails with
+// ErrTaken where the request is not completed any more, but by this run.
+func (s *Requests) Reopen(ctx context.Context, ref pipeline.RequestRef, run string, e Event) error {
+	err := s.append(ctx, ref, func(last Event) (Event, error) {
+		switch {
+		case last.Run == run && last.Cutoff != nil && !last.State.Ended():
+			return Event{}, errAsIs // an earlier try of the run has noted it
+		case last.State != pipeline.Completed:
+			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
+		}
+		e.Run = run
+		return e, nil
+	})
+	if errors.Is(err, errAsIs) {
+		return nil
+	}
+	return err
+}
+
 // Decided notes that all n records that run has left for review were decided on, by
 // whom. A request that waited for that alone is open for a run again; of one whose
 // manifest is not applied yet, the next run acts on it once that is done. It fails with

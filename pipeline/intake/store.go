@@ -74,6 +74,7 @@ type Event struct {
 	Note    string         `json:"note,omitempty"`    // of what left the state as it was
 	Due     *pipeline.Date `json:"due,omitempty"`     // of an extension; later events carry it on
 	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
+	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion that was certified and of which something was delivered again: what is dated later is new; later events carry it on
 }
 
 // Entry is a request and where it stands.
@@ -82,6 +83,14 @@ type Entry struct {
 	State   pipeline.State
 	Last    Event
 }
+
+// FollowUp reports whether the request was answered in full before, and is open for
+// what was delivered again since.
+func (e *Entry) FollowUp() bool { return e.Last.Cutoff != nil }
+
+// WantsBundle reports whether found records are handed over. A consumer has had
+// the bundle of what is delivered again.
+func (e *Entry) WantsBundle() bool { return !e.FollowUp() && e.Request.WantsBundle() }
 
 // stored is requests/<account>/<id>.json: the request with sealed values.
 type stored struct {
@@ -202,6 +211,9 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	e.Version, e.N, e.At = 1, last.N+1, s.Now().UTC()
 	if e.Due == nil {
 		e.Due = last.Due
+	}
+	if e.Cutoff == nil {
+		e.Cutoff = last.Cutoff
 	}
 	if e.Erasing = last.Erasing; e.State == pipeline.Erasing {
 		e.Erasing = e.Run

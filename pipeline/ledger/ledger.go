@@ -51,23 +51,11 @@ type Head struct {
 // Needle is an identifier without its value.
 type Needle struct {
 	Kind  pipeline.Kind  `json:"k"`
-	Value string         `json:"v"` // digest of the canonical value
-	Ext   bool           `json:"x,omitempty"`
 	Doubt bool           `json:"d,omitempty"`
 	Tier  pipeline.Tier  `json:"t,omitempty"`
 	Agent bool           `json:"g,omitempty"`
 	Asks  []pipeline.Ask `json:"q"`
-	Forms []Form         `json:"f,omitempty"`
-}
-
-// Form is one way to write a Needle.
-type Form struct {
-	Token  uint64 `json:"t"`
-	Bucket uint8  `json:"b"`
-	What   uint8  `json:"w"`
-	Off    uint16 `json:"o,omitempty"`
-	Len    int    `json:"l"`           // of the text that is compared
-	Text   string `json:"h,omitempty"` // digest of that text; "": it is the canonical value
+	identity.Remembered
 }
 
 // Ledger is that of a work store.
@@ -88,19 +76,6 @@ func (l *Ledger) file(key string) *spool.File {
 // tokenKey says which catalog key tokens hang on, without giving it away.
 func (l *Ledger) tokenKey(key identity.Key) string {
 	return l.Keys.Digest(Purpose+".tokens", "", key[:])
-}
-
-// ValueDigest is the digest by which a canonical value is known again.
-func ValueDigest(k *seal.Key, kind pipeline.Kind, canon string) string {
-	return k.Digest([]byte("value\x00" + string(kind) + "\x00" + canon))
-}
-
-// TextDigest is the digest by which another form is known again.
-func TextDigest(k *seal.Key, hashed bool, text string) string {
-	if hashed {
-		return k.Digest([]byte("hashed\x00" + text))
-	}
-	return k.Digest([]byte("text\x00" + text))
 }
 
 // Add writes what one run has to remember of one request. records yields as many
@@ -136,7 +111,11 @@ func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []id
 		if n.Account != h.Account {
 			return fmt.Errorf("write ledger of %s: an identifier is of account %q", h.Request, n.Account)
 		}
-		if err := write(remember(digests, key, n, asks[i])); err != nil {
+		if n.Past != nil {
+			continue // an earlier file has it
+		}
+		kept := Needle{Kind: n.Canon.Kind, Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks[i], Remembered: identity.Remember(digests, key, n)}
+		if err := write(kept); err != nil {
 			return err
 		}
 	}
@@ -169,23 +148,6 @@ func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []id
 	return nil
 }
 
-// remember is a needle without its value.
-func remember(digests *seal.Key, key identity.Key, n identity.Needle, asks []pipeline.Ask) Needle {
-	canon := n.Canon.Value.Reveal()
-	out := Needle{
-		Kind: n.Canon.Kind, Value: ValueDigest(digests, n.Canon.Kind, canon), Ext: n.Canon.Ext != "",
-		Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks,
-	}
-	for _, w := range identity.Writings(key, n) {
-		f := Form{Token: w.Token, Bucket: w.Bucket, What: w.What, Off: w.Off, Len: len(w.Text)}
-		if text := w.Text.Reveal(); w.Digest || text != canon {
-			f.Text = TextDigest(digests, w.Digest, text)
-		}
-		out.Forms = append(out.Forms, f)
-	}
-	return out
-}
-
 // Entry is a file of the ledger.
 type Entry struct {
 	Head
@@ -194,23 +156,34 @@ type Entry struct {
 	Stale   bool       // its tokens are of another tokenizer or catalog key: they find nothing
 }
 
-// All reads the whole ledger, file by file, by name. What was changed or moved is
-// seal.ErrForged.
-func (l *Ledger) All(ctx context.Context, key identity.Key) iter.Seq2[*Entry, error] {
-	return func(yield func(*Entry, error) bool) {
-		for o, err := range l.Work.List(ctx, "ledger/") {
-			var e *Entry
-			if err == nil {
-				e, err = l.read(ctx, o.Key, key)
-			}
-			if err != nil {
-				err = fmt.Errorf("read ledger: %w", err)
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
+// Names lists the files of the ledger, by name.
+func (l *Ledger) Names(ctx context.Context) ([]string, error) {
+	var out []string
+	for o, err := range l.Work.List(ctx, "ledger/") {
+		if err != nil {
+			return nil, fmt.Errorf("list ledger: %w", err)
 		}
+		out = append(out, o.Key)
 	}
+	return out, nil
+}
+
+// RequestOf is the request that a file of the ledger is about, by its name.
+func RequestOf(name string) (pipeline.RequestRef, error) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 4 || parts[0] != "ledger" {
+		return pipeline.RequestRef{}, fmt.Errorf("%s is no file of the ledger", name)
+	}
+	return pipeline.ParseRequestRef(parts[1] + "/" + parts[2])
+}
+
+// Read reads a file of the ledger. One that was changed or moved is seal.ErrForged.
+func (l *Ledger) Read(ctx context.Context, name string, key identity.Key) (*Entry, error) {
+	e, err := l.read(ctx, name, key)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	return e, nil
 }
 
 func (l *Ledger) read(ctx context.Context, name string, key identity.Key) (*Entry, error) {

@@ -46,6 +46,23 @@ func digests(n int) iter.Seq2[string, error] {
 // hashed is the digest of a number as advertising exports hold it.
 func hashed(v string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(v))) }
 
+// all reads the whole ledger.
+func all(t *testing.T, l *ledger.Ledger, key identity.Key) (out []*ledger.Entry, err error) {
+	t.Helper()
+	names, err := l.Names(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		e, err := l.Read(t.Context(), name, key)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
 func add(t *testing.T, l *ledger.Ledger, run string, n int) {
 	t.Helper()
 	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: run, Cutoff: 1000, Records: int64(n)}
@@ -62,38 +79,19 @@ func TestRemembersWithoutValues(t *testing.T) {
 	add(t, l, "r1", 3)
 	add(t, l, "r1", 3)
 	add(t, l, "r2", 1)
-	var got []*ledger.Entry
-	for e, err := range l.All(t.Context(), tokens) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, e)
+	got, err := all(t, l, tokens)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if len(got) != 2 || got[0].Run != "r1" || len(got[0].Records) != 3 || got[0].Cutoff != 1000 || got[0].Stale || got[1].Run != "r2" {
 		t.Fatalf("%+v", got)
 	}
-	key := l.Keys.Derive(ledger.Purpose, "acme")
 	p, c := got[0].Needles[0], got[0].Needles[1]
-	if p.Value != ledger.ValueDigest(key, pipeline.Phone, "14045550123") || c.Value != ledger.ValueDigest(key, pipeline.Call, "CAL0123456789") || c.Tier != pipeline.Linked || c.Asks[0].Hops != 1 {
-		t.Errorf("%+v %+v", p, c)
+	if c.Tier != pipeline.Linked || c.Asks[0].Hops != 1 {
+		t.Errorf("%+v", c)
 	}
-	if p.Value == ledger.ValueDigest(l.Keys.Derive(ledger.Purpose, "beta"), pipeline.Phone, "14045550123") {
+	if other := identity.Remember(l.Keys.Derive(ledger.Purpose, "beta"), tokens, phone); other.Value == p.Value {
 		t.Error("digests join across accounts")
-	}
-	// every token by which the number is looked for, and the digest that a lake would hold
-	kept := map[uint64]bool{}
-	sha := false
-	for _, f := range p.Forms {
-		kept[f.Token] = true
-		sha = sha || f.Text == ledger.TextDigest(key, true, hashed("+14045550123"))
-	}
-	for _, token := range identity.Compile(tokens, "US", []identity.Needle{phone}).Tokens("acme") {
-		if !kept[token] {
-			t.Errorf("a token is missing")
-		}
-	}
-	if !sha {
-		t.Error("the SHA-256 of the number is not remembered")
 	}
 	text := fmt.Sprintf("%+v", *got[0])
 	for _, bad := range []string{"4045550123", "CAL0123456789", hashed("+14045550123")} {
@@ -107,10 +105,9 @@ func TestRemembersWithoutValues(t *testing.T) {
 func TestStale(t *testing.T) {
 	l := open(t)
 	add(t, l, "r1", 0)
-	for e, err := range l.All(t.Context(), identity.Key{8}) {
-		if err != nil || !e.Stale {
-			t.Errorf("%+v, %v", e, err)
-		}
+	got, err := all(t, l, identity.Key{8})
+	if err != nil || len(got) != 1 || !got[0].Stale {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -134,10 +131,7 @@ func TestForged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var got error
-		for _, err := range to.All(t.Context(), tokens) {
-			got = err
-		}
+		_, got := all(t, to, tokens)
 		if got == nil || name != "cut" && !errors.Is(got, seal.ErrForged) {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -116,10 +116,17 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		e   pipeline.Evidence
 	}
 	known := map[said]bool{}
-	when := record.Time(rec, r.d)
+	when, digest := record.Time(rec, r.d), ""
+	if rec.Raw != nil {
+		digest = r.s.Keys.Digest("record", account, rec.Raw)
+	}
 	for _, m := range rec.Matches {
 		for _, ask := range r.s.Asks[m.Needle] {
 			if ask.Request.Account != account {
+				continue
+			}
+			past := r.s.Past[ask.Request]
+			if past != nil && when != pipeline.NoTime && when > past.Cutoff {
 				continue
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops}
@@ -128,6 +135,9 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			}
 			if outside(when, ask) {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".outside_validity"
+			}
+			if past != nil && when == pipeline.NoTime && !past.Erased(digest) {
+				e.Tier, e.Rule = pipeline.Review, e.Rule+".undated"
 			}
 			if evidence[ask.Request] == nil {
 				order = append(order, ask.Request)
@@ -144,10 +154,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	for _, ref := range order {
 		h := pipeline.Hit{
 			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
-			Offset: rec.Offset, Length: rec.Length, Time: when, Why: evidence[ref], Tier: pipeline.Review,
-		}
-		if rec.Raw != nil {
-			h.Digest = r.s.Keys.Digest("record", account, rec.Raw)
+			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: when, Why: evidence[ref], Tier: pipeline.Review,
 		}
 		for _, e := range h.Why {
 			if e.Tier.Surer(h.Tier) {

@@ -18,6 +18,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/ledger"
 	"expunge/pipeline/naming"
 	"expunge/pipeline/results"
 	"expunge/pipeline/seal"
@@ -47,6 +48,11 @@ type Scan struct {
 
 	Set  *identity.Set
 	Asks [][]pipeline.Ask // by needle
+
+	// Past are requests that were answered in full before: what is dated after their
+	// cut-off is new, and what has no date is theirs only where its bytes are those of a
+	// record that was erased.
+	Past map[pipeline.RequestRef]*ledger.Coverage
 
 	// Decided says what a person decided of a hit whose place and digest are known, raw
 	// being what the digest is over; nil is nothing. It may be left nil.

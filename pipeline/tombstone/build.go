@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"expunge/connectors"
@@ -20,7 +21,10 @@ type Input struct {
 	// Deletes are the requests that ask for erasure, with the cut-off of each: what
 	// is dated later is not theirs to erase. The zero time is none.
 	Deletes  map[pipeline.RequestRef]time.Time
-	Settings map[string]string // digest of each dataset's settings
+	Past     func(pipeline.RequestRef) bool       // deletions that were certified before: what stays on purpose is not planned again
+	KeepOld  bool                                 // older versions stay
+	Told     func(row *manifest.Row, review bool) // of each row of these; nil: nobody
+	Settings map[string]string                    // digest of each dataset's settings
 	Total    func(account, dataset string) int64
 	Limits   manifest.Limits
 }
@@ -53,6 +57,14 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if err != nil {
 			return nil, err
 		}
+		if in.Past != nil && in.Past(f.Request) && into != excluded {
+			if m.stays(f, in.KeepOld) {
+				continue
+			}
+			if in.Told != nil {
+				in.Told(row, into == review)
+			}
+		}
 		if err := into.Add(row); err != nil {
 			return nil, err
 		}
@@ -79,6 +91,16 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		return nil, err
 	}
 	return m.store(ctx, work, made)
+}
+
+// stays reports whether a record that was met again after its erasure is there on
+// purpose: an exception or a redaction kept all that was matched, or older versions stay.
+func (m *Maker) stays(f *results.Found, keepOld bool) bool {
+	if f.At.Noncurrent && keepOld {
+		return true
+	}
+	d := &m.Datasets[f.At.Dataset]
+	return !slices.ContainsFunc(f.Why, func(e pipeline.Evidence) bool { return !m.Keeps(f.Request.Account, d, e.Path) })
 }
 
 // store writes manifest.json, or takes the one that an earlier try has written, and

@@ -82,17 +82,34 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 
 // except keeps what an exception of the account keeps.
 func (m *Maker) except(r *manifest.Row, account string, d *pipeline.Dataset) {
-	for _, x := range slices.Concat(m.Exceptions[account], d.Exceptions) {
-		if x.Dataset != d.Name {
-			continue
-		}
-		r.Disposition, r.Exception, r.Instruction = string(pipeline.Excepted), text(x.Code), text(x.Instruction)
-		r.KeptFields = slices.Clone(x.Fields)
-		if x.ReviewBy != nil {
-			r.ReviewBy = text(x.ReviewBy.Format("2006-01-02"))
-		}
+	x := m.exception(account, d)
+	if x == nil {
 		return
 	}
+	r.Disposition, r.Exception, r.Instruction = string(pipeline.Excepted), text(x.Code), text(x.Instruction)
+	r.KeptFields = slices.Clone(x.Fields)
+	if x.ReviewBy != nil {
+		r.ReviewBy = text(x.ReviewBy.Format("2006-01-02"))
+	}
+}
+
+// exception is the first that covers records of a dataset, nil if none does.
+func (m *Maker) exception(account string, d *pipeline.Dataset) *pipeline.Exception {
+	for _, x := range slices.Concat(m.Exceptions[account], d.Exceptions) {
+		if x.Dataset == d.Name {
+			return &x
+		}
+	}
+	return nil
+}
+
+// Keeps reports whether an exception or a redaction keeps a field of a record.
+func (m *Maker) Keeps(account string, d *pipeline.Dataset, path string) bool {
+	within := func(kept string) bool { return naming.Within(path, kept) }
+	if x := m.exception(account, d); x != nil {
+		return len(x.Fields) == 0 || slices.ContainsFunc(x.Fields, within)
+	}
+	return d.Erase.Action == pipeline.Redact && slices.ContainsFunc(d.Erase.Keep, within)
 }
 
 func text(s string) *string {

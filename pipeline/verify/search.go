@@ -14,6 +14,7 @@ type Search struct {
 	asks     [][]pipeline.Ask
 	agents   []bool // by needle: whether it is of a request whose subject is an agent
 	literals *literals
+	past     bool // some needles are known by digests alone
 }
 
 // NewSearch compiles needles. Unlike a run's, the search looks into fields of other
@@ -24,6 +25,7 @@ func NewSearch(key identity.Key, region string, needles []identity.Needle, asks 
 	for i := range plain {
 		s.agents = append(s.agents, plain[i].Agent)
 		plain[i].Agent = false
+		s.past = s.past || plain[i].Past != nil
 	}
 	s.set = identity.Compile(key, region, plain)
 	return s

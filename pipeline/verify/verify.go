@@ -20,6 +20,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/ledger"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/naming"
 	"expunge/pipeline/record"
@@ -39,6 +40,8 @@ type Verify struct {
 	Search  *Search                                                                   // what the requests asked for
 	Plain   func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
 	Cutoff  func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	Past    map[pipeline.RequestRef]*ledger.Coverage                                  // requests that were answered before: what is undated and of other bytes stays
+	Keeps   func(account string, d *pipeline.Dataset, field string) bool              // whether an exception or a redaction keeps a field: of these requests, other runs have seen to the rest
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
 	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
@@ -228,7 +231,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), x.stays(v, ask.Request, r, m):
+		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
@@ -240,6 +243,12 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		}
 	}
 	return explains
+}
+
+// unknown reports whether a record is not known to be what was erased before.
+func (v *Verify) unknown(ref pipeline.RequestRef, when int64, r *scanners.Record) bool {
+	past := v.Past[ref]
+	return past != nil && when == pipeline.NoTime && (r.Raw == nil || !past.Erased(v.Keys.Digest("record", ref.Account, r.Raw)))
 }
 
 func outside(when int64, ask pipeline.Ask) bool {
@@ -327,7 +336,7 @@ func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Reco
 		return true
 	}
 	for _, k := range x.kept[name] {
-		if rest, ok := strings.CutPrefix(m.Path, k); ok && (rest == "" || strings.ContainsRune(".[{", rune(rest[0]))) {
+		if naming.Within(m.Path, k) {
 			return true
 		}
 	}

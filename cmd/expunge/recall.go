@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/engine"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/ledger"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/report"
+)
+
+// recalled is runs/<run>/recalled.json: the files of the ledger that a run searches
+// for again, so that it is the same run when it is resumed.
+type recalled struct {
+	Version int      `json:"version"`
+	Files   []string `json:"files"`
+}
+
+// recall is what a run looks for beside what is asked of it: what was erased before,
+// and may have been delivered again.
+type recall struct {
+	files []string
+	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full; open ones are the run's own
+	past  *ledger.Past
+
+	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests that were answered before
+	events []reopening
+}
+
+// reopening is how an answered request stands since something of it was found again.
+type reopening struct {
+	ref   pipeline.RequestRef
+	event intake.Event
+}
+
+// met is how much of an answered request was found again.
+type met struct{ erase, review int64 }
+
+func (a *app) ledger() *ledger.Ledger { return &ledger.Ledger{Work: a.work, Keys: a.keys} }
+
+// answered reports whether a run may look for what was delivered again of a request.
+func answered(e *intake.Entry, run string) bool {
+	if !e.Request.Has(pipeline.Delete) {
+		return false
+	}
+	return e.State == pipeline.Completed || run != "" && e.FollowUp() && e.Last.Run == run && e.State != pipeline.Claimed && !e.State.Ended()
+}
+
+// recall picks the files of the ledger that are about what a run has claimed, and
+// about ended, which are the answered requests of a nightly run.
+func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended map[pipeline.RequestRef]*intake.Entry) (*recall, error) {
+	r := &recall{ended: ended, met: map[pipeline.RequestRef]*met{}}
+	key := "runs/" + h.Run + "/recalled.json"
+	var stored recalled
+	switch err := a.readDocument(ctx, "run", key, &stored); {
+	case err == nil:
+		r.files = stored.Files
+		return r, nil
+	case !errors.Is(err, connectors.ErrNotFound):
+		return nil, err
+	}
+	names, err := a.ledger().Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := map[pipeline.RequestRef]bool{}
+	for _, c := range claimed {
+		open[c.Request.Ref()] = c.Request.Has(pipeline.Delete)
+	}
+	for _, name := range names {
+		ref, err := ledger.RequestOf(name)
+		if err != nil {
+			return nil, err
+		}
+		if open[ref] || ended[ref] != nil {
+			r.files = append(r.files, name)
+		}
+	}
+	if len(r.files) == 0 {
+		return r, nil
+	}
+	return r, a.writeDocument(ctx, "run", key, recalled{Version: 1, Files: r.files})
+}
+
+// gather reads what the ledger remembers. What is remembered of an answered request
+// says how far its deletion reaches.
+func (j *job) gather(ctx context.Context) error {
+	var err error
+	if j.recall.past, err = j.ledger().Gather(ctx, j.recall.files, j.key); err != nil {
+		return err
+	}
+	past := j.recall.past
+	for _, c := range j.claimed {
+		if !c.FollowUp() {
+			delete(past.Covered, c.Request.Ref()) // it is searched for anew, up to a cut-off of its own
+		}
+	}
+	if n := len(past.Stale); n > 0 {
+		j.log.Warn("what was erased before cannot all be known again: its tokens are of another version of the program or another catalog key", "files", n, "such_as", past.Stale[0])
+	}
+	return nil
+}
+
+// follow says in the report of which answered requests something was found again, and
+// where they stand now.
+func (j *job) follow(r *report.Report) {
+	for _, name := range j.recall.past.Stale {
+		r.Limits = append(r.Limits, name+": what was erased cannot be known again by it: it was written by another version of the program, or under another catalog key")
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.met), pipeline.RequestRef.Compare) {
+		if j.recall.ended[ref] == nil {
+			continue // the run's own
+		}
+		n := j.recall.met[ref]
+		cutoff := time.UnixMilli(j.recall.past.Covered[ref].Cutoff).UTC()
+		e := intake.Event{Cutoff: &cutoff, State: pipeline.AwaitingApproval}
+		var found []string
+		if n.erase > 0 {
+			found = append(found, plural(n.erase, "record", "records")+" to erase")
+		} else {
+			e.State = pipeline.InReview
+		}
+		if n.review > 0 {
+			found = append(found, plural(n.review, "record", "records")+" for review")
+			e.Left = []intake.Left{{Code: intake.LeftReview, Count: n.review}}
+		}
+		e.Reason = "delivered again since it was answered: " + strings.Join(found, ", ")
+		j.recall.events = append(j.recall.events, reopening{ref, e})
+		r.Requests = append(r.Requests, report.Request{Request: ref.String(), State: string(e.State), Reason: e.Reason, Rights: []string{string(pipeline.Delete)}, Records: n.erase, Review: n.review})
+		r.Review += n.review
+	}
+}
+
+// reopen notes where they stand.
+func (j *job) reopen(ctx context.Context) error {
+	if err := j.fence(ctx); err != nil {
+		return err
+	}
+	return engine.Each(ctx, claimers, len(j.recall.events), func(ctx context.Context, i int) error {
+		e := j.recall.events[i]
+		err := j.requests().Reopen(ctx, e.ref, j.h.Run, e.event)
+		if errors.Is(err, intake.ErrTaken) || errors.Is(err, intake.ErrWithdrawn) {
+			j.log.Info("another run has it since, or it was withdrawn", "request", e.ref.String())
+			return nil
+		}
+		return err
+	})
+}
+
+// tell counts what is planned of answered requests.
+func (r *recall) tell(row *manifest.Row, review bool) {
+	ref, err := pipeline.ParseRequestRef(row.Request)
+	if err != nil {
+		return // the row was made of a hit of it
+	}
+	if r.met[ref] == nil {
+		r.met[ref] = new(met)
+	}
+	if review {
+		r.met[ref].review++
+	} else {
+		r.met[ref].erase++
+	}
+}
+
+// coverage is what the ledger says of the requests of a manifest that were answered
+// before.
+func (e *erasure) coverage(ctx context.Context) (map[pipeline.RequestRef]*ledger.Coverage, error) {
+	again := false
+	for _, entry := range e.requests {
+		again = again || entry.FollowUp()
+	}
+	if !again {
+		return nil, nil
+	}
+	names, err := e.ledger().Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		ref, err := ledger.RequestOf(name)
+		return err != nil || e.requests[ref] == nil || !e.requests[ref].FollowUp()
+	})
+	key, err := e.catalogKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	past, err := e.ledger().Gather(ctx, names, key)
+	if err != nil {
+		return nil, err
+	}
+	return past.Covered, nil
+}

@@ -1,0 +1,213 @@
+package identity
+
+import (
+	"net/netip"
+	"strings"
+
+	"expunge/pipeline"
+)
+
+// Digester makes keyed digests; ID names its key.
+type Digester interface {
+	ID() string
+	Digest(data []byte) string
+}
+
+// Remembered is what is kept of a needle whose value is not: keyed digests by which
+// its writings are known again, and the tokens that say where to look for them. Other
+// addresses of the same Gmail mailbox are not known again: to tell them takes the
+// value.
+type Remembered struct {
+	Value string           `json:"v"`           // digest of the canonical value
+	Ext   bool             `json:"x,omitempty"` // of a phone: it had an extension, which is not kept
+	Forms []RememberedForm `json:"f,omitempty"`
+
+	digests Digester
+}
+
+// RememberedForm is one way to write a remembered needle.
+type RememberedForm struct {
+	Token  uint64 `json:"t"`
+	Bucket uint8  `json:"b"`
+	What   uint8  `json:"w"`
+	Off    uint16 `json:"o,omitempty"` // of the token within the text
+	Len    int    `json:"l"`           // of the text that is compared, in bytes
+	Text   string `json:"h,omitempty"` // digest of that text; "": it is the canonical value
+}
+
+// Remember is what to keep of a needle. Tokens are under key and TokenizerVersion.
+func Remember(digests Digester, key Key, n Needle) Remembered {
+	canon := n.Canon.Value.Reveal()
+	out := Remembered{Value: valueDigest(digests, n.Canon.Kind, canon), Ext: n.Canon.Ext != ""}
+	if n.Canon.Kind == pipeline.Name {
+		return out // it never makes a candidate
+	}
+	c := &compiler{h: key.hasher()}
+	c.t.h = c.h
+	for _, r := range c.forms(0, n) {
+		f := c.all[r.form]
+		text, hashed := canon, false
+		switch f.what {
+		case asDigest:
+			text, hashed = f.digest.text(writing(n.Canon, f.digest.of)), true
+		case asText: // as the decoder shows it
+			text = string(c.d.decode([]byte(canon)))
+		}
+		w := RememberedForm{Token: r.token, Bucket: r.bucket, What: uint8(f.what), Off: f.off, Len: len(text)}
+		if hashed || text != canon {
+			w.Text = textDigest(digests, hashed, text)
+		}
+		out.Forms = append(out.Forms, w)
+	}
+	return out
+}
+
+// KeyID names the key of the digests of a needle's Remembered.
+func (r *Remembered) KeyID() string { return r.digests.ID() }
+
+// Needle is a needle that finds what r remembers, by digests made as they were.
+func (r Remembered) Needle(account string, kind pipeline.Kind, digests Digester) Needle {
+	r.digests = digests
+	return Needle{Account: account, Canon: Canon{Kind: kind, Doubt: r.Ext}, Past: &r}
+}
+
+func valueDigest(d Digester, kind pipeline.Kind, canon string) string {
+	return d.Digest([]byte("value\x00" + string(kind) + "\x00" + canon))
+}
+
+func textDigest(d Digester, hashed bool, text string) string {
+	if hashed {
+		return d.Digest([]byte("hashed\x00" + text))
+	}
+	return d.Digest([]byte("text\x00" + text))
+}
+
+// is reports whether canon is the needle's value.
+func (n *Needle) is(canon string) bool {
+	if n.Past != nil {
+		return n.Past.Value == valueDigest(n.Past.digests, n.Canon.Kind, canon)
+	}
+	return n.Canon.Value.Reveal() == canon
+}
+
+// remembered lists the tokens of a needle without its value, as compiler.forms gives them.
+func (c *compiler) remembered(needle uint32, n *Needle) []ref {
+	var refs []ref
+	for i := range n.Past.Forms {
+		w := &n.Past.Forms[i]
+		if what(w.What) == asGmail {
+			continue
+		}
+		c.all = append(c.all, form{needle: needle, what: what(w.What), off: w.Off, past: w})
+		refs = append(refs, ref{w.Token, uint32(len(c.all) - 1), w.Bucket})
+	}
+	return refs
+}
+
+// recall reads at the token s what a remembered needle's form would be there, and
+// confirms it if its digest is the one that was kept.
+func (f *Finder) recall(l *leaf, s span, fm form, n *Needle) (found, bool) {
+	known := *n // with the value that stands here
+	with := func(canon string) bool {
+		if !n.is(canon) {
+			return false
+		}
+		known.Canon.Value = pipeline.Secret(canon)
+		return true
+	}
+	switch fm.what {
+	case asPhone:
+		for _, e164 := range f.numbersAt(l, s) {
+			if with(e164) {
+				return f.confirmPhone(l, s, &known)
+			}
+		}
+	case asEmail:
+		if lo := s.hi - fm.past.Len; lo >= 0 && with(strings.ToLower(string(l.text[lo:s.hi]))) {
+			return confirmEmail(l, s, &known)
+		}
+		if local, domain, ok := strings.Cut(string(l.text[s.lo:s.hi]), "@"); ok {
+			if a, valid := foldAddress([]byte(local), []byte(domain)); valid && with(string(a)) {
+				return confirmEmail(l, s, &known)
+			}
+		}
+	case asText, asDigest:
+		text, ok := l.at(s.lo-int(fm.off), fm.past.Len)
+		switch {
+		case !ok:
+		case fm.what == asText && fm.past.Text == "":
+			if with(text) {
+				return l.confirmText(s, int(fm.off), text, &known)
+			}
+		case fm.what == asText:
+			if fm.past.Text == textDigest(n.Past.digests, false, text) {
+				return l.confirmText(s, int(fm.off), text, n)
+			}
+		default:
+			d, ok := digestOfLen(fm.past.Len)
+			want := text
+			if d.enc == encHex {
+				want = strings.ToLower(text)
+			}
+			if ok && fm.past.Text == textDigest(n.Past.digests, true, want) {
+				return l.confirmDigest(s, int(fm.off), want, d.enc, algorithms[d.alg], n)
+			}
+		}
+	case asUUID:
+		if h, ok := hex32(string(l.text[s.lo:s.hi])); ok && with(h) {
+			return f.confirm(l, s, fm, &known)
+		}
+	case asGA:
+		if with(string(l.text[s.lo:s.hi])) {
+			return confirmGA(l, s, &known)
+		}
+	case asIP:
+		if a, err := netip.ParseAddr(string(l.text[ipStart(l.text, s.hi):s.hi])); err == nil && with(a.String()) {
+			return confirmIP(l, s, &known)
+		}
+	}
+	return found{}, false
+}
+
+// at is the text of n bytes at lo.
+func (l *leaf) at(lo, n int) (string, bool) {
+	if lo < 0 || lo+n > len(l.text) {
+		return "", false
+	}
+	return string(l.text[lo : lo+n]), true
+}
+
+// digestOfLen tells a digest's algorithm and encoding by its length.
+func digestOfLen(n int) (digestForm, bool) {
+	for alg, size := range []int{32, 20, 16} {
+		if n == 2*size {
+			return digestForm{alg: uint8(alg), enc: encHex}, true
+		}
+		if n == (4*size+2)/3 { // without padding
+			return digestForm{alg: uint8(alg), enc: encBase64}, true
+		}
+	}
+	return digestForm{}, false
+}
+
+// numbersAt are all numbers, in E.164, that the digits which end at the token may be
+// read as.
+func (f *Finder) numbersAt(l *leaf, s span) []string {
+	var out []string
+	gs := groupsBefore(l.text, s.hi)
+	for i := range gs {
+		if g := &gs[i]; i == 0 && g.lo > 0 && l.text[g.lo-1] == '*' && g.hi-g.lo > 2 {
+			g.lo += 2 // a service code
+		}
+		_, plus := plusBefore(l.text, gs[i])
+		digits := digitsOf(l.text, gs[i:])
+		readings := readPhone(digits, plus, f.s.region)
+		if plus && l.url {
+			readings = append(readings, readPhone(digits, false, f.s.region)...)
+		}
+		for _, r := range readings {
+			out = append(out, r.e164)
+		}
+	}
+	return out
+}

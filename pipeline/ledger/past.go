@@ -1,0 +1,99 @@
+package ledger
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"expunge/pipeline"
+	"expunge/pipeline/engine"
+	"expunge/pipeline/identity"
+)
+
+// readers of the ledger read at a time: it has thousands of small files.
+const readers = 32
+
+// Past is what the ledger remembers of some requests, to be searched for again.
+type Past struct {
+	Needles []identity.Needle // each once
+	Asks    [][]pipeline.Ask  // by needle
+	Covered map[pipeline.RequestRef]*Coverage
+	Stale   []string // files whose tokens are of another tokenizer or catalog key: what they remember is not found again
+}
+
+// Coverage is what the deletion of a request reaches.
+type Coverage struct {
+	Cutoff int64 // Unix milliseconds: what is dated later is new
+	erased map[[16]byte]struct{}
+}
+
+// Erased reports whether digest (hex) is that of a record that was erased: the same
+// bytes have come again.
+func (c *Coverage) Erased(digest string) bool {
+	b, err := hex.DecodeString(digest)
+	if err != nil || len(b) != 16 {
+		return false
+	}
+	_, ok := c.erased[[16]byte(b)]
+	return ok
+}
+
+// Gather reads files of the ledger, in their order.
+func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (*Past, error) {
+	p := &Past{Covered: map[pipeline.RequestRef]*Coverage{}}
+	type same struct {
+		account, digest, keyID string
+		kind                   pipeline.Kind
+		tier                   pipeline.Tier
+		agent                  bool
+	}
+	index := map[same]int{}
+	for lo := 0; lo < len(names); lo += readers {
+		some := names[lo:min(lo+readers, len(names))]
+		entries := make([]*Entry, len(some))
+		err := engine.Each(ctx, readers, len(some), func(ctx context.Context, i int) (err error) {
+			entries[i], err = l.Read(ctx, some[i], key)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range entries {
+			ref, err := pipeline.ParseRequestRef(e.Request)
+			if err != nil {
+				return nil, fmt.Errorf("read ledger: %s: %w", some[i], err)
+			}
+			of := p.Covered[ref]
+			if of == nil {
+				of = &Coverage{erased: map[[16]byte]struct{}{}}
+				p.Covered[ref] = of
+			}
+			of.Cutoff = max(of.Cutoff, e.Cutoff)
+			for _, d := range e.Records {
+				of.erased[d] = struct{}{}
+			}
+			if e.Stale {
+				p.Stale = append(p.Stale, some[i])
+				continue
+			}
+			digests, ok := l.Keys.ByID(Purpose, e.Account, e.KeyID)
+			if !ok {
+				return nil, fmt.Errorf("read ledger: %s: its digests are of work key %s, which is not given: name it in old_key_envs", some[i], e.KeyID)
+			}
+			for _, n := range e.Needles {
+				id := same{e.Account, n.Value, e.KeyID, n.Kind, n.Tier, n.Agent}
+				k, known := index[id]
+				if !known {
+					k = len(p.Needles)
+					index[id] = k
+					needle := n.Remembered.Needle(e.Account, n.Kind, digests)
+					needle.Tier, needle.Agent = n.Tier, n.Agent
+					needle.Canon.Doubt = needle.Canon.Doubt || n.Doubt
+					p.Needles, p.Asks = append(p.Needles, needle), append(p.Asks, nil)
+				}
+				p.Asks[k] = append(p.Asks[k], n.Asks...)
+			}
+		}
+	}
+	return p, nil
+}
