@@ -351,9 +351,10 @@ func TestSecondNight(t *testing.T) {
 	}
 
 	// Who asks only for what is newer than all that the catalog knows of an object
-	// opens it no more, once every record of it is known to have a time.
+	// opens it no more, once every record of it is known to have a time. A run for all
+	// also looks for what was erased before, whatever the window.
 	window := n.run(t, "4", exitDone, []byte(`{"version":1,"id":"W-1","account":"acct-a","subject":"consumer","rights":["access"],"received":"2026-11-20T09:00:00Z",
-"identifiers":[{"kind":"email","value":"jane@example.com"}],"verification":{"level":"reasonably_high","attested_by":"x"},"window":{"since":"2026-11-19"}}`+"\n"))
+"identifiers":[{"kind":"email","value":"jane@example.com"}],"verification":{"level":"reasonably_high","attested_by":"x"},"window":{"since":"2026-11-19"}}`+"\n"), "--request", "acct-a/W-1")
 	for _, d := range window.Datasets {
 		if d.Name == "texts" && (d.Objects["pruned"] == 0 || len(d.Objects) != 1) {
 			t.Errorf("texts before the window: %v", d.Objects)

@@ -115,6 +115,7 @@ func (j *job) follow(r *report.Report) {
 	for _, name := range j.recall.past.Stale {
 		r.Limits = append(r.Limits, name+": what was erased cannot be known again by it: it was written by another version of the program, or under another catalog key")
 	}
+	r.Answered = int64(len(j.recall.ended))
 	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.met), pipeline.RequestRef.Compare) {
 		if j.recall.ended[ref] == nil {
 			continue // the run's own
@@ -136,6 +137,7 @@ func (j *job) follow(r *report.Report) {
 		j.recall.events = append(j.recall.events, reopening{ref, e})
 		r.Requests = append(r.Requests, report.Request{Request: ref.String(), State: string(e.State), Reason: e.Reason, Rights: []string{string(pipeline.Delete)}, Records: n.erase, Review: n.review})
 		r.Review += n.review
+		r.Again++
 	}
 }
 

@@ -28,6 +28,7 @@ type Closure struct {
 	asks     [][]pipeline.Ask
 	index    map[identity.Needle]int
 	known    map[asked]struct{}
+	seeds    map[pipeline.RequestRef][]identity.Canon
 	fresh    map[pipeline.RequestRef]*smallest // found in this round
 	depth    int
 	Limited  []Limited
@@ -57,19 +58,23 @@ type Limited struct {
 
 // New returns an empty closure.
 func New(l Limits, digest func(account string, link pipeline.Link) string) *Closure {
-	return &Closure{limits: l, digest: digest, known: map[asked]struct{}{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
+	return &Closure{limits: l, digest: digest, known: map[asked]struct{}{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
 }
 
 // Seed adds one of a request's own identifiers to the first round.
 func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identity.Canon) {
 	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
+	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
 
-// Recall adds what the ledger remembers to the first round.
+// Recall adds what the ledger remembers to the first round, less what requests ask
+// for themselves: Seed comes first.
 func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
 	for _, ask := range asks {
-		c.add(n, ask)
+		if !slices.ContainsFunc(c.seeds[ask.Request], func(own identity.Canon) bool { return own.Kind == n.Canon.Kind && n.Past.Is(own) }) {
+			c.add(n, ask)
+		}
 	}
 }
 

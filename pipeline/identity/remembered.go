@@ -62,6 +62,11 @@ func Remember(digests Digester, key Key, n Needle) Remembered {
 	return out
 }
 
+// Is reports whether r remembers a value.
+func (r *Remembered) Is(c Canon) bool {
+	return r.Value == valueDigest(r.digests, c.Kind, c.Value.Reveal())
+}
+
 // KeyID names the key of the digests of a needle's Remembered.
 func (r *Remembered) KeyID() string { return r.digests.ID() }
 
@@ -85,7 +90,7 @@ func textDigest(d Digester, hashed bool, text string) string {
 // is reports whether canon is the needle's value.
 func (n *Needle) is(canon string) bool {
 	if n.Past != nil {
-		return n.Past.Value == valueDigest(n.Past.digests, n.Canon.Kind, canon)
+		return n.Past.Is(Canon{Kind: n.Canon.Kind, Value: pipeline.Secret(canon)})
 	}
 	return n.Canon.Value.Reveal() == canon
 }

@@ -215,7 +215,10 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	if e.Cutoff == nil {
 		e.Cutoff = last.Cutoff
 	}
-	if e.Erasing = last.Erasing; e.State == pipeline.Erasing {
+	if !last.State.Ended() { // what was reopened can be withdrawn again
+		e.Erasing = last.Erasing
+	}
+	if e.State == pipeline.Erasing {
 		e.Erasing = e.Run
 	}
 	return e, nil

@@ -67,6 +67,9 @@ func (r *Report) Print(w io.Writer) {
 	if more > 0 {
 		fmt.Fprintf(w, "request  %s more that are open for a reason\n", humanize.Comma(int64(more)))
 	}
+	if r.Answered > 0 {
+		fmt.Fprintf(w, "again    %s answered before: of %s something was delivered again\n", plural(r.Answered, "deletion was", "deletions were"), humanize.Comma(r.Again))
+	}
 	if r.Waivers > 0 {
 		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))
 	}
