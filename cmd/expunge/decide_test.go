@@ -27,32 +27,11 @@ func TestDecideTruth(t *testing.T) {
 	config := configure(t, l, dir, "work")
 	work := filepath.Join(dir, "work")
 	before := lakeRecords(t, filepath.Join(dir, "lake"))
-	do := func(args ...string) string {
-		t.Helper()
-		out := stdout(t, func() {
-			if code := expunge(t, append([]string{"-c", config}, args...)...); code != exitDone {
-				t.Errorf("%v: exit %d", args, code)
-			}
-		})
-		if t.Failed() {
-			t.FailNow()
-		}
-		return out
-	}
+	do := doing(t, config)
 	do("submit", filepath.Join(dir, "requests.jsonl"))
 	do("run")
 	run := onlyRun(t, work)
-	asked := do("review", run, "--json")
-	decided := strings.ReplaceAll(asked, `"decision":""`, `"decision":"exclude"`)
-	n := strings.Count(decided, `"decision":"exclude"`)
-	if n == 0 {
-		t.Fatal("nothing waits for review: the test proves nothing")
-	}
-	file := filepath.Join(dir, "decided.jsonl")
-	if err := os.WriteFile(file, []byte(decided), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	do("review", run, "--decide", file, "--by", "jo", "--reason", "spoken of by somebody else")
+	n := decideAll(t, dir, do, run, "exclude")
 	do("approve", run, "--by", "jo")
 	do("erase", run)
 	do("run")
@@ -109,6 +88,39 @@ func TestDecideTruth(t *testing.T) {
 		}
 	}
 	sameLake(t, left(t, l, before), lakeRecords(t, filepath.Join(dir, "lake")))
+}
+
+// doing is the program under a config: what it prints, where it ends well.
+func doing(t *testing.T, config string) func(args ...string) string {
+	return func(args ...string) string {
+		t.Helper()
+		out := stdout(t, func() {
+			if code := expunge(t, append([]string{"-c", config}, args...)...); code != exitDone {
+				t.Errorf("%v: exit %d", args, code)
+			}
+		})
+		if t.Failed() {
+			t.FailNow()
+		}
+		return out
+	}
+}
+
+// decideAll decides the same on all that a run has left for review, and returns how
+// much that was.
+func decideAll(t *testing.T, dir string, do func(...string) string, run, verdict string) int {
+	t.Helper()
+	decided := strings.ReplaceAll(do("review", run, "--json"), `"decision":""`, `"decision":"`+verdict+`"`)
+	n := strings.Count(decided, `"decision":"`+verdict+`"`)
+	if n == 0 {
+		t.Fatal("nothing waits for review: the test proves nothing")
+	}
+	file := filepath.Join(dir, "decided.jsonl")
+	if err := os.WriteFile(file, []byte(decided), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do("review", run, "--decide", file, "--by", "jo", "--reason", "looked at")
+	return n
 }
 
 // stdout is what do prints.

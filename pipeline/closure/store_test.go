@@ -10,6 +10,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/closure"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/ledger"
 	"expunge/pipeline/seal"
 )
 
@@ -31,7 +32,10 @@ func TestIdentitiesAreKeptSealed(t *testing.T) {
 		{Account: "acme", Canon: identity.Canon{Kind: pipeline.Phone, Value: "14045550123", Ext: "12", Doubt: true}, Agent: true},
 		{Account: "acme", Canon: identity.Canon{Kind: pipeline.Call, Value: "CAL1"}, Tier: pipeline.Linked},
 	}
-	asks := [][]pipeline.Ask{{{Request: one, From: &from}, {Request: two}}, {{Request: two, Via: "d", Hops: 1}}}
+	digests := keys.Derive(ledger.Purpose, "acme")
+	forgotten := identity.Remember(digests, identity.Key{1}, needles[0]).Needle("acme", pipeline.Phone, digests)
+	needles = append(needles, forgotten)
+	asks := [][]pipeline.Ask{{{Request: one, From: &from}, {Request: two}}, {{Request: two, Via: "d", Hops: 1}}, {{Request: two}}}
 	w, err := s.NewWriter()
 	if err != nil {
 		t.Fatal(err)

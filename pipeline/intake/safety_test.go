@@ -295,3 +295,55 @@ func TestDecided(t *testing.T) {
 		}
 	}
 }
+
+// A completed request is reopened by the run that found something of it again, and by
+// no other at the same time; its cut-off stays, whatever follows, and it can be
+// withdrawn until that is erased.
+func TestReopen(t *testing.T) {
+	keys, err := seal.Open(bytes.Repeat([]byte{1}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutoff := time.Unix(1_770_000_000, 0).UTC()
+	next := Event{State: pipeline.AwaitingApproval, Cutoff: &cutoff, Reason: "again"}
+	for _, c := range []struct {
+		what  string
+		at    Event
+		err   error
+		state pipeline.State
+	}{
+		{"completed", Event{State: pipeline.Completed, Run: "a", Erasing: "a"}, nil, pipeline.AwaitingApproval},
+		{"by an earlier try", Event{State: pipeline.InReview, Run: "b", Cutoff: &cutoff}, nil, pipeline.InReview},
+		{"another run has found something, too", Event{State: pipeline.AwaitingApproval, Run: "c", Cutoff: &cutoff}, ErrTaken, pipeline.AwaitingApproval},
+		{"open", Event{State: pipeline.Received, Run: "a"}, ErrTaken, pipeline.Received},
+		{"waits for its first erasure", Event{State: pipeline.AwaitingApproval, Run: "b"}, ErrTaken, pipeline.AwaitingApproval},
+		{"cancelled", Event{State: pipeline.Cancelled}, ErrWithdrawn, pipeline.Cancelled},
+	} {
+		r := &Requests{Work: mem.New("work", mem.Options{}), Keys: keys, Now: func() time.Time { return time.Unix(1_780_000_000, 0) }}
+		ref := pipeline.RequestRef{Account: "acme", ID: "R-1"}
+		if err := r.Submit(t.Context(), &pipeline.Request{Version: 1, ID: ref.ID, Account: ref.Account, Received: r.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Append(t.Context(), ref, c.at); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // twice is no harm
+			if err := r.Reopen(t.Context(), ref, "b", next); !errors.Is(err, c.err) {
+				t.Errorf("%s: %v, not %v", c.what, err, c.err)
+			}
+		}
+		e, err := r.Entry(t.Context(), ref)
+		if err != nil || e.State != c.state {
+			t.Errorf("%s: %s (%v), not %s", c.what, e.State, err, c.state)
+		}
+		if c.state.Ended() {
+			continue
+		}
+		if err := r.Append(t.Context(), ref, Event{State: pipeline.Received, Run: "b"}); err != nil {
+			t.Fatal(err)
+		}
+		if e, err = r.Entry(t.Context(), ref); err != nil || e.FollowUp() != (c.err == nil || c.at.Cutoff != nil) || e.Last.Erasing != "" {
+			t.Errorf("%s: afterwards %+v, %v", c.what, e.Last, err)
+		}
+	}
+}

@@ -157,3 +157,46 @@ func TestAddRefuses(t *testing.T) {
 		t.Error("something was written")
 	}
 }
+
+// What several files remember is united: each identifier once, for all who ask, and
+// the latest cut-off of a request.
+func TestGather(t *testing.T) {
+	l := open(t)
+	add(t, l, "r1", 2)
+	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r2", Cutoff: 5000, Records: 1}
+	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone}, [][]pipeline.Ask{{{Request: who}}}, func(yield func(string, error) bool) {
+		yield(strings.Repeat("ab", 16), nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	names, err := l.Names(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := l.Gather(t.Context(), names, tokens)
+	if err != nil || len(p.Needles) != 2 || len(p.Asks[0]) != 2 || len(p.Asks[1]) != 1 || len(p.Stale) != 0 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	c := p.Covered[who]
+	for digest, want := range map[string]bool{strings.Repeat("ab", 16): true, fmt.Sprintf("%032x", 1): true, fmt.Sprintf("%032x", 2): false, "ab": false, "": false} {
+		if c.Erased(digest) != want {
+			t.Errorf("%q: %v", digest, !want)
+		}
+	}
+	if c.Cutoff != 5000 {
+		t.Errorf("cut-off %d", c.Cutoff)
+	}
+	f := identity.Compile(tokens, "US", p.Needles).Finder(identity.FinderOptions{Search: true, Account: "acme"})
+	if got := f.Find(nil, "note", []byte("(404) 555-0123")); len(got) != 1 || got[0].Tier != "normalised" {
+		t.Errorf("%+v", got)
+	}
+	if got := f.Find(nil, "note", []byte("(404) 555-0124")); len(got) != 0 {
+		t.Errorf("somebody else: %+v", got)
+	}
+
+	// What was remembered under another catalog key covers as much, and is not found by tokens.
+	p, err = l.Gather(t.Context(), names, identity.Key{8})
+	if err != nil || len(p.Needles) != 0 || len(p.Stale) != 2 || p.Covered[who] == nil {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

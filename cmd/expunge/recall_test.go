@@ -1,0 +1,139 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"expunge/testdata/lake"
+)
+
+// answeredLake is a lake of which all requests were answered, and their records erased.
+func answeredLake(t *testing.T, l *lake.Lake, dir string) (config string, do func(...string) string) {
+	t.Helper()
+	place(t, l, dir)
+	config = configure(t, l, dir, "work")
+	do = doing(t, config)
+	do("submit", filepath.Join(dir, "requests.jsonl"))
+	do("run")
+	first := onlyRun(t, filepath.Join(dir, "work"))
+	decideAll(t, dir, do, first, "exclude")
+	do("approve", first, "--by", "jo")
+	do("erase", first)
+	do("run")
+	return config, do
+}
+
+// newest is the run that is in none of known.
+func newest(t *testing.T, work string, known map[string]bool) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(work, "runs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := ""
+	for _, e := range entries {
+		if !known[e.Name()] {
+			run, known[e.Name()] = e.Name(), true
+		}
+	}
+	return run
+}
+
+// TestRestoredBackup puts back every object as it was before its records were erased.
+// The next run plans exactly what the truth names, without being asked for anything and
+// without the identities; what has neither date nor bytes of its own goes to a person.
+func TestRestoredBackup(t *testing.T) {
+	l, err := lake.Generate(lake.Options{Seed: 17, Bytes: 1 << 20, Accounts: 3, Requests: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, do := answeredLake(t, l, dir)
+	work := filepath.Join(dir, "work")
+	runs := map[string]bool{}
+	for newest(t, work, runs) != "" {
+		if err := os.RemoveAll(filepath.Join(work, "bundles")); err != nil { // tablesBelow would count them
+			t.Fatal(err)
+		}
+	}
+	for run := range runs { // as after the verify period
+		if err := os.Remove(filepath.Join(work, "runs", run, "identities")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("run")
+	if n := do("review", newest(t, work, runs)); n != "" {
+		t.Errorf("nothing has come, and there is something to review:\n%s", n)
+	}
+
+	place(t, l, dir)
+	before := lakeRecords(t, filepath.Join(dir, "lake"))
+	do("run")
+	second := newest(t, work, runs)
+	only := filepath.Join(dir, "only", "runs", second)
+	if err := os.MkdirAll(filepath.Dir(only), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(only, os.DirFS(filepath.Join(work, "runs", second))); err != nil {
+		t.Fatal(err)
+	}
+	got := tablesBelow(t, filepath.Join(dir, "only"), "file://"+filepath.Join(dir, "lake")+"/")
+	var want []found
+	why := map[found]string{}
+	for x := range l.Truth() {
+		if slices.Contains(x.Rights, "delete") && x.Tier != "mention" && x.Tier != "review" {
+			f := found{x.Account + "/" + x.Request, x.Object, x.Record}
+			want = append(want, f)
+			why[f] = x.Why
+		}
+	}
+	whole := 0
+	for _, f := range got.review {
+		if f.Record < 0 {
+			whole++
+			got.tombstones = append(got.tombstones, f)
+		} else {
+			t.Errorf("%v is left to a person: %s", f, why[f])
+		}
+	}
+	compare(t, "manifest and whole objects in review", got.tombstones, want, why)
+	if whole == 0 || len(got.tombstones) == whole {
+		t.Error("no whole object, or no record: the test proves nothing")
+	}
+
+	decideAll(t, dir, do, second, "include")
+	do("approve", second, "--by", "jo")
+	do("erase", second)
+	do("run")
+	third := newest(t, work, runs)
+	do("approve", third, "--by", "jo")
+	do("erase", third)
+	sameLake(t, left(t, l, before), lakeRecords(t, filepath.Join(dir, "lake")))
+	do("verify", second)
+	do("verify", third)
+	if out := do("run"); !strings.Contains(out, "of 0 something was delivered again") {
+		t.Errorf("there is something left to do:\n%s", out)
+	}
+}
+
+// TestFollowUpStopped lets a run that nobody asked anything of die at its operations.
+func TestFollowUpStopped(t *testing.T) {
+	l, err := lake.Generate(lake.Options{Seed: 21, Bytes: 64 << 10, Accounts: 2, Requests: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	config, _ := answeredLake(t, l, dir)
+	place(t, l, dir)
+	store := opened(t, config, (&clock{}).now).work
+	begun := contents(t, store)
+	for key := range begun { // what earlier runs have put out is not looked at
+		if strings.HasPrefix(key, "runs/") || strings.HasPrefix(key, "bundles/") {
+			delete(begun, key)
+		}
+	}
+	stopAnywhere(t, dir, config, begun, []string{"create runs/*/recalled.json", "create runs/*/rounds/*/*.units", "create runs/*/report.json", "create requests/*/*/*.json"})
+}
