@@ -102,7 +102,7 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	if j.decided, err = j.readDecisions(ctx, j.h); err != nil {
 		return false, err
 	}
-	if err := j.seed(); err != nil {
+	if err := j.seed(ctx); err != nil {
 		return false, err
 	}
 	identities, err := (&closure.Store{Work: j.work, Keys: j.keys, Run: j.h.Run}).NewWriter()
@@ -200,22 +200,28 @@ func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry
 	return out
 }
 
-// seed puts the requests' own identifiers into the closure.
-func (j *job) seed() error {
+// seed begins the closure: with the requests' own identifiers, and with what was
+// erased before.
+func (j *job) seed(ctx context.Context) error {
 	j.closure = closure.New(closure.Limits{Depth: maxDepth, FanOut: maxFanOut}, func(account string, link pipeline.Link) string {
 		return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
 	})
 	for _, c := range j.claimed {
-		for i, id := range c.Request.Identifiers {
-			canon, err := identity.Normalise(id.Kind, id.Value, j.cfg.Policy.DefaultRegion)
-			if err != nil {
-				return fmt.Errorf("request %s: identifiers[%d] of kind %s: %w; cancel it and submit a right one", c.Request.Ref(), i, id.Kind, err)
-			}
-			j.closure.Seed(c.Request, id, canon)
+		if err := j.ask(j.closure, c.Request); err != nil {
+			return err
 		}
 	}
-	for i, n := range j.recall.past.Needles {
-		j.closure.Recall(n, j.recall.past.Asks[i])
+	return j.recallInto(ctx, j.closure)
+}
+
+// ask puts a request's own identifiers into the closure.
+func (j *job) ask(c *closure.Closure, r *pipeline.Request) error {
+	for i, id := range r.Identifiers {
+		canon, err := identity.Normalise(id.Kind, id.Value, j.cfg.Policy.DefaultRegion)
+		if err != nil {
+			return fmt.Errorf("request %s: identifiers[%d] of kind %s: %w; cancel it and submit a right one", r.Ref(), i, id.Kind, err)
+		}
+		c.Seed(r, id, canon)
 	}
 	return nil
 }

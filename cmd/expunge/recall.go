@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/closure"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/ledger"
@@ -33,6 +35,7 @@ type recall struct {
 
 	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests that were answered before
 	events []reopening
+	lost   int // erasures whose link ids nobody knows any more
 }
 
 // reopening is how an answered request stands since something of it was found again.
@@ -103,8 +106,39 @@ func (j *job) gather(ctx context.Context) error {
 			delete(past.Covered, c.Request.Ref()) // it is searched for anew, up to a cut-off of its own
 		}
 	}
-	if n := len(past.Stale); n > 0 {
-		j.log.Warn("what was erased before cannot all be known again: its tokens are of another version of the program or another catalog key", "files", n, "such_as", past.Stale[0])
+	return nil
+}
+
+// recallInto adds what was erased before to what the first round looks for. Where the
+// ledger's tokens are of another version of the program, or of another catalog key, the
+// identities are searched for that the run has kept, or at least those of the request.
+func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
+	past := j.recall.past
+	stale := map[string][]pipeline.RequestRef{} // by run
+	for _, s := range past.Stale {
+		stale[s.Run] = append(stale[s.Run], s.Request)
+		if e := j.recall.ended[s.Request]; e != nil {
+			if err := j.ask(c, e.Request); err != nil {
+				j.log.Warn("what was erased for a request cannot be known again", "request", s.Request.String(), "err", err)
+			}
+		}
+	}
+	for i, n := range past.Needles {
+		c.Recall(n, past.Asks[i])
+	}
+	for _, run := range slices.Sorted(maps.Keys(stale)) {
+		store := &closure.Store{Work: j.work, Keys: j.keys, Run: run}
+		needles, asks, err := store.Read(ctx, func(ref pipeline.RequestRef) bool { return slices.Contains(stale[run], ref) })
+		if errors.Is(err, connectors.ErrNotFound) { // purged
+			j.recall.lost += len(stale[run])
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, n := range needles {
+			c.Recall(n, asks[i])
+		}
 	}
 	return nil
 }
@@ -112,8 +146,9 @@ func (j *job) gather(ctx context.Context) error {
 // follow says in the report of which answered requests something was found again, and
 // where they stand now.
 func (j *job) follow(r *report.Report) {
-	for _, name := range j.recall.past.Stale {
-		r.Limits = append(r.Limits, name+": what was erased cannot be known again by it: it was written by another version of the program, or under another catalog key")
+	if n := j.recall.lost; n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("of %s what was erased is known again by the request's own identifiers alone: it was written down by another version of the program, or under another catalog key, "+
+			"and the link ids that were followed are purged", plural(int64(n), "erasure", "erasures")))
 	}
 	r.Answered = int64(len(j.recall.ended))
 	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.met), pipeline.RequestRef.Compare) {

@@ -68,11 +68,16 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
 
-// Recall adds what the ledger remembers to the first round, less what requests ask
-// for themselves: Seed comes first.
+// Recall adds what was searched for by earlier runs to the first round, less what
+// requests ask for themselves: Seed comes first.
 func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
 	for _, ask := range asks {
-		if !slices.ContainsFunc(c.seeds[ask.Request], func(own identity.Canon) bool { return own.Kind == n.Canon.Kind && n.Past.Is(own) }) {
+		if !slices.ContainsFunc(c.seeds[ask.Request], func(own identity.Canon) bool {
+			if n.Past != nil {
+				return own.Kind == n.Canon.Kind && n.Past.Is(own)
+			}
+			return own == n.Canon
+		}) {
 			c.add(n, ask)
 		}
 	}

@@ -18,7 +18,14 @@ type Past struct {
 	Needles []identity.Needle // each once
 	Asks    [][]pipeline.Ask  // by needle
 	Covered map[pipeline.RequestRef]*Coverage
-	Stale   []string // files whose tokens are of another tokenizer or catalog key: what they remember is not found again
+	Stale   []Stale
+}
+
+// Stale is a file whose tokens are of another tokenizer or catalog key: what it
+// remembers is not found again by it.
+type Stale struct {
+	Request pipeline.RequestRef
+	Run     string
 }
 
 // Coverage is what the deletion of a request reaches.
@@ -73,7 +80,7 @@ func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (
 				of.erased[d] = struct{}{}
 			}
 			if e.Stale {
-				p.Stale = append(p.Stale, some[i])
+				p.Stale = append(p.Stale, Stale{ref, e.Run})
 				continue
 			}
 			digests, ok := l.Keys.ByID(Purpose, e.Account, e.KeyID)
