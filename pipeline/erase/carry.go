@@ -200,7 +200,12 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 		if err != nil {
 			return o.refusal(ctx, err)
 		}
-		if o.entry.Lost = lost; !e.mayLose(lost) {
+		o.entry.Lost = lost
+		may, err := e.Journal.Spend(ctx, k.t.ID, o.ref.Version, lost, e.Lost)
+		if err != nil {
+			return err
+		}
+		if !may {
 			o.settle(journal.Blocked, fmt.Sprintf("%d records of other people stand in this version and nowhere else; approve their loss with --versions-lost", lost))
 			return nil
 		}
@@ -230,26 +235,6 @@ func (k *task) proves(version string, now connectors.Ref) bool {
 	}
 	done := &k.ops[0].entry
 	return done.Act == journal.Replace && done.State == journal.Done && done.Base == version && done.NewVersion == now.Version && done.NewETag == now.ETag
-}
-
-// mayLose takes n from the number of survivors whose loss is approved, for all
-// versions of the run together, and reports whether that many were left.
-func (e *Erase) mayLose(n int64) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.counted { // what earlier tries have lost counts, too
-		e.counted = true
-		for o := range e.Past.Outcomes {
-			if o.Act == journal.DeleteVersion && o.State == journal.Done {
-				e.spent += o.Lost
-			}
-		}
-	}
-	if n > e.Lost-e.spent {
-		return n == 0
-	}
-	e.spent += n
-	return true
 }
 
 // look finds one version of the key, and what is current.

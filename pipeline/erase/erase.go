@@ -20,7 +20,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"sync"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -53,10 +52,6 @@ type Erase struct {
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
 
 	tables tables
-
-	mu      sync.Mutex
-	counted bool  // whether spent holds what earlier tries have lost
-	spent   int64 // of Lost
 }
 
 // Window is a run of keys whose intents share a segment of the journal.
