@@ -68,7 +68,7 @@ func TestSpend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := work.Create(t.Context(), key, bytes.NewReader(bytes.Replace(body, []byte(`"records":3`), []byte(`"records":0`), 1))); err != nil {
+	if _, err := work.Create(t.Context(), key, bytes.NewReader(bytes.Replace(body, []byte(`: 3`), []byte(`: 0`), 1))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := j.Spend(t.Context(), "new", "v", 3, approved); err == nil {
