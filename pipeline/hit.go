@@ -1,5 +1,7 @@
 package pipeline
 
+import "slices"
+
 // ObjectRef is an object as outputs name it. Key never leaves the process in
 // clear where Identifying is set: outputs show Shown and the sealed URL.
 type ObjectRef struct {
@@ -54,6 +56,12 @@ func (h *Hit) Automatic() bool {
 	return h.Tier.Automatic()
 }
 
+// Late reports whether the record was reached only through records dated after the
+// request's cut-off: it is of what is new, and not erased.
+func (h *Hit) Late() bool {
+	return !slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Late })
+}
+
 // Excluded reports whether a person decided that the record is not the request's.
 // That holds whatever else is found of the same record.
 func (h *Hit) Excluded() bool { return h.Decided != nil && h.Decided.Verdict == Exclude }
@@ -71,6 +79,7 @@ type Ask struct {
 	To      *Date
 	Via     string // digest of the link id it was reached through; "" for the request's own
 	Hops    int    // links followed to reach it
+	Late    bool   `json:",omitempty"` // reached only through records dated after the request's cut-off: nothing is erased for it
 }
 
 // NoTime stands for a record without a time.
@@ -87,4 +96,5 @@ type Evidence struct {
 	Tier Tier   `json:"tier"`
 	Via  string `json:"via,omitempty"` // digest of the link id it was reached through
 	Hops int    `json:"hops,omitempty"`
+	Late bool   `json:"late,omitempty"` // reached only through records dated after the cut-off
 }

@@ -205,13 +205,29 @@ func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry
 func (j *job) seed(ctx context.Context) error {
 	j.closure = closure.New(closure.Limits{Depth: maxDepth, FanOut: maxFanOut}, func(account string, link pipeline.Link) string {
 		return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
-	})
+	}, j.cutoffs())
 	for _, c := range j.claimed {
 		if err := j.ask(j.closure, c.Request); err != nil {
 			return err
 		}
 	}
 	return j.recallInto(ctx, j.closure)
+}
+
+// cutoffs says up to when records are each deletion's.
+func (j *job) cutoffs() func(pipeline.RequestRef) int64 {
+	of := map[pipeline.RequestRef]int64{}
+	for _, c := range j.claimed {
+		if c.Request.Has(pipeline.Delete) {
+			of[c.Request.Ref()] = j.cutoff(c.Entry).UnixMilli()
+		}
+	}
+	return func(ref pipeline.RequestRef) int64 {
+		if at, ok := of[ref]; ok {
+			return at
+		}
+		return pipeline.NoTime
+	}
 }
 
 // ask puts a request's own identifiers into the closure.

@@ -131,8 +131,10 @@ func (r *recaller) remember(ctx context.Context, ref pipeline.RequestRef, cutoff
 	var needles []identity.Needle
 	var asks [][]pipeline.Ask
 	for _, i := range r.of[ref] {
-		needles = append(needles, r.needles[i])
-		asks = append(asks, slices.DeleteFunc(slices.Clone(r.asks[i]), func(a pipeline.Ask) bool { return a.Request != ref }))
+		of := slices.DeleteFunc(slices.Clone(r.asks[i]), func(a pipeline.Ask) bool { return a.Request != ref || a.Late })
+		if len(of) > 0 {
+			needles, asks = append(needles, r.needles[i]), append(asks, of)
+		}
 	}
 	h := ledger.Head{Account: ref.Account, Request: ref.String(), Run: r.run, Cutoff: cutoff, Records: count}
 	return (&ledger.Ledger{Work: r.work, Keys: r.keys}).Add(ctx, h, key, needles, asks, records)

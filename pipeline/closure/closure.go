@@ -24,10 +24,11 @@ type Limits struct {
 type Closure struct {
 	limits   Limits
 	digest   func(account string, link pipeline.Link) string // names a link id in evidence
+	cutoff   func(pipeline.RequestRef) int64                 // Unix milliseconds; what is dated later leads to nothing that is erased
 	needles  []identity.Needle                               // of the current round
 	asks     [][]pipeline.Ask
 	index    map[identity.Needle]int
-	known    map[asked]struct{}
+	known    map[asked]bool // whether it is known only through what is dated after the cut-off
 	seeds    map[pipeline.RequestRef][]identity.Canon
 	fresh    map[pipeline.RequestRef]*smallest // found in this round
 	depth    int
@@ -56,14 +57,14 @@ type Limited struct {
 	Kept    int
 }
 
-// New returns an empty closure.
-func New(l Limits, digest func(account string, link pipeline.Link) string) *Closure {
-	return &Closure{limits: l, digest: digest, known: map[asked]struct{}{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
+// New returns an empty closure. cutoff is pipeline.NoTime for a request that has none.
+func New(l Limits, digest func(account string, link pipeline.Link) string, cutoff func(pipeline.RequestRef) int64) *Closure {
+	return &Closure{limits: l, digest: digest, cutoff: cutoff, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
 }
 
 // Seed adds one of a request's own identifiers to the first round.
 func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identity.Canon) {
-	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
+	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = false
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
@@ -102,20 +103,23 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	if len(h.Links) == 0 {
 		return
 	}
-	hops := 1 << 30
+	cutoff := c.cutoff(h.Request)
+	after := cutoff != pipeline.NoTime && h.Time != pipeline.NoTime && h.Time > cutoff
+	w := way{hops: 1 << 30, late: true}
 	for _, e := range h.Why {
-		hops = min(hops, e.Hops)
+		w.hops, w.late = min(w.hops, e.Hops), w.late && (e.Late || after)
 	}
+	w.hops++
 	of := c.fresh[h.Request]
 	for _, link := range h.Links {
-		if _, old := c.known[newAsked(h.Request, link)]; old {
+		if late, old := c.known[newAsked(h.Request, link)]; old && (w.late || !late) {
 			continue
 		}
 		if of == nil {
-			of = &smallest{limit: c.limits.FanOut, hops: map[pipeline.Link]int{}}
+			of = &smallest{limit: c.limits.FanOut, ways: map[pipeline.Link]way{}}
 			c.fresh[h.Request] = of
 		}
-		of.add(link, hops+1)
+		of.add(link, w)
 	}
 }
 
@@ -138,9 +142,9 @@ func (c *Closure) Next() bool {
 			c.Limited = append(c.Limited, Limited{Request: ref, Round: c.depth + 1, Found: found, Kept: len(kept)})
 		}
 		for _, link := range kept {
-			c.known[newAsked(ref, link)] = struct{}{}
+			c.known[newAsked(ref, link)] = of.ways[link].late
 			c.LinksAll++
-			ask := pipeline.Ask{Request: ref, Via: c.digest(ref.Account, link), Hops: of.hops[link]}
+			ask := pipeline.Ask{Request: ref, Via: c.digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late}
 			c.add(identity.Needle{Account: ref.Account, Canon: identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}, Tier: pipeline.Linked}, ask)
 		}
 	}

@@ -40,7 +40,7 @@ func seen(c *Closure) map[string]int {
 // TestWalk follows links until nothing is new: once each, by the fewest hops, and
 // never from one account to another.
 func TestWalk(t *testing.T) {
-	c := New(Limits{Depth: 8, FanOut: 100}, digest)
+	c := New(Limits{Depth: 8, FanOut: 100}, digest, never)
 	other := pipeline.RequestRef{Account: "beta", ID: "R-1"}
 	for _, ref := range []pipeline.RequestRef{consumer, other} {
 		id := pipeline.Identifier{Kind: pipeline.Call, Value: "own"}
@@ -67,6 +67,44 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// never is a cut-off that no record is after.
+func never(pipeline.RequestRef) int64 { return pipeline.NoTime }
+
+// TestLate: what is reached only through records dated after the cut-off is marked, on
+// and on; a way through one that is not takes the mark away, then or later.
+func TestLate(t *testing.T) {
+	c := New(Limits{Depth: 8, FanOut: 100}, digest, func(pipeline.RequestRef) int64 { return 1000 })
+	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Phone, Value: "1"})
+	at := func(when int64, late bool, links ...string) *pipeline.Hit {
+		h := hit(consumer, 0, links...)
+		h.Time, h.Why = when, []pipeline.Evidence{{Late: late}}
+		return h
+	}
+	for i, round := range []struct {
+		hits []*pipeline.Hit
+		want map[string]bool // whether it is late
+	}{
+		{[]*pipeline.Hit{at(1001, false, "new", "both"), at(1000, false, "both", "old"), at(pipeline.NoTime, false, "undated")},
+			map[string]bool{"new": true, "both": false, "old": false, "undated": false}},
+		{[]*pipeline.Hit{at(pipeline.NoTime, true, "of new", "old"), at(5, true, "of new too")}, map[string]bool{"of new": true, "of new too": true}},
+		{[]*pipeline.Hit{at(5, false, "of new", "new"), at(1001, false, "both")}, map[string]bool{"of new": false, "new": false}},
+		{[]*pipeline.Hit{at(5, false, "of new", "new"), at(2000, true, "new")}, map[string]bool{}},
+	} {
+		for _, h := range round.hits {
+			c.Hit(h)
+		}
+		c.Next()
+		got := map[string]bool{}
+		needles, asks := c.Round()
+		for i, n := range needles {
+			got[n.Canon.Value.Reveal()] = asks[i][0].Late
+		}
+		if !reflect.DeepEqual(got, round.want) {
+			t.Errorf("round %d: %v, want %v", i+2, got, round.want)
+		}
+	}
+}
+
 // TestLimits: of too many link ids the first in order are kept, whatever the order
 // of the work, and memory holds no more than those; each limit is reported.
 func TestLimits(t *testing.T) {
@@ -82,12 +120,12 @@ func TestLimits(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(5, 6))
 	for try := range 5 {
-		c := New(Limits{Depth: 1, FanOut: fanOut}, digest)
+		c := New(Limits{Depth: 1, FanOut: fanOut}, digest, never)
 		rng.Shuffle(found, func(i, j int) { values[i], values[j] = values[j], values[i] })
 		for _, v := range values {
 			c.Hit(hit(consumer, 4, v)) // at first by a longer way
 			c.Hit(hit(consumer, 0, v))
-			if n := len(c.fresh[consumer].hops); n > fanOut || n != len(c.fresh[consumer].heap) {
+			if n := len(c.fresh[consumer].ways); n > fanOut || n != len(c.fresh[consumer].heap) {
 				t.Fatalf("%d link ids are kept", n)
 			}
 		}

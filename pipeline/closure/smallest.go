@@ -9,19 +9,25 @@ import (
 )
 
 // smallest keeps the first limit link ids, in their order, of any number that are
-// added, and by how few hops each was reached. A link id that was pushed out stays
+// added, and how each was reached. A link id that was pushed out stays
 // out, since those that are kept only get smaller: so what is kept does not hang on
 // the order of adding.
 type smallest struct {
 	limit int
 	more  bool // some were pushed out, or never taken
-	hops  map[pipeline.Link]int
-	heap  links // of the keys of hops: the last one in order on top
+	ways  map[pipeline.Link]way
+	heap  links // of the keys of ways: the last one in order on top
 }
 
-func (s *smallest) add(link pipeline.Link, hops int) {
-	if old, ok := s.hops[link]; ok {
-		s.hops[link] = min(old, hops)
+// way is how a link id was reached.
+type way struct {
+	hops int
+	late bool // only through what is dated after the request's cut-off
+}
+
+func (s *smallest) add(link pipeline.Link, w way) {
+	if old, ok := s.ways[link]; ok {
+		s.ways[link] = way{min(old.hops, w.hops), old.late && w.late}
 		return
 	}
 	if len(s.heap) >= s.limit {
@@ -29,13 +35,13 @@ func (s *smallest) add(link pipeline.Link, hops int) {
 		if s.limit == 0 || compare(link, s.heap[0]) > 0 {
 			return
 		}
-		delete(s.hops, s.heap[0])
-		s.hops[link] = hops
+		delete(s.ways, s.heap[0])
+		s.ways[link] = w
 		s.heap[0] = link
 		heap.Fix(&s.heap, 0)
 		return
 	}
-	s.hops[link] = hops
+	s.ways[link] = w
 	heap.Push(&s.heap, link)
 }
 

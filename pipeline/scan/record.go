@@ -129,7 +129,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if past != nil && when != pipeline.NoTime && when > past.Cutoff {
 				continue
 			}
-			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops}
+			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			if rec.Suspect {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
 			}

@@ -50,7 +50,7 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 			into, anyExcluded = excluded, true
 		} else if !f.Automatic() {
 			into = review
-		} else if cutoff, ok := in.Deletes[f.Request]; !ok || !cutoff.IsZero() && f.Time > cutoff.UnixMilli() {
+		} else if cutoff, ok := in.Deletes[f.Request]; !ok || f.Late() && f.Decided == nil || !cutoff.IsZero() && f.Time > cutoff.UnixMilli() {
 			continue
 		}
 		row, err := m.Make(&f.Hit, f.At)
