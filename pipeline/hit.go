@@ -27,8 +27,9 @@ type Hit struct {
 	Time    int64      `json:"time"`             // of the record, Unix milliseconds; NoTime where it has none
 	Tier    Tier       `json:"tier"`             // the surest of Why
 	Why     []Evidence `json:"why"`
-	Links   []Link     `json:"links,omitempty"` // link ids in the record: the next round's identifiers
-	Base    int64      `json:"base,omitempty"`  // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
+	Links   []Link     `json:"links,omitempty"`  // link ids in the record: the next round's identifiers
+	Direct  []Link     `json:"direct,omitempty"` // phones, addresses and users in the consumer's fields of the record
+	Base    int64      `json:"base,omitempty"`   // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
 
 	Decided *Decided `json:"decided,omitempty"` // nil: nobody has decided on it
 }
@@ -66,7 +67,8 @@ func (h *Hit) Late() bool {
 // That holds whatever else is found of the same record.
 func (h *Hit) Excluded() bool { return h.Decided != nil && h.Decided.Verdict == Exclude }
 
-// Link is a link id in canonical form. Hits with links are only ever stored sealed.
+// Link is a link id, or a direct identifier, in canonical form. Hits with links are
+// only ever stored sealed.
 type Link struct {
 	Kind  Kind   `json:"kind"`
 	Value string `json:"value"`
@@ -80,6 +82,7 @@ type Ask struct {
 	Via     string // digest of the link id it was reached through; "" for the request's own
 	Hops    int    // links followed to reach it
 	Late    bool   `json:",omitempty"` // reached only through records dated after the request's cut-off: nothing is erased for it
+	Shared  bool   `json:",omitempty"` // a link id that stands beside another person, too: what only it leads to is for review
 }
 
 // NoTime stands for a record without a time.

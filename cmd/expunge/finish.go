@@ -22,7 +22,7 @@ import (
 // says where each request stands now.
 func (j *job) finish(ctx context.Context) (bool, error) {
 	j.watch.begin("gather")
-	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary))
+	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary), j.closure.Judge)
 	if err != nil {
 		return false, err
 	}

@@ -115,9 +115,6 @@ func (j *job) do(ctx context.Context) (bool, error) {
 		if err := j.round(ctx, round); err != nil {
 			return false, err
 		}
-		if err := identities.Add(j.closure.Round()); err != nil {
-			return false, err
-		}
 		if round == 1 {
 			j.watch.begin("catalog")
 			if err := j.learn(ctx); err != nil {
@@ -125,17 +122,26 @@ func (j *job) do(ctx context.Context) (bool, error) {
 			}
 		}
 		j.watch.begin("links")
-		for f, err := range j.results.Hits(ctx, round, nil) {
-			if err != nil {
-				return false, err
+		for _, do := range []func(*pipeline.Hit){j.closure.Meet, j.closure.Hit} {
+			for f, err := range j.results.Hits(ctx, round, nil) {
+				if err != nil {
+					return false, err
+				}
+				do(&f.Hit)
 			}
-			j.closure.Hit(&f.Hit)
+			j.closure.Met()
+		}
+		if err := identities.Add(j.closure.Round()); err != nil {
+			return false, err
 		}
 		if !j.closure.Next() {
 			break
 		}
 	}
 	if err := j.fence(ctx); err != nil {
+		return false, err
+	}
+	if err := identities.AddBeside(j.closure.Beside()); err != nil {
 		return false, err
 	}
 	if err := identities.Store(ctx); err != nil {
@@ -203,15 +209,30 @@ func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry
 // seed begins the closure: with the requests' own identifiers, and with what was
 // erased before.
 func (j *job) seed(ctx context.Context) error {
-	j.closure = closure.New(closure.Limits{Depth: maxDepth, FanOut: maxFanOut}, func(account string, link pipeline.Link) string {
-		return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
-	}, j.cutoffs())
+	j.closure = closure.New(closure.Options{
+		Limits: closure.Limits{Depth: maxDepth, FanOut: maxFanOut},
+		Digest: func(account string, link pipeline.Link) string {
+			return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
+		},
+		Cutoff: j.cutoffs(), Business: j.business(),
+	})
 	for _, c := range j.claimed {
 		if err := j.ask(j.closure, c.Request); err != nil {
 			return err
 		}
 	}
 	return j.recallInto(ctx, j.closure)
+}
+
+// business says which direct identifiers are the accounts' own.
+func (j *job) business() func(account string, direct pipeline.Link) bool {
+	own := map[string]map[pipeline.Secret]bool{}
+	for i := range j.cfg.Accounts {
+		own[j.cfg.Accounts[i].Name] = numbers(&j.cfg.Accounts[i], j.cfg.Policy.DefaultRegion)
+	}
+	return func(account string, direct pipeline.Link) bool {
+		return direct.Kind == pipeline.Phone && own[account][pipeline.Secret(direct.Value)]
+	}
 }
 
 // cutoffs says up to when records are each deletion's.

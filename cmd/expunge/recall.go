@@ -126,6 +126,11 @@ func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
 	for i, n := range past.Needles {
 		c.Recall(n, past.Asks[i])
 	}
+	for ref, of := range past.Beside {
+		for _, n := range of {
+			c.Known(ref, n)
+		}
+	}
 	for _, run := range slices.Sorted(maps.Keys(stale)) {
 		store := &closure.Store{Work: j.work, Keys: j.keys, Run: run}
 		needles, asks, err := store.Read(ctx, func(ref pipeline.RequestRef) bool { return slices.Contains(stale[run], ref) })

@@ -93,6 +93,7 @@ type recaller struct {
 	needles []identity.Needle
 	asks    [][]pipeline.Ask
 	of      map[pipeline.RequestRef][]int // needles
+	beside  map[pipeline.RequestRef][]pipeline.Link
 }
 
 func (a *app) recaller(run string) *recaller { return &recaller{app: a, run: run} }
@@ -102,8 +103,13 @@ func (r *recaller) read(ctx context.Context) (err error) {
 		return nil
 	}
 	identities := &closure.Store{Work: r.work, Keys: r.keys, Run: r.run}
-	if r.needles, r.asks, err = identities.Read(ctx, func(pipeline.RequestRef) bool { return true }); err != nil {
+	var beside []closure.Beside
+	if r.needles, r.asks, beside, err = identities.ReadAll(ctx, func(pipeline.RequestRef) bool { return true }); err != nil {
 		return err
+	}
+	r.beside = map[pipeline.RequestRef][]pipeline.Link{}
+	for _, b := range beside {
+		r.beside[b.Request] = append(r.beside[b.Request], b.Direct)
 	}
 	r.of = map[pipeline.RequestRef][]int{}
 	for i, asks := range r.asks {
@@ -137,5 +143,5 @@ func (r *recaller) remember(ctx context.Context, ref pipeline.RequestRef, cutoff
 		}
 	}
 	h := ledger.Head{Account: ref.Account, Request: ref.String(), Run: r.run, Cutoff: cutoff, Records: count}
-	return (&ledger.Ledger{Work: r.work, Keys: r.keys}).Add(ctx, h, key, needles, asks, records)
+	return (&ledger.Ledger{Work: r.work, Keys: r.keys}).Add(ctx, h, key, needles, asks, r.beside[ref], records)
 }

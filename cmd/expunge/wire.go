@@ -152,16 +152,23 @@ func (a *app) names(stores map[string]connectors.Store) *naming.Names {
 	return n
 }
 
+// numbers are the account's own, in canonical form.
+func numbers(acc *config.Account, region string) map[pipeline.Secret]bool {
+	out := map[pipeline.Secret]bool{}
+	for _, number := range acc.BusinessNumbers {
+		if c, err := identity.Normalise(pipeline.Phone, pipeline.Secret(number), region); err == nil {
+			out[c.Value] = true
+		}
+	}
+	return out
+}
+
 // check reports whether an identifier of a request can be looked for.
 func (a *app) check(account string) func(kind pipeline.Kind, value pipeline.Secret) error {
 	region := a.cfg.Policy.DefaultRegion
-	business := map[pipeline.Secret]bool{}
+	var business map[pipeline.Secret]bool
 	if acc, ok := a.cfg.Account(account); ok {
-		for _, number := range acc.BusinessNumbers {
-			if c, err := identity.Normalise(pipeline.Phone, pipeline.Secret(number), region); err == nil {
-				business[c.Value] = true
-			}
-		}
+		business = numbers(&acc, region)
 	}
 	return func(kind pipeline.Kind, value pipeline.Secret) error {
 		c, err := identity.Normalise(kind, value, region)

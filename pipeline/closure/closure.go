@@ -1,6 +1,10 @@
 // Package closure grows the identities of requests over link ids, round by round:
 // a call id in a consumer's call leads to its recording, the recording's id to the
 // audio, and so on until a round brings nothing new. It never leaves an account.
+//
+// A link id that stands beside a direct identifier of somebody else (a phone, an
+// address, a user id) is shared: a household's landline, a switchboard, a browser that
+// two people use. The walk stops there, and what only it leads to is for review.
 package closure
 
 import (
@@ -20,20 +24,49 @@ type Limits struct {
 	FanOut int // new link ids of one request in one round
 }
 
+// Options say what a closure knows of the world.
+type Options struct {
+	Limits
+	Digest func(account string, link pipeline.Link) string // names a link id in evidence
+
+	// Cutoff is up to when records are a deletion's, in Unix milliseconds; pipeline.NoTime
+	// for a request that has none. What is dated later leads to nothing that is erased.
+	Cutoff func(pipeline.RequestRef) int64
+
+	// Business reports whether a direct identifier is the account's own.
+	Business func(account string, direct pipeline.Link) bool
+}
+
 // Closure is what each request asks for so far.
 type Closure struct {
-	limits   Limits
-	digest   func(account string, link pipeline.Link) string // names a link id in evidence
-	cutoff   func(pipeline.RequestRef) int64                 // Unix milliseconds; what is dated later leads to nothing that is erased
-	needles  []identity.Needle                               // of the current round
+	o        Options
+	needles  []identity.Needle // of the current round
 	asks     [][]pipeline.Ask
 	index    map[identity.Needle]int
 	known    map[asked]bool // whether it is known only through what is dated after the cut-off
 	seeds    map[pipeline.RequestRef][]identity.Canon
+	past     map[pipeline.RequestRef][]identity.Needle // direct identifiers that earlier runs knew, without their values
+	own      map[asked]struct{}                        // direct identifiers of the consumers
+	beside   []Beside                                  // the same, but those that are asked for
+	others   map[through]map[asked]struct{}            // direct identifiers that nobody knows as the consumer's, by the link ids beside them
+	shared   map[through]struct{}
 	fresh    map[pipeline.RequestRef]*smallest // found in this round
 	depth    int
 	Limited  []Limited
 	LinksAll int // link ids followed, over all requests
+}
+
+// through is a link id of a request, by its digest in evidence.
+type through struct {
+	request pipeline.RequestRef
+	via     string
+}
+
+// Beside is a direct identifier that stands beside a consumer's own. It is not
+// searched for, but it is known as the consumer's.
+type Beside struct {
+	Request pipeline.RequestRef
+	Direct  pipeline.Link
 }
 
 // asked is a digest of a request and a link id: what was asked before is kept for
@@ -57,15 +90,20 @@ type Limited struct {
 	Kept    int
 }
 
-// New returns an empty closure. cutoff is pipeline.NoTime for a request that has none.
-func New(l Limits, digest func(account string, link pipeline.Link) string, cutoff func(pipeline.RequestRef) int64) *Closure {
-	return &Closure{limits: l, digest: digest, cutoff: cutoff, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{}}
+// New returns an empty closure.
+func New(o Options) *Closure {
+	return &Closure{
+		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
+		own: map[asked]struct{}{}, others: map[through]map[asked]struct{}{}, shared: map[through]struct{}{},
+		index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
+	}
 }
 
 // Seed adds one of a request's own identifiers to the first round.
 func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identity.Canon) {
 	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = false
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
+	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
 
@@ -81,7 +119,28 @@ func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
 		}) {
 			c.add(n, ask)
 		}
+		if ask.Shared { // for good: that the other person's records are gone makes it nobody's own
+			c.shared[through{ask.Request, ask.Via}] = struct{}{}
+		}
+		if ask.Via == "" && n.Past != nil {
+			c.past[ask.Request] = append(c.past[ask.Request], n)
+		}
 	}
+}
+
+// Known adds a direct identifier that an earlier run knew as the consumer's, without
+// its value. It is not searched for.
+func (c *Closure) Known(ref pipeline.RequestRef, n identity.Needle) {
+	c.past[ref] = append(c.past[ref], n)
+}
+
+// sameDirect is one for all writings of a direct identifier.
+func sameDirect(ref pipeline.RequestRef, l pipeline.Link) asked {
+	if l.Kind == pipeline.Email {
+		l.Value = identity.Mailbox(l.Value)
+	}
+	l.Kind += " direct"
+	return newAsked(ref, l)
 }
 
 func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
@@ -97,13 +156,91 @@ func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
 // Round returns what the current round looks for, and for whom.
 func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needles, c.asks }
 
+// Meet takes the direct identifiers of a hit of the current round. All hits of a round
+// are met before the first is given to Hit.
+func (c *Closure) Meet(h *pipeline.Hit) {
+	if len(h.Direct) == 0 || !h.Automatic() {
+		return
+	}
+	direct := slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Via == "" && (e.Tier.Automatic() || h.Decided != nil) })
+	for _, d := range h.Direct {
+		is := sameDirect(h.Request, d)
+		if _, own := c.own[is]; own {
+			continue
+		}
+		if direct {
+			c.own[is] = struct{}{}
+			c.beside = append(c.beside, Beside{h.Request, d})
+			continue
+		}
+		if c.o.Business(h.Request.Account, d) || slices.ContainsFunc(c.past[h.Request], func(n identity.Needle) bool {
+			return n.Canon.Kind == d.Kind && n.Past.Is(identity.Canon{Kind: d.Kind, Value: pipeline.Secret(d.Value)})
+		}) {
+			continue
+		}
+		for _, e := range h.Why {
+			if e.Via == "" || !e.Tier.Automatic() {
+				continue
+			}
+			t := through{h.Request, e.Via}
+			if c.others[t] == nil {
+				c.others[t] = map[asked]struct{}{}
+			}
+			c.others[t][is] = struct{}{}
+		}
+	}
+}
+
+// Met ends the hits that are met: what stands beside somebody else is shared.
+func (c *Closure) Met() {
+	for t, others := range c.others {
+		for is := range others {
+			if _, own := c.own[is]; !own {
+				c.shared[t] = struct{}{}
+				break
+			}
+		}
+	}
+	clear(c.others)
+	for i := range c.asks {
+		for k := range c.asks[i] {
+			ask := &c.asks[i][k]
+			_, ask.Shared = c.shared[through{ask.Request, ask.Via}]
+		}
+	}
+}
+
+// Beside are the direct identifiers that are known as consumers' without being asked
+// for, in the order in which they were met.
+func (c *Closure) Beside() []Beside { return c.beside }
+
+// Judge leaves to a person what only shared link ids lead to.
+func (c *Closure) Judge(h *pipeline.Hit) {
+	if len(c.shared) == 0 {
+		return
+	}
+	h.Tier = pipeline.Review
+	for i := range h.Why {
+		e := &h.Why[i]
+		if _, shared := c.shared[through{h.Request, e.Via}]; shared && e.Tier.Automatic() {
+			e.Tier, e.Rule = pipeline.Review, e.Rule+".shared"
+		}
+		if e.Tier.Surer(h.Tier) {
+			h.Tier = e.Tier
+		}
+	}
+}
+
 // Hit takes the link ids of a hit of the current round. Of each request it keeps
 // the first FanOut in order, whatever the order in which they are found.
 func (c *Closure) Hit(h *pipeline.Hit) {
 	if len(h.Links) == 0 {
 		return
 	}
-	cutoff := c.cutoff(h.Request)
+	if c.Judge(h); !h.Automatic() {
+		return
+	}
+	cutoff := c.o.Cutoff(h.Request)
 	after := cutoff != pipeline.NoTime && h.Time != pipeline.NoTime && h.Time > cutoff
 	w := way{hops: 1 << 30, late: true}
 	for _, e := range h.Why {
@@ -116,7 +253,7 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 			continue
 		}
 		if of == nil {
-			of = &smallest{limit: c.limits.FanOut, ways: map[pipeline.Link]way{}}
+			of = &smallest{limit: c.o.FanOut, ways: map[pipeline.Link]way{}}
 			c.fresh[h.Request] = of
 		}
 		of.add(link, w)
@@ -135,7 +272,7 @@ func (c *Closure) Next() bool {
 		if of.more {
 			found++
 		}
-		if c.depth > c.limits.Depth {
+		if c.depth > c.o.Depth {
 			kept = nil
 		}
 		if len(kept) < found {
@@ -144,7 +281,7 @@ func (c *Closure) Next() bool {
 		for _, link := range kept {
 			c.known[newAsked(ref, link)] = of.ways[link].late
 			c.LinksAll++
-			ask := pipeline.Ask{Request: ref, Via: c.digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late}
+			ask := pipeline.Ask{Request: ref, Via: c.o.Digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late}
 			c.add(identity.Needle{Account: ref.Account, Canon: identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}, Tier: pipeline.Linked}, ask)
 		}
 	}

@@ -18,7 +18,7 @@ func digest(account string, l pipeline.Link) string {
 }
 
 func hit(ref pipeline.RequestRef, hops int, links ...string) *pipeline.Hit {
-	h := &pipeline.Hit{Request: ref, Why: []pipeline.Evidence{{Hops: hops}}}
+	h := &pipeline.Hit{Request: ref, Tier: pipeline.Linked, Why: []pipeline.Evidence{{Hops: hops}}}
 	for _, l := range links {
 		h.Links = append(h.Links, pipeline.Link{Kind: pipeline.Call, Value: l})
 	}
@@ -40,7 +40,7 @@ func seen(c *Closure) map[string]int {
 // TestWalk follows links until nothing is new: once each, by the fewest hops, and
 // never from one account to another.
 func TestWalk(t *testing.T) {
-	c := New(Limits{Depth: 8, FanOut: 100}, digest, never)
+	c := New(options(8, 100))
 	other := pipeline.RequestRef{Account: "beta", ID: "R-1"}
 	for _, ref := range []pipeline.RequestRef{consumer, other} {
 		id := pipeline.Identifier{Kind: pipeline.Call, Value: "own"}
@@ -67,13 +67,21 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// never is a cut-off that no record is after.
-func never(pipeline.RequestRef) int64 { return pipeline.NoTime }
+// options are those of requests without a cut-off.
+func options(depth, fanOut int) Options {
+	return Options{
+		Limits: Limits{Depth: depth, FanOut: fanOut}, Digest: digest,
+		Cutoff:   func(pipeline.RequestRef) int64 { return pipeline.NoTime },
+		Business: func(string, pipeline.Link) bool { return false },
+	}
+}
 
 // TestLate: what is reached only through records dated after the cut-off is marked, on
 // and on; a way through one that is not takes the mark away, then or later.
 func TestLate(t *testing.T) {
-	c := New(Limits{Depth: 8, FanOut: 100}, digest, func(pipeline.RequestRef) int64 { return 1000 })
+	o := options(8, 100)
+	o.Cutoff = func(pipeline.RequestRef) int64 { return 1000 }
+	c := New(o)
 	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Phone, Value: "1"})
 	at := func(when int64, late bool, links ...string) *pipeline.Hit {
 		h := hit(consumer, 0, links...)
@@ -105,6 +113,57 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestShared: a link id that stands beside somebody else's direct identifier is not
+// followed, and what only it leads to is for review; one beside what is the consumer's
+// own, or the business's, is.
+func TestShared(t *testing.T) {
+	o := options(8, 100)
+	o.Business = func(_ string, d pipeline.Link) bool { return d.Value == "15550100" }
+	c := New(o)
+	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Phone, Value: "15550123"})
+	phone := func(v string) pipeline.Link { return pipeline.Link{Kind: pipeline.Phone, Value: v} }
+	mail := func(v string) pipeline.Link { return pipeline.Link{Kind: pipeline.Email, Value: v} }
+	met := func(via, link string, direct ...pipeline.Link) *pipeline.Hit {
+		h := hit(consumer, 0, link)
+		h.Direct, h.Why = direct, []pipeline.Evidence{{Tier: pipeline.Linked, Rule: "id", Via: via}}
+		return h
+	}
+	round := func(want map[string]int, hits ...*pipeline.Hit) {
+		t.Helper()
+		for _, h := range hits {
+			c.Meet(h)
+		}
+		c.Met()
+		for _, h := range hits {
+			c.Hit(h)
+		}
+		c.Next()
+		if got := seen(c); !reflect.DeepEqual(got, want) {
+			t.Errorf("looks for %v, want %v", got, want)
+		}
+	}
+	own := met("", "browser", phone("15550123"), mail("ann.lee@gmail.com"))
+	other := met("", "call", phone("15550123"))
+	round(map[string]int{"acme/R-1 browser": 1, "acme/R-1 call": 1}, other, own)
+
+	browser, call := digest("acme", pipeline.Link{Kind: pipeline.Call, Value: "browser"}), digest("acme", pipeline.Link{Kind: pipeline.Call, Value: "call"})
+	his := met(browser, "his", mail("bob@example.com"))
+	hers := met(browser, "hers", mail("Annlee+x@gmail.com"), phone("15550100"))
+	nobodys := met(browser, "nobody's")
+	both := met(browser, "both")
+	both.Why = append(both.Why, pipeline.Evidence{Tier: pipeline.Linked, Rule: "id", Via: call})
+	of := met(call, "of call", mail("annlee@gmail.com"), phone("15550100"))
+	round(map[string]int{"acme/R-1 both": 1, "acme/R-1 of call": 1}, nobodys, hers, of, his, both)
+	for h, want := range map[*pipeline.Hit]pipeline.Tier{own: pipeline.Linked, his: pipeline.Review, hers: pipeline.Review, nobodys: pipeline.Review, both: pipeline.Linked, of: pipeline.Linked} {
+		if c.Judge(h); h.Tier != want {
+			t.Errorf("%v is %s, want %s", h.Links, h.Tier, want)
+		}
+	}
+	if !reflect.DeepEqual(c.Beside(), []Beside{{consumer, mail("ann.lee@gmail.com")}}) {
+		t.Errorf("beside her own stands %v", c.Beside())
+	}
+}
+
 // TestLimits: of too many link ids the first in order are kept, whatever the order
 // of the work, and memory holds no more than those; each limit is reported.
 func TestLimits(t *testing.T) {
@@ -120,7 +179,7 @@ func TestLimits(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(5, 6))
 	for try := range 5 {
-		c := New(Limits{Depth: 1, FanOut: fanOut}, digest, never)
+		c := New(options(1, fanOut))
 		rng.Shuffle(found, func(i, j int) { values[i], values[j] = values[j], values[i] })
 		for _, v := range values {
 			c.Hit(hit(consumer, 4, v)) // at first by a longer way

@@ -41,7 +41,8 @@ type known struct {
 	Agent   bool           `json:"g,omitempty"`
 	Asks    []pipeline.Ask `json:"q"`
 
-	Past *past `json:"p,omitempty"` // of what the ledger remembers without its value
+	Past   *past `json:"p,omitempty"` // of what the ledger remembers without its value
+	Beside bool  `json:"b,omitempty"` // known as the consumer's, and not searched for
 }
 
 type past struct {
@@ -92,6 +93,20 @@ func (w *Writer) Add(needles []identity.Needle, asks [][]pipeline.Ask) error {
 	return nil
 }
 
+// AddBeside takes what is known of consumers beside what was looked for.
+func (w *Writer) AddBeside(beside []Beside) error {
+	for _, b := range beside {
+		rec, err := json.Marshal(known{Account: b.Request.Account, Kind: b.Direct.Kind, Value: b.Direct.Value, Asks: []pipeline.Ask{{Request: b.Request}}, Beside: true})
+		if err != nil {
+			return fmt.Errorf("keep identities: %w", err)
+		}
+		if err := w.w.Write(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Store writes the file. A run that was killed and resumed walks the same way, so
 // what is there already is the same.
 func (w *Writer) Store(ctx context.Context) error {
@@ -106,28 +121,34 @@ func (w *Writer) Store(ctx context.Context) error {
 
 // Read reads what the requests of keep asked for.
 func (s *Store) Read(ctx context.Context, keep func(pipeline.RequestRef) bool) (needles []identity.Needle, asks [][]pipeline.Ask, err error) {
+	needles, asks, _, err = s.ReadAll(ctx, keep)
+	return needles, asks, err
+}
+
+// ReadAll reads what is known of the consumers beside that, too.
+func (s *Store) ReadAll(ctx context.Context, keep func(pipeline.RequestRef) bool) (needles []identity.Needle, asks [][]pipeline.Ask, beside []Beside, err error) {
 	body, err := s.Work.Open(ctx, connectors.Ref{Key: s.Key()}, connectors.All)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open identities of run %s: %w", s.Run, err)
+		return nil, nil, nil, fmt.Errorf("open identities of run %s: %w", s.Run, err)
 	}
 	defer body.Close()
 	box := &spool.Box{Keys: s.Keys, Purpose: "identities"}
 	r, err := spool.NewReader(body, box.File(s.Key()))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer r.Close()
 	for {
 		rec, err := r.Next()
 		if err == io.EOF {
-			return needles, asks, nil
+			return needles, asks, beside, nil
 		}
 		var k known
 		if err == nil {
 			err = json.Unmarshal(rec, &k)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("read identities of run %s: %w", s.Run, err)
+			return nil, nil, nil, fmt.Errorf("read identities of run %s: %w", s.Run, err)
 		}
 		var of []pipeline.Ask
 		for _, ask := range k.Asks {
@@ -138,6 +159,10 @@ func (s *Store) Read(ctx context.Context, keep func(pipeline.RequestRef) bool) (
 		if len(of) == 0 {
 			continue
 		}
+		if k.Beside {
+			beside = append(beside, Beside{of[0].Request, pipeline.Link{Kind: k.Kind, Value: k.Value}})
+			continue
+		}
 		n := identity.Needle{
 			Account: k.Account, Tier: k.Tier, Agent: k.Agent,
 			Canon: identity.Canon{Kind: k.Kind, Value: pipeline.Secret(k.Value), Ext: pipeline.Secret(k.Ext), Doubt: k.Doubt},
@@ -145,7 +170,7 @@ func (s *Store) Read(ctx context.Context, keep func(pipeline.RequestRef) bool) (
 		if k.Past != nil {
 			digests, ok := s.Keys.ByID(ledger.Purpose, k.Account, k.Past.KeyID)
 			if !ok {
-				return nil, nil, fmt.Errorf("read identities of run %s: digests are of work key %s, which is not given", s.Run, k.Past.KeyID)
+				return nil, nil, nil, fmt.Errorf("read identities of run %s: digests are of work key %s, which is not given", s.Run, k.Past.KeyID)
 			}
 			n.Past = k.Past.Needle(k.Account, k.Kind, digests).Past
 		}

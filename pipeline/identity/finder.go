@@ -211,6 +211,30 @@ func (f *Finder) Links(dst []Link, path string, value []byte) []Link {
 	return dst
 }
 
+// Direct appends the direct identifiers of the consumer that a leaf of a matched
+// record holds: a phone, an address or a user id, where the field is declared so.
+func (f *Finder) Direct(dst []Link, path string, value []byte) []Link {
+	d := f.field(path)
+	if d == nil || d.Party != pipeline.Consumer || d.Text || !direct(d.Kind) {
+		return dst
+	}
+	return f.link(dst, d, value)
+}
+
+func direct(k pipeline.Kind) bool {
+	return k == pipeline.Phone || k == pipeline.Email || k == pipeline.User
+}
+
+// Mailbox is the address in canonical form by which other writings of a mailbox are
+// known: Gmail ignores dots and tags.
+func Mailbox(canon string) string {
+	local, domain, ok := strings.Cut(canon, "@")
+	if !ok || !isGmail([]byte(domain)) {
+		return canon
+	}
+	return string(appendMailbox(nil, []byte(local))) + "@gmail.com"
+}
+
 func (f *Finder) link(dst []Link, d *pipeline.Field, value []byte) []Link {
 	if d.Kind == pipeline.Phone || d.Kind == pipeline.Email || d.Kind == pipeline.Name {
 		c, err := normalise(d.Kind, string(value), f.s.region)

@@ -38,7 +38,8 @@ type RememberedForm struct {
 // Remember is what to keep of a needle. Tokens are under key and TokenizerVersion.
 func Remember(digests Digester, key Key, n Needle) Remembered {
 	canon := n.Canon.Value.Reveal()
-	out := Remembered{Value: valueDigest(digests, n.Canon.Kind, canon), Ext: n.Canon.Ext != ""}
+	out := RememberValue(digests, n.Canon.Kind, canon)
+	out.Ext = n.Canon.Ext != ""
 	if n.Canon.Kind == pipeline.Name {
 		return out // it never makes a candidate
 	}
@@ -69,6 +70,12 @@ func (r *Remembered) Is(c Canon) bool {
 
 // KeyID names the key of the digests of a needle's Remembered.
 func (r *Remembered) KeyID() string { return r.digests.ID() }
+
+// RememberValue is what to keep of a value that is not searched for, but is to be
+// known.
+func RememberValue(digests Digester, kind pipeline.Kind, canon string) Remembered {
+	return Remembered{Value: valueDigest(digests, kind, canon)}
+}
 
 // Needle is a needle that finds what r remembers, by digests made as they were.
 func (r Remembered) Needle(account string, kind pipeline.Kind, digests Digester) Needle {

@@ -55,6 +55,8 @@ type Needle struct {
 	Tier  pipeline.Tier  `json:"t,omitempty"`
 	Agent bool           `json:"g,omitempty"`
 	Asks  []pipeline.Ask `json:"q"`
+
+	Beside bool `json:"b,omitempty"` // known as the consumer's, and not searched for
 	identity.Remembered
 }
 
@@ -78,10 +80,11 @@ func (l *Ledger) tokenKey(key identity.Key) string {
 	return l.Keys.Digest(Purpose+".tokens", "", key[:])
 }
 
-// Add writes what one run has to remember of one request. records yields as many
+// Add writes what one run has to remember of one request: what was searched for, and
+// the direct identifiers that stood beside it. records yields as many
 // digests of erased records as h.Records says (32 hex digits each). A file that is
 // there is kept: of one run and as many records, it says the same.
-func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []identity.Needle, asks [][]pipeline.Ask, records iter.Seq2[string, error]) error {
+func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []identity.Needle, asks [][]pipeline.Ask, beside []pipeline.Link, records iter.Seq2[string, error]) error {
 	ref, err := pipeline.ParseRequestRef(h.Request)
 	if err != nil || ref.Account != h.Account {
 		return fmt.Errorf("write ledger: %q is no request of account %q", h.Request, h.Account)
@@ -115,6 +118,12 @@ func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []id
 			continue // an earlier file has it
 		}
 		kept := Needle{Kind: n.Canon.Kind, Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks[i], Remembered: identity.Remember(digests, key, n)}
+		if err := write(kept); err != nil {
+			return err
+		}
+	}
+	for _, b := range beside {
+		kept := Needle{Kind: b.Kind, Beside: true, Remembered: identity.RememberValue(digests, b.Kind, b.Value)}
 		if err := write(kept); err != nil {
 			return err
 		}

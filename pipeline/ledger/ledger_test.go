@@ -67,7 +67,7 @@ func add(t *testing.T, l *ledger.Ledger, run string, n int) {
 	t.Helper()
 	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: run, Cutoff: 1000, Records: int64(n)}
 	asks := [][]pipeline.Ask{{{Request: who}}, {{Request: who, Via: "d", Hops: 1}}}
-	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone, call}, asks, digests(n)); err != nil {
+	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone, call}, asks, nil, digests(n)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -145,9 +145,9 @@ func TestAddRefuses(t *testing.T) {
 	other.Account = "beta"
 	asks := [][]pipeline.Ask{{{Request: who}}}
 	for name, err := range map[string]error{
-		"count":   l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r", Records: 2}, tokens, nil, nil, digests(1)),
-		"account": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r"}, tokens, []identity.Needle{other}, asks, digests(0)),
-		"request": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "beta/R-1", Run: "r"}, tokens, nil, nil, digests(0)),
+		"count":   l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r", Records: 2}, tokens, nil, nil, nil, digests(1)),
+		"account": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r"}, tokens, []identity.Needle{other}, asks, nil, digests(0)),
+		"request": l.Add(t.Context(), ledger.Head{Account: "acme", Request: "beta/R-1", Run: "r"}, tokens, nil, nil, nil, digests(0)),
 	} {
 		if err == nil {
 			t.Errorf("%s: written", name)
@@ -164,7 +164,7 @@ func TestGather(t *testing.T) {
 	l := open(t)
 	add(t, l, "r1", 2)
 	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r2", Cutoff: 5000, Records: 1}
-	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone}, [][]pipeline.Ask{{{Request: who}}}, func(yield func(string, error) bool) {
+	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone}, [][]pipeline.Ask{{{Request: who}}}, nil, func(yield func(string, error) bool) {
 		yield(strings.Repeat("ab", 16), nil)
 	}); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ type Past struct {
 	Needles []identity.Needle // each once
 	Asks    [][]pipeline.Ask  // by needle
 	Covered map[pipeline.RequestRef]*Coverage
+	Beside  map[pipeline.RequestRef][]identity.Needle // direct identifiers that are the consumer's, and not searched for
 	Stale   []Stale
 }
 
@@ -47,7 +48,7 @@ func (c *Coverage) Erased(digest string) bool {
 
 // Gather reads files of the ledger, in their order.
 func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (*Past, error) {
-	p := &Past{Covered: map[pipeline.RequestRef]*Coverage{}}
+	p := &Past{Covered: map[pipeline.RequestRef]*Coverage{}, Beside: map[pipeline.RequestRef][]identity.Needle{}}
 	type same struct {
 		account, digest, keyID string
 		kind                   pipeline.Kind
@@ -79,15 +80,23 @@ func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (
 			for _, d := range e.Records {
 				of.erased[d] = struct{}{}
 			}
-			if e.Stale {
-				p.Stale = append(p.Stale, Stale{ref, e.Run})
-				continue
-			}
 			digests, ok := l.Keys.ByID(Purpose, e.Account, e.KeyID)
 			if !ok {
 				return nil, fmt.Errorf("read ledger: %s: its digests are of work key %s, which is not given: name it in old_key_envs", some[i], e.KeyID)
 			}
 			for _, n := range e.Needles {
+				if n.Beside {
+					p.Beside[ref] = append(p.Beside[ref], n.Remembered.Needle(e.Account, n.Kind, digests))
+				}
+			}
+			if e.Stale {
+				p.Stale = append(p.Stale, Stale{ref, e.Run})
+				continue
+			}
+			for _, n := range e.Needles {
+				if n.Beside {
+					continue
+				}
 				id := same{e.Account, n.Value, e.KeyID, n.Kind, n.Tier, n.Agent}
 				k, known := index[id]
 				if !known {

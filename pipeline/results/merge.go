@@ -35,13 +35,14 @@ type Span struct {
 // Merge merges the hits of the rounds. A record found in two of them is one hit
 // with the evidence of both. objects are those of the plan, in its order, which is
 // that of each round's hits: so the hits meet their objects without a table of
-// them. Memory is that of a spool.Sorter, and a frame for each round.
-func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error]) (*Merged, error) {
+// them. judge has the last word on how sure a hit of a round is; it may be nil. Memory is
+// that of a spool.Sorter, and a frame for each round.
+func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error], judge func(*pipeline.Hit)) (*Merged, error) {
 	bases, err := r.Bases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &sorter{sorter: spool.NewSorter()}
+	s := &sorter{sorter: spool.NewSorter(), judge: judge}
 	defer s.sorter.Close()
 	hits := make([]*hitCursor, rounds)
 	for i := range hits {
@@ -117,6 +118,7 @@ const (
 // sorter orders hits, and before each request's hits in an object the object.
 type sorter struct {
 	sorter     *spool.Sorter
+	judge      func(*pipeline.Hit)
 	object     *pipeline.Object
 	told       map[pipeline.RequestRef]bool // of the object
 	key, value []byte
@@ -125,7 +127,10 @@ type sorter struct {
 func (s *sorter) begin(o *pipeline.Object) { s.object, s.told = o, nil }
 
 func (s *sorter) add(f *Found) error {
-	f.Links, f.Base = nil, 0
+	if s.judge != nil {
+		s.judge(&f.Hit)
+	}
+	f.Links, f.Direct, f.Base = nil, nil, 0
 	s.key = append(append(s.key[:0], f.Request.Account...), 0)
 	s.key = append(append(s.key, f.Request.ID...), 0)
 	s.key = append(append(s.key, f.Dataset...), 0)

@@ -149,7 +149,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		}
 	}
 	slices.SortFunc(order, pipeline.RequestRef.Compare)
-	var links []pipeline.Link
+	var links, direct []pipeline.Link
 	hits := make([]pipeline.Hit, 0, len(order))
 	for _, ref := range order {
 		h := pipeline.Hit{
@@ -169,9 +169,9 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		}
 		if h.Automatic() {
 			if links == nil {
-				links = r.links(rec)
+				links, direct = r.links(rec)
 			}
-			h.Links = links
+			h.Links, h.Direct = links, direct
 		}
 		hits = append(hits, h)
 	}
@@ -195,12 +195,19 @@ func outside(when int64, ask pipeline.Ask) bool {
 	return ask.From != nil && t.Before(ask.From.Time) || ask.To != nil && !t.Before(ask.To.AddDate(0, 0, 1))
 }
 
-// links are the link ids of a record, each once.
-func (r *recorder) links(rec *scanners.Record) []pipeline.Link {
+// links are the link ids of a record, and the direct identifiers beside them, each
+// once.
+func (r *recorder) links(rec *scanners.Record) (links, direct []pipeline.Link) {
 	found := slices.Clone(r.keyed)
+	var beside []identity.Link
 	for _, leaf := range rec.Leaves {
 		found = r.finder.Links(found, leaf.Path, leaf.Value)
+		beside = r.finder.Direct(beside, leaf.Path, leaf.Value)
 	}
+	return once(found), once(beside)
+}
+
+func once(found []identity.Link) []pipeline.Link {
 	out := []pipeline.Link{}
 	seen := make(map[pipeline.Link]bool, len(found)) // a record may hold a list of thousands
 	for _, l := range found {

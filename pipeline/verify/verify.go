@@ -231,7 +231,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, ask.Late, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
+		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
