@@ -145,7 +145,7 @@ func (a *app) requests() *intake.Requests { return a.taken }
 func (a *app) claims() *claim.Claims { return &claim.Claims{Store: a.work, Now: a.now} }
 
 func (a *app) names(stores map[string]connectors.Store) *naming.Names {
-	n := &naming.Names{URLs: map[string]string{}, Datasets: a.cfg.Datasets, Keys: a.keys}
+	n := &naming.Names{URLs: map[string]string{}, Datasets: a.cfg.Datasets, Region: a.cfg.Policy.DefaultRegion, Keys: a.keys}
 	for name, s := range stores {
 		n.URLs[name] = s.URL()
 	}

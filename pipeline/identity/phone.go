@@ -122,6 +122,16 @@ func nationalOf(e164 string) (national, trunk string) {
 	return phonenumbers.GetNationalSignificantNumber(n), phonenumbers.GetNddPrefixForRegion(region, true)
 }
 
+// Dials reports whether digits are a phone number as people of region dial it.
+func Dials(digits, region string) bool {
+	for _, r := range readPhone(digits, false, region) {
+		if r.valid && r.sure {
+			return true
+		}
+	}
+	return false
+}
+
 // reading is one way to read digits as a number.
 type reading struct {
 	e164  string

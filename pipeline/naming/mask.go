@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
 )
 
 // What stands in the place of what is hidden.
@@ -35,21 +38,67 @@ var within = regexp.MustCompile("(?:[^\\s/\"'`<>\\[\\]{}.][^\\s/\"'`<>\\[\\]{}]*
 // may have people for keys, and a table for columns.
 func Field(path string) string { return maskPhones(within.ReplaceAllString(path, maskEmail)) }
 
-// maskSegment is Mask for a segment of a key; a mask comes back unescaped, the rest
-// as in URLs.
-func maskSegment(segment string) string {
+// maskSegment is a mask for a segment of a key; what it hides comes back unescaped, the
+// rest as in URLs.
+func maskSegment(segment string, mask func(string) string) string {
 	plain := segment
 	if u, err := url.PathUnescape(segment); err == nil {
 		plain = u // what is encoded in the key itself hides no number from us
 	}
-	masked := Mask(plain)
+	masked := mask(plain)
 	if masked == plain {
 		return url.PathEscape(segment)
 	}
 	return strings.NewReplacer("%7Bemail%7D", maskEmail, "%7Bphone%7D", maskPhone).Replace(url.PathEscape(masked))
 }
 
-func maskPhones(text string) string {
+func maskPhones(text string) string { return maskRuns(text, maskRun) }
+
+// maskNumbers hides the phone numbers in a segment of a declared key: what a person
+// could dial, and nobody has declared to be something else.
+func (n *Names) maskNumbers(text string, o *pipeline.Object) string {
+	count := 0
+	for i := range len(text) {
+		if text[i] >= '0' && text[i] <= '9' {
+			count++
+		}
+	}
+	if count < 10 {
+		return text
+	}
+	return maskRuns(text, func(run string) string {
+		for name, value := range o.Captures {
+			_, declared := n.Datasets[o.Dataset].Object[name]
+			if (declared || name == "account" || name == "date") && strings.Contains(value, run) {
+				return run
+			}
+		}
+		if !n.dialled(run) {
+			return run
+		}
+		return maskPhone
+	})
+}
+
+// dialled reports whether a phone number stands in a run of digits and separators.
+func (n *Names) dialled(run string) bool {
+	groups := digits.FindAllString(run, -1)
+	for i := range groups {
+		joined := ""
+		for _, g := range groups[i:] {
+			if joined += g; len(joined) > 15 {
+				break
+			}
+			if len(joined) >= 10 && !stamp(joined) && identity.Dials(joined, n.Region) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maskRuns replaces the runs of digits in a text, but those of hashes and UUIDs.
+func maskRuns(text string, maskRun func(string) string) string {
 	var out strings.Builder
 	done := 0
 	for _, at := range number.FindAllStringIndex(text, -1) {
@@ -111,9 +160,9 @@ func dateGroups(run string, groups [][]int) int {
 	return 0
 }
 
-// stamp reports whether digits are a day or a second of the years that lakes are of.
+// stamp reports whether digits are a day, an hour, a minute or a second of the years that lakes are of.
 func stamp(digits string) bool {
-	for _, layout := range []string{"20060102", "20060102150405"} {
+	for _, layout := range []string{"20060102", "2006010215", "200601021504", "20060102150405"} {
 		if len(digits) == len(layout) && (digits[:2] == "19" || digits[:2] == "20") {
 			_, err := time.Parse(layout, digits)
 			return err == nil
@@ -142,7 +191,7 @@ func inHex(text string, from, to int) bool {
 // dataset says what it is: "store/segment".
 func First(store, key string) string {
 	first, _, _ := strings.Cut(key, "/")
-	return store + "/" + maskSegment(first)
+	return store + "/" + maskSegment(first, Mask)
 }
 
 const (

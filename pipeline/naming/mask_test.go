@@ -55,8 +55,8 @@ func TestUndeclaredKeysAreMasked(t *testing.T) {
 		{"+14045550123/a b.csv", -1, "{phone}/a%20b.csv", "lake/{phone}"},
 		{"%2B1%20404%20555%200123", -1, "{phone}", "lake/{phone}"},
 		{"note to 404-555-0123 b/x", -1, "note%20to%20{phone}%20b/x", "lake/note%20to%20{phone}%20b"},
-		{"a%20b/x", -1, "a%20b/x", "lake/a%2520b"},                                       // nothing to hide: as URLs have it
-		{"recordings/4045550123.mp3", 0, "recordings/4045550123.mp3", "lake/recordings"}, // an id, as its dataset has said
+		{"a%20b/x", -1, "a%20b/x", "lake/a%2520b"},                                    // nothing to hide: as URLs have it
+		{"recordings/4045550123.mp3", 0, "recordings/{phone}.mp3", "lake/recordings"}, // its dataset has not said what it is
 	} {
 		o := pipeline.Object{Object: connectors.Object{Ref: connectors.Ref{Store: "lake", Key: c.key}}, Dataset: c.dataset}
 		want := "s3://acme-lake/" + c.shown

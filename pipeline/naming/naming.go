@@ -18,6 +18,7 @@ import (
 type Names struct {
 	URLs     map[string]string // of stores, by name
 	Datasets []pipeline.Dataset
+	Region   string // of national phone numbers in keys
 	Keys     *seal.Keys
 }
 
@@ -55,8 +56,8 @@ func (n *Names) IDs(o *pipeline.Object) []string {
 func (n *Names) Shown(o *pipeline.Object) string { return n.Ref(o).Shown }
 
 // redact puts {kind} in the place of each captured identifier of a person, of each
-// segment that looks like an address, and in keys that no dataset declares of what
-// looks like a phone number. The rest is percent-encoded; a key with nothing to hide
+// segment that looks like an address, and of what looks like a phone number: in keys
+// that a dataset declares, of what is one and is no declared capture. The rest is percent-encoded; a key with nothing to hide
 // comes back as it was.
 func (n *Names) redact(o *pipeline.Object) string {
 	hide := map[string]string{}
@@ -90,11 +91,13 @@ func (n *Names) redact(o *pipeline.Object) string {
 			continue
 		}
 		segments[i] = url.PathEscape(s)
-		if o.Dataset < 0 { // nobody has said what its digits are
-			if out := maskSegment(s); out != segments[i] {
-				found = true
-				segments[i] = out
-			}
+		hide := Mask // nobody has said what its digits are
+		if o.Dataset >= 0 {
+			hide = func(text string) string { return n.maskNumbers(text, o) }
+		}
+		if out := maskSegment(s, hide); out != segments[i] {
+			found = true
+			segments[i] = out
 		}
 	}
 	if !found {

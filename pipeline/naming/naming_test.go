@@ -16,7 +16,7 @@ func names(t *testing.T) *Names {
 		t.Fatal(err)
 	}
 	return &Names{
-		URLs: map[string]string{"lake": "s3://acme-lake"}, Keys: keys,
+		URLs: map[string]string{"lake": "s3://acme-lake"}, Keys: keys, Region: "US",
 		Datasets: []pipeline.Dataset{{Name: "calls", Object: map[string]pipeline.Field{
 			"phone": {Kind: pipeline.Phone}, "user": {Kind: pipeline.User}, "call": {Kind: pipeline.Call, Link: true},
 		}}},
@@ -35,6 +35,13 @@ func TestKeysThatIdentifyAreShownRedacted(t *testing.T) {
 		{"calls/+14045550123.json", map[string]string{"phone": "+14045550123"}, 0, "s3://acme-lake/calls/{phone}.json"},
 		// the short value stands inside the long one
 		{"c/4-14045550123.json", map[string]string{"phone": "14045550123", "user": "4"}, 0, "s3://acme-lake/c/{user_id}-{phone}.json"},
+		// numbers that nobody has declared: of people, and of no one
+		{"calls/4045550123_20261120.json", nil, 0, "s3://acme-lake/calls/{phone}.json"},
+		{"calls/x (404) 555-0123.mp3", nil, 0, "s3://acme-lake/calls/x%20{phone}.mp3"},
+		{"calls/call-4045550123.json", map[string]string{"call": "call-4045550123"}, 0, "s3://acme-lake/calls/call-4045550123.json"},
+		{"calls/date=2026-11-20/1700000000-000001.json", map[string]string{"date": "2026-11-20"}, 0, "s3://acme-lake/calls/date=2026-11-20/1700000000-000001.json"},
+		{"calls/2026112009/part-00000-6d92078a-8246-4ba4-ae5b-76104861e7dc-c000.snappy.parquet", nil, 0, "s3://acme-lake/calls/2026112009/part-00000-6d92078a-8246-4ba4-ae5b-76104861e7dc-c000.snappy.parquet"},
+		{"calls/20261120093000.json", nil, 0, "s3://acme-lake/calls/20261120093000.json"},
 		{"drop/jane@example.com/a b", nil, -1, "s3://acme-lake/drop/{email}/a%20b"},
 	} {
 		o := pipeline.Object{Object: connectors.Object{Ref: connectors.Ref{Store: "lake", Key: c.key}}, Captures: c.captures, Dataset: c.dataset}
