@@ -9,7 +9,7 @@ PACKAGES = ./... $(TESTDATA)
 FOLDERS  = cmd connectors pipeline scanners testdata
 
 .DEFAULT_GOAL := build
-.PHONY: build test truth race lint fuzz benchmarks bench bench-memory scale demo integration clean
+.PHONY: build test truth recall race lint fuzz benchmarks bench bench-memory scale demo integration clean
 
 # The program: bin/expunge. Paths of this machine are kept out of it.
 build:
@@ -25,6 +25,10 @@ test:
 TRUTH ?= 200MB
 truth:
 	EXPUNGE_TRUTH=$(TRUTH) $(GO) test ./cmd/expunge -run '^TestTruth$$' -count 1 -v -timeout 60m
+
+# Precision and recall by tier, over a lake of 100 MB in which 1,000 consumers ask.
+recall:
+	EXPUNGE_TRUTH=100MB EXPUNGE_CONSUMERS=1000 $(GO) test ./cmd/expunge -run '^TestTruth$$/^dir$$' -count 1 -v -timeout 60m
 
 # The tests again under the race detector. Needs a C compiler.
 race:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ import (
 const runMemory = 512 << 20
 
 // truthOptions is the lake of TestTruth: EXPUNGE_TRUTH=200MB (make truth) is one
-// with 500 requests over 20 accounts.
+// with 500 requests over 20 accounts; EXPUNGE_CONSUMERS says how many ask.
 func truthOptions(t *testing.T) lake.Options {
 	size := os.Getenv("EXPUNGE_TRUTH")
 	if size == "" {
@@ -35,7 +36,13 @@ func truthOptions(t *testing.T) lake.Options {
 	if err != nil {
 		t.Fatalf("EXPUNGE_TRUTH: %v", err)
 	}
-	return lake.Options{Seed: 1, Bytes: int64(n), Accounts: 20, Requests: 500}
+	requests := 500
+	if asked := os.Getenv("EXPUNGE_CONSUMERS"); asked != "" {
+		if requests, err = strconv.Atoi(asked); err != nil {
+			t.Fatalf("EXPUNGE_CONSUMERS: %v", err)
+		}
+	}
+	return lake.Options{Seed: 1, Bytes: int64(n), Accounts: 20, Requests: requests}
 }
 
 // TestTruth runs the whole job on a generated lake, in a directory and on S3: what
@@ -125,8 +132,26 @@ func compareTruth(t *testing.T, l *lake.Lake, out *tables) {
 	t.Helper()
 	var tombstones, review, bundles []found
 	why := map[found]string{}
+	acted, asked := map[found]bool{}, map[found]bool{}
+	for _, f := range slices.Concat(out.tombstones, out.bundles) {
+		acted[f] = true
+	}
+	for _, f := range out.review {
+		asked[f] = true
+	}
+	type recall struct{ there, found int }
+	tiers, right := map[lake.Tier]recall{}, 0
 	for x := range l.Truth() {
 		f := found{x.Account + "/" + x.Request, x.Object, x.Record}
+		r := tiers[x.Tier]
+		r.there++
+		if x.Tier.Automatic() && acted[f] {
+			r.found++
+			right++
+		} else if !x.Tier.Automatic() && asked[f] {
+			r.found++
+		}
+		tiers[x.Tier] = r
 		why[f] = fmt.Sprint(x.Tier, ": ", x.Why)
 		if x.Tier == "mention" || x.Tier == "review" {
 			review = append(review, f)
@@ -139,6 +164,11 @@ func compareTruth(t *testing.T, l *lake.Lake, out *tables) {
 			bundles = append(bundles, f)
 		}
 	}
+	for _, tier := range []lake.Tier{lake.Exact, lake.Normalised, lake.Hashed, lake.Linked, lake.Mention, lake.Review} {
+		r := tiers[tier]
+		t.Logf("recall of %-10s %.4f (%d of %d)", tier, float64(r.found)/float64(max(r.there, 1)), r.found, r.there)
+	}
+	t.Logf("precision            %.4f (%d of %d that were acted on)", float64(right)/float64(max(len(acted), 1)), right, len(acted))
 	compare(t, "manifest", out.tombstones, tombstones, why)
 	compare(t, "review", out.review, review, why)
 	compare(t, "bundles", out.bundles, bundles, why)

@@ -37,7 +37,7 @@ func allDatasets() []*dataset {
 			key: captionKey, note: func(r *rec) { buildCaptions(r) }, write: writeCaptions},
 		{name: "ga4", fraction: .15, perRec: 190, own: 4, decoys: []slotKind{near, insideRun}, key: hive("ga4", "date=", ".parquet"),
 			note: func(r *rec) { buildEvent(r) }, write: writeEvents},
-		{name: "segment", fraction: .10, perRec: 280, own: 4, decoys: []slotKind{near, mention}, foreign: []slotKind{foreignPhone}, codec: func(int) string { return "gzip" },
+		{name: "segment", fraction: .10, perRec: 280, own: 5, decoys: []slotKind{near, mention, family, familyOther}, foreign: []slotKind{foreignPhone}, codec: func(int) string { return "gzip" },
 			key: hive("segment-logs", "", ".gz"), build: buildSegment, write: writeLines("", "\n")},
 		{name: "ads", fraction: .03, perRec: 165, own: 2, decoys: []slotKind{near}, foreign: []slotKind{foreignPhone}, key: byID("ads", ".csv"), build: buildAds(','),
 			write: writeLines("Google Click ID,Conversion Time,hashed_phone,hashed_email,Value", "\n")},

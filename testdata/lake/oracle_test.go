@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -297,6 +298,29 @@ type row struct {
 	account string
 	leaves  []leaf
 	links   []Identifier
+	direct  []string // whose it is, by fields that say so
+}
+
+// who is a phone, an address or a user id, one for all its writings; "" for what is none.
+func who(kind, v string) string {
+	switch kind {
+	case "phone":
+		if m := phoneShape.FindStringSubmatch(narrow(strings.TrimPrefix(v, "whatsapp:"))); m != nil {
+			return "phone " + m[1] + m[2] + m[3]
+		}
+	case "email":
+		if v = strings.ToLower(v); strings.Contains(v, "@") {
+			if local, ok := strings.CutSuffix(v, "@gmail.com"); ok {
+				v = strings.ReplaceAll(local, ".", "") + "@gmail.com"
+			}
+			return "email " + v
+		}
+	case "user_id":
+		if v != "" {
+			return "user " + v
+		}
+	}
+	return ""
 }
 
 func TestTruthAgainstSearch(t *testing.T) {
@@ -312,7 +336,10 @@ func searchAll(t *testing.T, o Options) {
 	}
 	var conf struct {
 		Datasets []dsDecl
-		Accounts map[string]struct{ IDs []string }
+		Accounts map[string]struct {
+			IDs             []string
+			BusinessNumbers []string `yaml:"business_numbers"`
+		}
 	}
 	if err := yaml.Unmarshal([]byte(l.Config("/lake", "/wk")), &conf); err != nil {
 		t.Fatal(err)
@@ -321,8 +348,12 @@ func searchAll(t *testing.T, o Options) {
 	for _, d := range conf.Datasets {
 		decls[d.Name] = d
 	}
+	business := map[string]bool{}
 	for a, x := range conf.Accounts {
 		names[a] = a
+		for _, n := range x.BusinessNumbers {
+			business[a+" "+who("phone", n)] = true
+		}
 		for _, id := range x.IDs {
 			names[id] = a
 		}
@@ -354,9 +385,9 @@ func searchAll(t *testing.T, o Options) {
 		stem := strings.TrimSuffix(path.Base(f.Key), path.Ext(f.Key))
 		switch d.Name {
 		case "recordings":
-			rows = append(rows, &row{d, f.Key, -1, account, nil, []Identifier{{"recording_id", stem}}})
+			rows = append(rows, &row{d, f.Key, -1, account, nil, []Identifier{{"recording_id", stem}}, nil})
 		case "captions":
-			rows = append(rows, &row{d, f.Key, -1, account, nil, []Identifier{{"call_id", stem}}})
+			rows = append(rows, &row{d, f.Key, -1, account, nil, []Identifier{{"call_id", stem}}, nil})
 		}
 		for i, ls := range recs {
 			r := &row{ds: d, key: f.Key, n: int64(i), account: account, leaves: ls}
@@ -364,6 +395,9 @@ func searchAll(t *testing.T, o Options) {
 				fd := d.Fields[x.path]
 				if x.path == d.Account.Field && x.path != "" {
 					r.account = names[x.value]
+				}
+				if w := who(fd.Kind, x.value); w != "" && fd.Party == "" && !fd.Text {
+					r.direct = append(r.direct, w)
 				}
 				if v := x.value; fd.Link && v != "" {
 					if fd.Pattern != "" {
@@ -379,6 +413,17 @@ func searchAll(t *testing.T, o Options) {
 	for _, q := range l.Requests() {
 		reached := map[Identifier]bool{}
 		name := func(r *row) string { return fmt.Sprintf("%s/%s %s %d", q.Account, q.ID, r.key, r.n) }
+		theirs := map[string]bool{} // phones, addresses and users of the consumer
+		for _, id := range q.Identifiers {
+			theirs[who(id.Kind, id.Value)] = true
+		}
+		own := map[*row]bool{} // found without any link
+		mine := func(r *row) {
+			own[r] = true
+			for _, w := range r.direct {
+				theirs[w] = true
+			}
+		}
 		follow := func(r *row) (more bool) {
 			for _, id := range r.links {
 				more = more || !reached[id]
@@ -403,6 +448,7 @@ func searchAll(t *testing.T, o Options) {
 						if fd.Kind == id.Kind {
 							if tier := is(id, x.value); tier != "" {
 								got.add(name(r), tier)
+								mine(r)
 								follow(r)
 							}
 						}
@@ -410,12 +456,22 @@ func searchAll(t *testing.T, o Options) {
 						for _, v := range parts(x.value, 4) {
 							if tier := is(id, v); tier != "" {
 								got.add(name(r), tier)
+								mine(r)
 								follow(r)
 							} else if mentions(id, v) {
 								got.add(name(r), Mention)
 							}
 						}
 					}
+				}
+			}
+		}
+		// A link id beside somebody else's name leads to what a person has to decide on.
+		shared := map[Identifier]bool{}
+		for _, r := range rows {
+			if r.account == q.Account && !own[r] && slices.ContainsFunc(r.direct, func(w string) bool { return !theirs[w] && !business[q.Account+" "+w] }) {
+				for _, id := range r.links {
+					shared[id] = true
 				}
 			}
 		}
@@ -426,7 +482,11 @@ func searchAll(t *testing.T, o Options) {
 					continue
 				}
 				for _, id := range r.links {
-					if reached[id] {
+					switch {
+					case !reached[id]:
+					case shared[id]:
+						got.add(name(r), Review)
+					default:
 						got.add(name(r), Linked)
 						more = follow(r) || more
 					}

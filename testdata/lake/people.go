@@ -121,6 +121,7 @@ func (m *member) call(j int) string      { return "CAL" + hexID(m.seed, 10, uint
 func (m *member) sid(j int) string       { return "CA" + hexID(m.seed, 11, uint64(j)) }
 func (m *member) recording(j int) string { return "RE" + hexID(m.seed, 12, uint64(j)) }
 func (m *member) session(j int) string   { return uuid(m.seed, 13, uint64(j)) }
+func (m *member) family() string         { return uuid(m.seed, 15) } // the browser of their household
 func (m *member) contact(j int) string   { return uuid(m.seed, 14, uint64(j)) }
 
 func requestID(person int) string { return fmt.Sprintf("R-%d", 1001+person) }

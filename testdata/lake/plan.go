@@ -22,6 +22,8 @@ const (
 	agentsMail                   // a stranger's whose agent has the address of someone who asked
 	foreignPhone                 // in another account: the same phone
 	foreignCall                  // in another account: the same call id
+	family                       // of a browser that someone who asked shares: whose it is nobody can tell
+	familyOther                  // of the same, with the address of the other person
 )
 
 // dataset is one shape of objects. Its files are planned from its part of the

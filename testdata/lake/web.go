@@ -8,7 +8,7 @@ import (
 
 // buildSegment makes a tracked event. A member's: 0 by address and visitor (the
 // anchor), 1 with the address in a URL, 2 by short user id and a shouted address,
-// 3 with the number alone.
+// 3 with the number alone, 4 by address in a browser that somebody else uses, too.
 func buildSegment(r *rec) []byte {
 	m := r.m
 	visitor, page, address, user, phone := m.visitor, fmt.Sprintf("https://www.example.com/p/%d?ref=%d", r.rng.IntN(500), r.rng.IntN(90)), "", "", ""
@@ -32,6 +32,14 @@ func buildSegment(r *rec) []byte {
 		case 3:
 			visitor = uuid(r.rng.Uint64())
 			phone = r.phone("properties.phone", digits)
+		case 4:
+			visitor, address = m.family(), r.email("context.traits.email")
+		}
+	case family, familyOther:
+		visitor = r.about.family()
+		r.note(r.about, "email", Review, "anonymousId: of a browser that two people use")
+		if r.kind == familyOther {
+			address = m.email
 		}
 	case near:
 		page = "https://www.example.com/thanks?email=" + url.QueryEscape(r.about.email+".evil.test")
