@@ -45,6 +45,11 @@ type Input struct {
 	Part   Part                                                           // the zero Part is the whole object
 	Layout Layout
 	Every  bool // decode and emit every record, whether or not it holds a match
+
+	// Large is asked before more than a few megabytes of one record are held: it may wait
+	// until others have done with theirs. To ask again is no harm. Its error ends the
+	// scan. nil: nobody minds.
+	Large func() error
 }
 
 // Part is a run of records of an object. Line formats use Off and Len, in bytes

@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"expunge/connectors"
@@ -59,6 +61,29 @@ type Scan struct {
 	Decided func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided
 
 	Bytes atomic.Int64 // read from stores so far
+
+	large sync.Mutex // of the one unit that may hold large records: a few at once would take more memory than a run has
+}
+
+// room is what a unit asks for large records, and gives back at its end.
+type room struct {
+	large *sync.Mutex
+	taken bool
+}
+
+func (r *room) take() error {
+	if !r.taken {
+		r.large.Lock()
+		r.taken = true
+	}
+	return nil
+}
+
+func (r *room) giveBack() {
+	if r.taken {
+		runtime.GC() // what it held is hundreds of megabytes, which the next would come on top of
+		r.large.Unlock()
+	}
 }
 
 // Batch scans the units of b and stores the result. It can be run again.
@@ -102,6 +127,9 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 	d := &s.Datasets[u.Object.Dataset]
 	res := &pipeline.UnitResult{Object: u.Object, Part: u.Part, Parts: u.Parts, Outcome: pipeline.Scanned, Cataloged: u.Catalog, Fresh: u.Catalog, Rows: map[string]int64{}}
 	in := s.input(u, d, &res.Bytes)
+	room := &room{large: &s.large}
+	defer room.giveBack()
+	in.Large = room.take
 	refuse := func(err error) *pipeline.UnitResult {
 		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), reason(err, in.Name)
 		res.Cataloged, res.Segments = false, nil

@@ -50,6 +50,9 @@ func NewTSV() Scanner { return Scanner{format: "tsv", delimiter: '\t'} }
 // Format is "csv" or "tsv".
 func (c Scanner) Format() string { return c.format }
 
+// manyColumns is how many columns a table may have without asking for memory.
+const manyColumns = 50_000
+
 // batch is how many bytes of records are probed at once.
 const batch = 256 << 10
 
@@ -72,6 +75,7 @@ func (c Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder,
 	}
 	defer src.Close()
 	s := scan{in: in, f: f, emit: emit, stats: &stats, win: lines.NewWindow(src, in.Part.Off), table: t, search: walk.NewSearch(f)}
+	s.win.Large = in.Large
 	known := in.Part.Off > 0
 	if known {
 		s.prepare()
@@ -90,6 +94,11 @@ func (c Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder,
 				return stats, refuse(in.Name, err)
 			}
 			if known {
+				if len(s.names) > manyColumns && in.Large != nil {
+					if err := in.Large(); err != nil {
+						return stats, lines.Refuse(ctx, in.Name, err)
+					}
+				}
 				s.prepare()
 				s.at = s.skip
 				if err := s.headings(); err != nil {
@@ -117,7 +126,8 @@ func (c Scanner) table(ctx context.Context, in scanners.Input) (t table, err err
 		return t, lines.Refuse(ctx, in.Name, err)
 	}
 	defer src.Close()
-	for win := lines.NewWindow(src, 0); ; {
+	win := lines.NewWindow(src, 0)
+	for win.Large = in.Large; ; {
 		end := win.Fill()
 		if end != nil && end != io.EOF {
 			return t, lines.Refuse(ctx, in.Name, end)

@@ -11,7 +11,7 @@
 // the beginning of the object only, and a guess that is wrong would lose records.
 //
 // Memory, whatever the object's size: one element (64 MiB, else TOO_LARGE), 256 KiB
-// of others, and the leaves of one (4 Mi, else TOO_LARGE). Nesting takes no memory
+// of others, and the leaves of one (1 Mi, else TOO_LARGE). Nesting takes no memory
 // until an element is a candidate; one that is nested more than 512 deep then is
 // malformed, and what is searched for in it makes its object refused.
 package json
@@ -53,7 +53,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 		in: in, f: f, search: walk.NewSearch(f), emit: emit, stats: &stats, win: lines.NewWindow(src, in.Part.Off),
 		cutter: cutter{middle: in.Part.Off > 0, start: true},
 	}
-	s.search.Every = in.Every
+	s.search.Every, s.win.Large = in.Every, in.Large
 	for {
 		if err := ctx.Err(); err != nil {
 			return stats, err

@@ -59,6 +59,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 	s := scan{in: in, search: walk.NewSearch(f), emit: emit, stats: &stats}
 	s.search.Every = in.Every
 	r := lines.New(src, in.Part.Off)
+	r.Large = in.Large
 	for ended := false; ; {
 		if err := ctx.Err(); err != nil {
 			return stats, err

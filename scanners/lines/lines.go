@@ -19,6 +19,9 @@ const (
 	// MaxLine bounds a single line, its end included.
 	MaxLine = 64 << 20
 
+	// Large is what a Reader or a Window holds without asking.
+	Large = 4 << 20
+
 	small  = 32 << 10  // chunks below this are gathered
 	gather = 256 << 10 // until there are so many bytes
 )
@@ -40,6 +43,8 @@ type Block struct {
 
 // Reader yields blocks. It is not safe for concurrent use.
 type Reader struct {
+	Large func() error // see scanners.Input
+
 	src  Chunks
 	off  int64  // of the next block
 	rest []byte // of the chunk at hand, not yet yielded
@@ -110,6 +115,13 @@ func (r *Reader) Next() (Block, error) {
 		}
 		if len(r.buf)-r.last > r.max {
 			return r.fail()
+		}
+		if len(r.buf) > Large && r.Large != nil {
+			if err := r.Large(); err != nil {
+				r.err, r.rest, r.buf, r.last = err, nil, nil, 0
+				return Block{}, err
+			}
+			r.Large = nil
 		}
 	}
 }

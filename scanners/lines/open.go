@@ -73,6 +73,8 @@ func Refuse(ctx context.Context, name string, err error) error {
 
 // Window is a growing view of a stream, for records that are not lines.
 type Window struct {
+	Large func() error // see scanners.Input
+
 	Data []byte // from Off on; changed by Fill and Drop
 	Off  int64  // of Data[0] in the decompressed object
 	src  Chunks
@@ -84,6 +86,12 @@ func NewWindow(src Chunks, off int64) *Window { return &Window{src: src, Off: of
 // Fill appends the next chunk, or returns the stream's error: io.EOF at its end.
 func (w *Window) Fill() error {
 	chunk, err := w.src.Next()
+	if len(w.Data)+len(chunk) > Large && w.Large != nil {
+		if err := w.Large(); err != nil {
+			return err
+		}
+		w.Large = nil
+	}
 	w.Data = append(w.Data, chunk...)
 	return err
 }

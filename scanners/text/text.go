@@ -99,6 +99,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 
 	s := scan{f: f, emit: emit, every: in.Every, record: in.Part.Record, field: slices.Index(f.Fields(), Path)}
 	src := lines.New(stream, in.Part.Off)
+	src.Large = in.Large
 	end := in.Part.Off
 	for first := true; ; first = false {
 		if err := ctx.Err(); err != nil {

@@ -27,7 +27,7 @@ const (
 	// MaxNested is how many strings deep JSON is looked for.
 	MaxNested = 4
 	// MaxLeaves bounds the leaves and keys of one document.
-	MaxLeaves = 4 << 20
+	MaxLeaves = 1 << 20
 
 	maxPaths    = 4096 // that are remembered
 	maxExpanded = 64   // digits that an exponent may lead to
@@ -37,7 +37,7 @@ const (
 var (
 	ErrSyntax = errors.New("not JSON")
 	ErrDepth  = errors.New("JSON is nested more than 512 deep")
-	ErrMany   = errors.New("JSON has more than 4 Mi leaves")
+	ErrMany   = errors.New("JSON has more than 1 Mi leaves")
 )
 
 // Kind is what a leaf is.
