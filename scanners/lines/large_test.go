@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// pieces are chunks of a fixed size.
-type pieces struct {
+// portions are chunks of a fixed size.
+type portions struct {
 	rest []byte
 	size int
 }
 
-func (p *pieces) Next() ([]byte, error) {
+func (p *portions) Next() ([]byte, error) {
 	n := min(p.size, len(p.rest))
 	b := p.rest[:n]
 	if p.rest = p.rest[n:]; len(p.rest) == 0 {
@@ -40,7 +40,7 @@ func TestLargeIsAskedFor(t *testing.T) {
 	} {
 		asks := 0
 		ask := func() error { asks++; return c.err }
-		r := New(&pieces{c.data, 256 << 10}, 0)
+		r := New(&portions{c.data, 256 << 10}, 0)
 		r.Large = ask
 		var got []byte
 		var err error
@@ -54,7 +54,7 @@ func TestLargeIsAskedFor(t *testing.T) {
 		}
 
 		asks, err = 0, nil
-		w := NewWindow(&pieces{c.data, 256 << 10}, 0)
+		w := NewWindow(&portions{c.data, 256 << 10}, 0)
 		w.Large = ask
 		for err == nil {
 			err = w.Fill()
