@@ -7,21 +7,6 @@ import (
 	"testing"
 )
 
-// portions are chunks of a fixed size.
-type portions struct {
-	rest []byte
-	size int
-}
-
-func (p *portions) Next() ([]byte, error) {
-	n := min(p.size, len(p.rest))
-	b := p.rest[:n]
-	if p.rest = p.rest[n:]; len(p.rest) == 0 {
-		return b, io.EOF
-	}
-	return b, nil
-}
-
 // Large lines are asked for before they are held, once, and a refusal ends the reading;
 // lines of a usual size ask for nothing, however many there are.
 func TestLargeIsAskedFor(t *testing.T) {
@@ -40,7 +25,7 @@ func TestLargeIsAskedFor(t *testing.T) {
 	} {
 		asks := 0
 		ask := func() error { asks++; return c.err }
-		r := New(&portions{c.data, 256 << 10}, 0)
+		r := New(&fixed{c.data, 256 << 10}, 0)
 		r.Large = ask
 		var got []byte
 		var err error
@@ -54,7 +39,7 @@ func TestLargeIsAskedFor(t *testing.T) {
 		}
 
 		asks, err = 0, nil
-		w := NewWindow(&portions{c.data, 256 << 10}, 0)
+		w := NewWindow(&fixed{c.data, 256 << 10}, 0)
 		w.Large = ask
 		for err == nil {
 			err = w.Fill()
