@@ -67,6 +67,18 @@ func (h *Hit) Late() bool {
 // That holds whatever else is found of the same record.
 func (h *Hit) Excluded() bool { return h.Decided != nil && h.Decided.Verdict == Exclude }
 
+// Policy says which tiers a person decides on, by account: beside those that a person
+// always does.
+type Policy map[string][]Tier
+
+// Tier is the tier that policy makes of one, and whether it is another.
+func (p Policy) Tier(account string, t Tier) (Tier, bool) {
+	if slices.Contains(p[account], t) {
+		return Review, true
+	}
+	return t, false
+}
+
 // Link is a link id, or a direct identifier, in canonical form. Hits with links are
 // only ever stored sealed.
 type Link struct {

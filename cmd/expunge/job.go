@@ -295,7 +295,7 @@ func (j *job) round(ctx context.Context, n int) error {
 	step := &scan.Scan{
 		Stores: j.stores, Formats: formats(), Detect: detectFormat, Datasets: j.cfg.Datasets, Accounts: j.cfg.AccountIDs(),
 		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks, CatalogKey: catalog.NewKey(j.key[:]),
-		Past: j.recall.past.Covered,
+		Policy: j.h.Review, Past: j.recall.past.Covered,
 		Decided: func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided {
 			return j.decided.Hit(h, raw, func() []string { return j.names.IDs(o) })
 		},

@@ -70,6 +70,7 @@ type header struct {
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
 	Requests []pipeline.RequestRef `json:"requests"`
 	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
+	Review   pipeline.Policy       `json:"review,omitempty"`  // the accounts' tiers that a person decides on, as they were
 	Recalls  bool                  `json:"recalls,omitempty"` // it looks for what was delivered again of requests that were answered, too
 	Decided  map[string]int        `json:"decided,omitempty"` // by request: how many files of decisions there were when the run began; later ones are the next run's
 }
@@ -83,7 +84,7 @@ type blocked struct {
 func headerKey(run string) string { return "runs/" + run + "/run.json" }
 
 func (a *app) run(ctx context.Context, o *runOptions) error {
-	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Cutoff: a.cfg.Policy.Cutoff, Batch: o.batch}
+	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Cutoff: a.cfg.Policy.Cutoff, Review: a.policy(), Batch: o.batch}
 	if o.resume != "" {
 		if len(o.requests) > 0 || o.urgent || o.dryRun {
 			return usage("--resume goes on with the requests that the run has: leave out --request, --urgent and --dry-run")

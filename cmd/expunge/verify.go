@@ -111,7 +111,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
 		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
-		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Applied: e.applied, Stays: decided.Excluded,
+		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Policy: h.Review, Applied: e.applied, Stays: decided.Excluded,
 		Done: func(object, version string) (verify.Counts, bool) {
 			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
 				return verify.Counts{}, false

@@ -163,6 +163,17 @@ func numbers(acc *config.Account, region string) map[pipeline.Secret]bool {
 	return out
 }
 
+// policy says which tiers a person decides on.
+func (a *app) policy() pipeline.Policy {
+	p := pipeline.Policy{}
+	for i := range a.cfg.Accounts {
+		if acc := &a.cfg.Accounts[i]; len(acc.Review) > 0 {
+			p[acc.Name] = acc.Review
+		}
+	}
+	return p
+}
+
 // check reports whether an identifier of a request can be looked for.
 func (a *app) check(account string) func(kind pipeline.Kind, value pipeline.Secret) error {
 	region := a.cfg.Policy.DefaultRegion

@@ -101,6 +101,7 @@ type Account struct {
 	Name            string
 	IDs             []string // other names of it in keys and fields
 	BusinessNumbers []string
+	Review          []pipeline.Tier // tiers that a person decides on for this account, too
 	Exceptions      []pipeline.Exception
 }
 

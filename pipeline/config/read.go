@@ -280,7 +280,7 @@ func (r *reader) accounts(root object) []Account {
 		claim(at, name, name)
 	})
 	r.each(root.key("accounts"), "accounts", func(name string, _, v *node) {
-		o := r.object(v, "account "+name, "ids", "business_numbers", "exceptions")
+		o := r.object(v, "account "+name, "ids", "business_numbers", "review", "exceptions")
 		a := Account{Name: name, IDs: o.texts("ids"), BusinessNumbers: o.texts("business_numbers")}
 		for _, item := range o.items("ids") {
 			if item.kind == text {
@@ -291,6 +291,15 @@ func (r *reader) accounts(root object) []Account {
 			if item.kind == text && !hasDigits(item.text, 3) {
 				r.fail(item, "account %s's business_numbers: an element is no phone number", name)
 			}
+		}
+		for _, item := range o.items("review") {
+			tiers := []string{string(pipeline.Normalised), string(pipeline.Hashed), string(pipeline.Linked)}
+			if item.kind == text && !slices.Contains(tiers, item.text) {
+				r.fail(item, "account %s's review cannot be %q%s", name, item.text, suggest(item.text, tiers))
+			}
+		}
+		for _, tier := range o.texts("review") {
+			a.Review = append(a.Review, pipeline.Tier(tier))
 		}
 		out = append(out, a)
 	})

@@ -130,6 +130,9 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 				continue
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
+			if tier, moved := r.s.Policy.Tier(account, e.Tier); moved {
+				e.Tier, e.Rule = tier, e.Rule+".policy"
+			}
 			if rec.Suspect {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
 			}

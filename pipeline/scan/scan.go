@@ -51,6 +51,8 @@ type Scan struct {
 	Set  *identity.Set
 	Asks [][]pipeline.Ask // by needle
 
+	Policy pipeline.Policy
+
 	// Past are requests that were answered in full before: what is dated after their
 	// cut-off is new, and what has no date is theirs only where its bytes are those of a
 	// record that was erased.

@@ -40,6 +40,7 @@ type Verify struct {
 	Search  *Search                                                                   // what the requests asked for
 	Plain   func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
 	Cutoff  func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	Policy  pipeline.Policy                                                           // tiers that a person decides on
 	Past    map[pipeline.RequestRef]*ledger.Coverage                                  // requests that were answered before: what is undated and of other bytes stays
 	Keeps   func(account string, d *pipeline.Dataset, field string) bool              // whether an exception or a redaction keeps a field: of these requests, other runs have seen to the rest
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
@@ -222,6 +223,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 // the bytes.
 func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when int64, x *expectation, out *Result) bool {
 	explains := false
+	tier, _ := v.Policy.Tier(account, pipeline.Tier(m.Tier))
 	for _, ask := range v.Search.asks[m.Needle] {
 		switch {
 		case ask.Request.Account != account:
@@ -231,7 +233,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !pipeline.Tier(m.Tier).Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
