@@ -57,7 +57,8 @@ type job struct {
 	results *results.Results
 	closure *closure.Closure
 	key     identity.Key
-	index   int // of the catalog
+	index   int      // of the catalog
+	bases   []string // by dataset
 	rounds  []report.Round
 	decided *decision.Set // of its requests
 }
@@ -76,6 +77,7 @@ func (j *job) do(ctx context.Context) (bool, error) {
 	for i, c := range j.claimed {
 		entries[i] = c.Entry
 	}
+	j.settle()
 	if err := j.gather(ctx); err != nil {
 		return false, err
 	}
@@ -263,9 +265,15 @@ func (j *job) ask(c *closure.Closure, r *pipeline.Request) error {
 	return nil
 }
 
-// basis is what a catalog entry's validity hangs on.
-func (j *job) basis(dataset int) string {
-	return basis(identity.TokenizerVersion, &j.cfg.Datasets[dataset], catalog.NewKey(j.key[:]), j.cfg.AccountIDs())
+// basis is what the validity of a dataset's catalog entries hangs on.
+func (j *job) basis(dataset int) string { return j.bases[dataset] }
+
+// settle works out the basis of every dataset, once: each of millions of objects asks.
+func (j *job) settle() {
+	accounts := j.cfg.AccountIDs()
+	for i := range j.cfg.Datasets {
+		j.bases = append(j.bases, basis(identity.TokenizerVersion, &j.cfg.Datasets[i], catalog.NewKey(j.key[:]), accounts))
+	}
 }
 
 // basis digests what the filters and counts of an entry were made by. Where only a
