@@ -112,4 +112,6 @@ type Evidence struct {
 	Via  string `json:"via,omitempty"` // digest of the link id it was reached through
 	Hops int    `json:"hops,omitempty"`
 	Late bool   `json:"late,omitempty"` // reached only through records dated after the cut-off
+
+	Undated bool `json:"undated,omitempty"` // of an answered request: the record has neither a date nor the bytes of one that was erased
 }

@@ -79,9 +79,14 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	for _, o := range b.Open {
 		blocked = blocked || o.State == string(journal.Blocked)
 	}
-	switch residue := p.residue[b.Request] + p.residue[""]; {
+	residue := p.residue[b.Request] + p.residue[""]
+	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
+		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), fmt.Sprintf("%d traces have come since it was certified: the next run looks for them", residue), ""})
+		return nil
+	}
+	switch {
 	case residue > 0:
-		next.State, next.Reason = pipeline.Blocked, fmt.Sprintf("verification found %d traces that nothing explains", residue)
+		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %d traces that nothing explains: the next run looks for what is left", residue)
 	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
 		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
 	case blocked:
@@ -89,7 +94,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("%d object versions could not be erased: the next run looks for what is left", len(b.Open))
 	}
-	if next.State == pipeline.Blocked {
+	if next.State == pipeline.Blocked || residue > 0 {
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
 		return e.note(ctx, ref, entry, next)
 	}
@@ -105,7 +110,8 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	now := e.now().UTC()
 	b.Received, b.Issued = entry.Request.Received.UTC().Format(time.RFC3339), now.Format(time.RFC3339)
-	b.Cutoff = time.UnixMilli(cutoff(ref)).UTC().Format(time.RFC3339)
+	at := time.UnixMilli(cutoff(ref)).UTC()
+	next.Cutoff, b.Cutoff = &at, at.Format(time.RFC3339)
 	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Expected: p.Expected[b.Request]}
 	b.Complete, b.FollowUp = next.State == pipeline.Completed, entry.FollowUp()
 	for _, l := range entry.Last.Left {

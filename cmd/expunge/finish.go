@@ -91,7 +91,7 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 // cutoff is up to when records are a deletion's to erase.
 func (j *job) cutoff(e *intake.Entry) time.Time {
 	switch {
-	case e.FollowUp():
+	case e.Last.Cutoff != nil: // something of it is certified: its cut-off stands
 		return *e.Last.Cutoff
 	case j.cfg.Policy.Cutoff == "received":
 		return e.Request.Received
@@ -119,6 +119,11 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		t := hits.Span(ref)
+		if c.FollowUp() { // what stays on purpose waits for nobody
+			if t.Review = 0; j.recall.met[ref] != nil {
+				t.Review = j.recall.met[ref].review
+			}
+		}
 		stands := standing{found: t, totals: totals, limited: j.limited(ref), bundle: bundles[ref], erase: m.Names(ref)}
 		state, reason, left := stands.of(c.Request)
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
@@ -138,7 +143,12 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 			q.Bundle = "bundles/" + ref.Account + "/" + ref.ID + "/index.html"
 		}
 		r.Requests = append(r.Requests, q)
-		events = append(events, intake.Event{State: state, Reason: reason, Left: left})
+		event := intake.Event{State: state, Reason: reason, Left: left}
+		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
+			at := j.cutoff(c.Entry)
+			event.Cutoff = &at
+		}
+		events = append(events, event)
 	}
 	j.follow(r)
 	r.Judge()

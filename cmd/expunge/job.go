@@ -249,6 +249,9 @@ func (j *job) cutoffs() func(pipeline.RequestRef) int64 {
 		if at, ok := of[ref]; ok {
 			return at
 		}
+		if past := j.recall.past.Covered[ref]; past != nil {
+			return past.Cutoff
+		}
 		return pipeline.NoTime
 	}
 }

@@ -54,7 +54,7 @@ func answered(e *intake.Entry, run string) bool {
 	if !e.Request.Has(pipeline.Delete) {
 		return false
 	}
-	return e.State == pipeline.Completed || run != "" && e.FollowUp() && e.Last.Run == run && e.State != pipeline.Claimed && !e.State.Ended()
+	return e.Last.Answered() || run != "" && e.FollowUp() && e.Last.Run == run && e.State != pipeline.Claimed
 }
 
 // recall picks the files of the ledger that are about what a run has claimed, and
@@ -81,7 +81,8 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 	for _, name := range names {
 		ref, err := ledger.RequestOf(name)
 		if err != nil {
-			return nil, err
+			a.flags.log().Warn("the ledger is passed over where it is none", "err", err)
+			continue
 		}
 		if open[ref] || ended[ref] != nil {
 			r.files = append(r.files, name)
@@ -151,6 +152,9 @@ func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
 // follow says in the report of which answered requests something was found again, and
 // where they stand now.
 func (j *job) follow(r *report.Report) {
+	for _, name := range j.recall.past.Unread {
+		r.Limits = append(r.Limits, name+" is not as it was written, or of another version: what it remembers was not looked for")
+	}
 	if n := j.recall.lost; n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("of %s what was erased is known again by the request's own identifiers alone: it was written down by another version of the program, or under another catalog key, "+
 			"and the link ids that were followed are purged", plural(int64(n), "erasure", "erasures")))
@@ -164,6 +168,9 @@ func (j *job) follow(r *report.Report) {
 		cutoff := time.UnixMilli(j.recall.past.Covered[ref].Cutoff).UTC()
 		e := intake.Event{Cutoff: &cutoff, State: pipeline.AwaitingApproval}
 		var found []string
+		if n.erase == 0 && j.recall.ended[ref].State == pipeline.InReview {
+			continue // a person has it already
+		}
 		if n.erase > 0 {
 			found = append(found, plural(n.erase, "record", "records")+" to erase")
 		} else {

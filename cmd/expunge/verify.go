@@ -15,6 +15,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
+	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
@@ -49,8 +50,12 @@ func verifyCommand(f *flags) *cobra.Command {
 			if err := e.open(ctx, args[0], nil); err != nil {
 				return err
 			}
-			if err := e.load(ctx, &erased{}); err != nil {
+			var out erased
+			if err := e.load(ctx, &out); err != nil {
 				return err
+			}
+			for _, l := range out.LeftAlone {
+				a.flags.log().Warn("not verified", "request", l.Request, "reason", l.Reason)
 			}
 			past, err := e.journal().Past(ctx)
 			if err != nil {
@@ -111,7 +116,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
 		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
-		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Policy: h.Review, Applied: e.applied, Stays: decided.Excluded,
+		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Policy: h.Review, KeepOld: e.cfg.Policy.Noncurrent == "keep", Current: e.currentOnly, Applied: e.applied, Stays: decided.Excluded,
 		Done: func(object, version string) (verify.Counts, bool) {
 			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
 				return verify.Counts{}, false
@@ -158,6 +163,11 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	return out, err
 }
 
+// currentOnly reports whether older versions of a store are passed over.
+func (e *erasure) currentOnly(store string) bool {
+	return slices.ContainsFunc(e.cfg.Stores, func(s config.Store) bool { return s.Name == store && !s.Versions })
+}
+
 // applied reports whether a tombstone was to be applied.
 func (e *erasure) applied(r *manifest.Row) bool {
 	ref, err := pipeline.ParseRequestRef(r.Request)
@@ -201,7 +211,7 @@ func (e *erasure) cutoffs(ctx context.Context) (func(pipeline.RequestRef) int64,
 	}
 	return func(ref pipeline.RequestRef) int64 {
 		entry := e.requests[ref]
-		if entry != nil && entry.FollowUp() {
+		if entry != nil && entry.Last.Cutoff != nil {
 			return entry.Last.Cutoff.UnixMilli()
 		}
 		if entry != nil && h.Cutoff == "received" { // as it was when the manifest was sealed

@@ -48,9 +48,11 @@ type Closure struct {
 	past     map[pipeline.RequestRef][]identity.Needle // direct identifiers that earlier runs knew, without their values
 	own      map[asked]struct{}                        // direct identifiers of the consumers
 	beside   []Beside                                  // the same, but those that are asked for
-	others   map[through]map[asked]struct{}            // direct identifiers that nobody knows as the consumer's, by the link ids beside them
+	others   map[through]map[asked]pipeline.Link       // direct identifiers that nobody knows as the consumer's, by the link ids beside them
 	shared   map[through]struct{}
-	fresh    map[pipeline.RequestRef]*smallest // found in this round
+	sharing  map[pipeline.RequestRef][]identity.Needle // link ids that an earlier run knew as shared
+	agents   map[pipeline.RequestRef]bool              // requests of agents
+	fresh    map[pipeline.RequestRef]*smallest         // found in this round
 	depth    int
 	Limited  []Limited
 	LinksAll int // link ids followed, over all requests
@@ -94,7 +96,7 @@ type Limited struct {
 func New(o Options) *Closure {
 	return &Closure{
 		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
-		own: map[asked]struct{}{}, others: map[through]map[asked]struct{}{}, shared: map[through]struct{}{},
+		own: map[asked]struct{}{}, others: map[through]map[asked]pipeline.Link{}, shared: map[through]struct{}{}, sharing: map[pipeline.RequestRef][]identity.Needle{}, agents: map[pipeline.RequestRef]bool{},
 		index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
 	}
 }
@@ -103,6 +105,7 @@ func New(o Options) *Closure {
 func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identity.Canon) {
 	c.known[newAsked(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = false
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
+	c.agents[r.Ref()] = r.Subject == "agent"
 	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
 	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
 }
@@ -121,7 +124,11 @@ func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
 		}
 		if ask.Shared { // for good: that the other person's records are gone makes it nobody's own
 			c.shared[through{ask.Request, ask.Via}] = struct{}{}
+			if n.Past != nil { // under another work key, the same link id has another digest
+				c.sharing[ask.Request] = append(c.sharing[ask.Request], n)
+			}
 		}
+		c.agents[ask.Request] = c.agents[ask.Request] || n.Agent
 		if ask.Via == "" && n.Past != nil {
 			c.past[ask.Request] = append(c.past[ask.Request], n)
 		}
@@ -158,25 +165,29 @@ func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needl
 
 // Meet takes the direct identifiers of a hit of the current round. All hits of a round
 // are met before the first is given to Hit.
+//
+// What stands beside an identifier of the consumer's own is taken for the consumer's,
+// too, unless the request itself names one of that kind, or it is an agent's, whose
+// records are of all that they talk to; what is dated after the cut-off, or not dated
+// where that matters, tells nothing of the consumer.
 func (c *Closure) Meet(h *pipeline.Hit) {
 	if len(h.Direct) == 0 || !h.Automatic() {
 		return
 	}
-	direct := slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Via == "" && (e.Tier.Automatic() || h.Decided != nil) })
+	direct := c.isDirect(h)
+	tells := direct && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
 		is := sameDirect(h.Request, d)
-		if _, own := c.own[is]; own {
+		if c.knows(h.Request, d) {
 			continue
 		}
-		if direct {
+		if tells && !c.names(h.Request, d.Kind) {
 			c.own[is] = struct{}{}
 			c.beside = append(c.beside, Beside{h.Request, d})
 			continue
 		}
-		if c.o.Business(h.Request.Account, d) || slices.ContainsFunc(c.past[h.Request], func(n identity.Needle) bool {
-			return n.Canon.Kind == d.Kind && n.Past.Is(identity.Canon{Kind: d.Kind, Value: pipeline.Secret(d.Value)})
-		}) {
-			continue
+		if direct {
+			continue // the record is the consumer's, whoever else is in it
 		}
 		for _, e := range h.Why {
 			if e.Via == "" || !e.Tier.Automatic() {
@@ -184,18 +195,50 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 			}
 			t := through{h.Request, e.Via}
 			if c.others[t] == nil {
-				c.others[t] = map[asked]struct{}{}
+				c.others[t] = map[asked]pipeline.Link{}
 			}
-			c.others[t][is] = struct{}{}
+			c.others[t][is] = d
 		}
 	}
+}
+
+// isDirect reports whether a hit was found by a phone, an address or a user id of the
+// request, and not only by an id of something.
+func (c *Closure) isDirect(h *pipeline.Hit) bool {
+	return slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool {
+		return e.Via == "" && (e.Tier.Automatic() || h.Decided != nil) && identity.Direct(e.Kind)
+	})
+}
+
+// after reports whether a hit is dated after the cut-off of its request.
+func (c *Closure) after(h *pipeline.Hit) bool {
+	cutoff := c.o.Cutoff(h.Request)
+	return cutoff != pipeline.NoTime && h.Time != pipeline.NoTime && h.Time > cutoff
+}
+
+// names reports whether a request names an identifier of a kind itself.
+func (c *Closure) names(ref pipeline.RequestRef, kind pipeline.Kind) bool {
+	return slices.ContainsFunc(c.seeds[ref], func(own identity.Canon) bool { return own.Kind == kind })
+}
+
+// knows reports whether a direct identifier is the consumer's, or the business's.
+func (c *Closure) knows(ref pipeline.RequestRef, d pipeline.Link) bool {
+	if _, own := c.own[sameDirect(ref, d)]; own || c.o.Business(ref.Account, d) {
+		return true
+	}
+	return slices.ContainsFunc(c.past[ref], func(n identity.Needle) bool { return is(n, d) })
+}
+
+// is reports whether a needle of the past is a link.
+func is(n identity.Needle, l pipeline.Link) bool {
+	return n.Canon.Kind == l.Kind && n.Past.Is(identity.Canon{Kind: l.Kind, Value: pipeline.Secret(l.Value)})
 }
 
 // Met ends the hits that are met: what stands beside somebody else is shared.
 func (c *Closure) Met() {
 	for t, others := range c.others {
-		for is := range others {
-			if _, own := c.own[is]; !own {
+		for _, d := range others {
+			if !c.knows(t.request, d) {
 				c.shared[t] = struct{}{}
 				break
 			}
@@ -214,16 +257,17 @@ func (c *Closure) Met() {
 // for, in the order in which they were met.
 func (c *Closure) Beside() []Beside { return c.beside }
 
-// Judge leaves to a person what only shared link ids lead to.
+// Judge leaves to a person what only shared link ids lead to, and what is not dated
+// where that matters.
 func (c *Closure) Judge(h *pipeline.Hit) {
-	if len(c.shared) == 0 {
-		return
-	}
 	h.Tier = pipeline.Review
 	for i := range h.Why {
 		e := &h.Why[i]
 		if _, shared := c.shared[through{h.Request, e.Via}]; shared && e.Tier.Automatic() {
 			e.Tier, e.Rule = pipeline.Review, e.Rule+".shared"
+		}
+		if e.Undated && e.Tier.Automatic() {
+			e.Tier, e.Rule = pipeline.Review, e.Rule+".undated"
 		}
 		if e.Tier.Surer(h.Tier) {
 			h.Tier = e.Tier
@@ -240,8 +284,10 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	if c.Judge(h); !h.Automatic() {
 		return
 	}
-	cutoff := c.o.Cutoff(h.Request)
-	after := cutoff != pipeline.NoTime && h.Time != pipeline.NoTime && h.Time > cutoff
+	if h.Decided == nil && !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool { return !c.knows(h.Request, d) }) {
+		return // an id of something that the request names, in the record of somebody else
+	}
+	after := c.after(h)
 	w := way{hops: 1 << 30, late: true}
 	for _, e := range h.Why {
 		w.hops, w.late = min(w.hops, e.Hops), w.late && (e.Late || after)
@@ -281,6 +327,9 @@ func (c *Closure) Next() bool {
 		for _, link := range kept {
 			c.known[newAsked(ref, link)] = of.ways[link].late
 			c.LinksAll++
+			if slices.ContainsFunc(c.sharing[ref], func(n identity.Needle) bool { return is(n, link) }) {
+				c.shared[through{ref, c.o.Digest(ref.Account, link)}] = struct{}{}
+			}
 			ask := pipeline.Ask{Request: ref, Via: c.o.Digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late}
 			c.add(identity.Needle{Account: ref.Account, Canon: identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}, Tier: pipeline.Linked}, ask)
 		}

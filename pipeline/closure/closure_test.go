@@ -18,7 +18,7 @@ func digest(account string, l pipeline.Link) string {
 }
 
 func hit(ref pipeline.RequestRef, hops int, links ...string) *pipeline.Hit {
-	h := &pipeline.Hit{Request: ref, Tier: pipeline.Linked, Why: []pipeline.Evidence{{Hops: hops}}}
+	h := &pipeline.Hit{Request: ref, Tier: pipeline.Linked, Why: []pipeline.Evidence{{Kind: pipeline.Phone, Tier: pipeline.Linked, Hops: hops}}}
 	for _, l := range links {
 		h.Links = append(h.Links, pipeline.Link{Kind: pipeline.Call, Value: l})
 	}
@@ -85,7 +85,7 @@ func TestLate(t *testing.T) {
 	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Phone, Value: "1"})
 	at := func(when int64, late bool, links ...string) *pipeline.Hit {
 		h := hit(consumer, 0, links...)
-		h.Time, h.Why = when, []pipeline.Evidence{{Late: late}}
+		h.Time, h.Why = when, []pipeline.Evidence{{Kind: pipeline.Phone, Tier: pipeline.Linked, Late: late}}
 		return h
 	}
 	for i, round := range []struct {
@@ -125,7 +125,7 @@ func TestShared(t *testing.T) {
 	mail := func(v string) pipeline.Link { return pipeline.Link{Kind: pipeline.Email, Value: v} }
 	met := func(via, link string, direct ...pipeline.Link) *pipeline.Hit {
 		h := hit(consumer, 0, link)
-		h.Direct, h.Why = direct, []pipeline.Evidence{{Tier: pipeline.Linked, Rule: "id", Via: via}}
+		h.Direct, h.Why = direct, []pipeline.Evidence{{Kind: pipeline.Phone, Tier: pipeline.Linked, Rule: "id", Via: via}}
 		return h
 	}
 	round := func(want map[string]int, hits ...*pipeline.Hit) {

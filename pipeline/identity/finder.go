@@ -215,13 +215,15 @@ func (f *Finder) Links(dst []Link, path string, value []byte) []Link {
 // record holds: a phone, an address or a user id, where the field is declared so.
 func (f *Finder) Direct(dst []Link, path string, value []byte) []Link {
 	d := f.field(path)
-	if d == nil || d.Party != pipeline.Consumer || d.Text || !direct(d.Kind) {
+	if d == nil || d.Party != pipeline.Consumer || d.Text || !Direct(d.Kind) {
 		return dst
 	}
 	return f.link(dst, d, value)
 }
 
-func direct(k pipeline.Kind) bool {
+// Direct reports whether values of a kind name a person by themselves, and not through
+// what the person has or did.
+func Direct(k pipeline.Kind) bool {
 	return k == pipeline.Phone || k == pipeline.Email || k == pipeline.User
 }
 
@@ -237,7 +239,15 @@ func Mailbox(canon string) string {
 
 func (f *Finder) link(dst []Link, d *pipeline.Field, value []byte) []Link {
 	if d.Kind == pipeline.Phone || d.Kind == pipeline.Email || d.Kind == pipeline.Name {
-		c, err := normalise(d.Kind, string(value), f.s.region)
+		v := string(value)
+		if d.Pattern != nil {
+			m, k := d.Pattern.FindStringSubmatch(v), d.Pattern.SubexpIndex("id")
+			if m == nil || k < 0 {
+				return dst
+			}
+			v = m[k]
+		}
+		c, err := normalise(d.Kind, v, f.s.region)
 		if err != nil || c.Doubt {
 			return dst
 		}

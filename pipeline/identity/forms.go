@@ -300,7 +300,9 @@ func Compile(key Key, region string, needles []Needle) *Set {
 		s.kinds[n.Canon.Kind] = true
 		s.agents = s.agents || n.Agent
 		if n.Canon.Kind == pipeline.Name {
-			s.names[n.Canon.Value.Reveal()] = append(s.names[n.Canon.Value.Reveal()], uint32(i))
+			if n.Past == nil { // a name that is forgotten confirms nothing
+				s.names[n.Canon.Value.Reveal()] = append(s.names[n.Canon.Value.Reveal()], uint32(i))
+			}
 			continue
 		}
 		own := c.of(uint32(i), n)

@@ -19,7 +19,7 @@ type Digester interface {
 // value.
 type Remembered struct {
 	Value string           `json:"v"`           // digest of the canonical value
-	Ext   bool             `json:"x,omitempty"` // of a phone: it had an extension, which is not kept
+	Ext   string           `json:"x,omitempty"` // digest of the extension of a phone, if it had one
 	Forms []RememberedForm `json:"f,omitempty"`
 
 	digests Digester
@@ -39,7 +39,9 @@ type RememberedForm struct {
 func Remember(digests Digester, key Key, n Needle) Remembered {
 	canon := n.Canon.Value.Reveal()
 	out := RememberValue(digests, n.Canon.Kind, canon)
-	out.Ext = n.Canon.Ext != ""
+	if ext := n.Canon.Ext.Reveal(); ext != "" {
+		out.Ext = valueDigest(digests, "extension of "+n.Canon.Kind, ext)
+	}
 	if n.Canon.Kind == pipeline.Name {
 		return out // it never makes a candidate
 	}
@@ -80,7 +82,7 @@ func RememberValue(digests Digester, kind pipeline.Kind, canon string) Remembere
 // Needle is a needle that finds what r remembers, by digests made as they were.
 func (r Remembered) Needle(account string, kind pipeline.Kind, digests Digester) Needle {
 	r.digests = digests
-	return Needle{Account: account, Canon: Canon{Kind: kind, Doubt: r.Ext}, Past: &r}
+	return Needle{Account: account, Canon: Canon{Kind: kind}, Past: &r}
 }
 
 func valueDigest(d Digester, kind pipeline.Kind, canon string) string {
@@ -131,6 +133,7 @@ func (f *Finder) recall(l *leaf, s span, fm form, n *Needle) (found, bool) {
 	case asPhone:
 		for _, e164 := range f.numbersAt(l, s) {
 			if with(e164) {
+				known.Canon.Ext = n.Past.extension(l.text[s.hi:])
 				return f.confirmPhone(l, s, &known)
 			}
 		}
@@ -179,6 +182,20 @@ func (f *Finder) recall(l *leaf, s span, fm form, n *Needle) (found, bool) {
 		}
 	}
 	return found{}, false
+}
+
+// extension is that of a remembered number, as far as what stands behind the number
+// tells: "" if it has none, else the one that stands there, if it is that, or one that no
+// number has.
+func (r *Remembered) extension(behind []byte) pipeline.Secret {
+	const other = pipeline.Secret("another")
+	if r.Ext == "" {
+		return ""
+	}
+	if m := extension.FindSubmatch(behind); m != nil && valueDigest(r.digests, "extension of "+pipeline.Phone, string(m[1])) == r.Ext {
+		return pipeline.Secret(m[1])
+	}
+	return other
 }
 
 // at is the text of n bytes at lo.

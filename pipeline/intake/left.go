@@ -103,24 +103,30 @@ func (s *Requests) Conclude(ctx context.Context, ref pipeline.RequestRef, run st
 	return err
 }
 
-// Reopen notes that run has found again what was erased for a completed request: e
+// Reopen notes that run has found again what was erased for an answered request: e
 // says where it stands now, and up to when records are the deletion's. It fails with
-// ErrTaken where the request is not completed any more, but by this run.
+// ErrTaken where the request is not as it was answered any more, but by this run.
 func (s *Requests) Reopen(ctx context.Context, ref pipeline.RequestRef, run string, e Event) error {
 	err := s.append(ctx, ref, func(last Event) (Event, error) {
 		switch {
-		case last.Run == run && last.Cutoff != nil && !last.State.Ended():
-			return Event{}, errAsIs // an earlier try of the run has noted it
-		case last.State != pipeline.Completed:
+		case last.Run == run && last.FollowUp:
+			return Event{}, errAsIs // an earlier try of the run has noted it, and perhaps erased it
+		case !last.Answered():
 			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
 		}
-		e.Run = run
+		e.Run, e.FollowUp = run, true
 		return e, nil
 	})
 	if errors.Is(err, errAsIs) {
 		return nil
 	}
 	return err
+}
+
+// Answered reports whether the request is answered in full, but perhaps for what was
+// delivered again and a person has not decided on yet.
+func (e *Event) Answered() bool {
+	return e.State == pipeline.Completed || e.State == pipeline.InReview && e.FollowUp
 }
 
 // Decided notes that all n records that run has left for review were decided on, by

@@ -313,8 +313,11 @@ func TestReopen(t *testing.T) {
 		state pipeline.State
 	}{
 		{"completed", Event{State: pipeline.Completed, Run: "a", Erasing: "a"}, nil, pipeline.AwaitingApproval},
-		{"by an earlier try", Event{State: pipeline.InReview, Run: "b", Cutoff: &cutoff}, nil, pipeline.InReview},
-		{"another run has found something, too", Event{State: pipeline.AwaitingApproval, Run: "c", Cutoff: &cutoff}, ErrTaken, pipeline.AwaitingApproval},
+		{"by an earlier try", Event{State: pipeline.InReview, Run: "b", Cutoff: &cutoff, FollowUp: true}, nil, pipeline.InReview},
+		{"by an earlier try that was erased", Event{State: pipeline.Completed, Run: "b", Cutoff: &cutoff, FollowUp: true}, nil, pipeline.Completed},
+		{"in review since another run", Event{State: pipeline.InReview, Run: "a", Cutoff: &cutoff, FollowUp: true}, nil, pipeline.AwaitingApproval},
+		{"in review for the first time", Event{State: pipeline.InReview, Run: "a"}, ErrTaken, pipeline.InReview},
+		{"another run has found something, too", Event{State: pipeline.AwaitingApproval, Run: "c", Cutoff: &cutoff, FollowUp: true}, ErrTaken, pipeline.AwaitingApproval},
 		{"open", Event{State: pipeline.Received, Run: "a"}, ErrTaken, pipeline.Received},
 		{"waits for its first erasure", Event{State: pipeline.AwaitingApproval, Run: "b"}, ErrTaken, pipeline.AwaitingApproval},
 		{"cancelled", Event{State: pipeline.Cancelled}, ErrWithdrawn, pipeline.Cancelled},
@@ -342,7 +345,7 @@ func TestReopen(t *testing.T) {
 		if err := r.Append(t.Context(), ref, Event{State: pipeline.Received, Run: "b"}); err != nil {
 			t.Fatal(err)
 		}
-		if e, err = r.Entry(t.Context(), ref); err != nil || e.FollowUp() != (c.err == nil || c.at.Cutoff != nil) || e.Last.Erasing != "" {
+		if e, err = r.Entry(t.Context(), ref); err != nil || e.FollowUp() != (c.err == nil || c.at.FollowUp) || e.Last.Erasing != "" {
 			t.Errorf("%s: afterwards %+v, %v", c.what, e.Last, err)
 		}
 	}

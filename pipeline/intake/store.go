@@ -74,7 +74,9 @@ type Event struct {
 	Note    string         `json:"note,omitempty"`    // of what left the state as it was
 	Due     *pipeline.Date `json:"due,omitempty"`     // of an extension; later events carry it on
 	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
-	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion that was certified and of which something was delivered again: what is dated later is new; later events carry it on
+	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion of which something was certified: what is dated later is new; later events carry it on
+
+	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
 }
 
 // Entry is a request and where it stands.
@@ -86,7 +88,7 @@ type Entry struct {
 
 // FollowUp reports whether the request was answered in full before, and is open for
 // what was delivered again since.
-func (e *Entry) FollowUp() bool { return e.Last.Cutoff != nil }
+func (e *Entry) FollowUp() bool { return e.Last.FollowUp }
 
 // WantsBundle reports whether found records are handed over. A consumer has had
 // the bundle of what is delivered again.
@@ -215,6 +217,7 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	if e.Cutoff == nil {
 		e.Cutoff = last.Cutoff
 	}
+	e.FollowUp = e.FollowUp || last.FollowUp
 	if !last.State.Ended() { // what was reopened can be withdrawn again
 		e.Erasing = last.Erasing
 	}

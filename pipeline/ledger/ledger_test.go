@@ -165,7 +165,7 @@ func TestGather(t *testing.T) {
 	add(t, l, "r1", 2)
 	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r2", Cutoff: 5000, Records: 1}
 	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone}, [][]pipeline.Ask{{{Request: who}}}, nil, func(yield func(string, error) bool) {
-		yield(strings.Repeat("ab", 16), nil)
+		yield(l.Keys.Digest("record", "acme", []byte("erased")), nil)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +178,13 @@ func TestGather(t *testing.T) {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	c := p.Covered[who]
-	for digest, want := range map[string]bool{strings.Repeat("ab", 16): true, fmt.Sprintf("%032x", 1): true, fmt.Sprintf("%032x", 2): false, "ab": false, "": false} {
-		if c.Erased(digest) != want {
-			t.Errorf("%q: %v", digest, !want)
+	for raw, want := range map[string]bool{"erased": true, "another": false} {
+		if c.Erased(l.Keys, "acme", []byte(raw)) != want || c.Erased(l.Keys, "beta", []byte(raw)) {
+			t.Errorf("%q: %v", raw, !want)
 		}
+	}
+	if c.Erased(l.Keys, "acme", nil) {
+		t.Error("a whole object is no record")
 	}
 	if c.Cutoff != 5000 {
 		t.Errorf("cut-off %d", c.Cutoff)

@@ -3,11 +3,14 @@ package ledger
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
+	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/seal"
 )
 
 // readers of the ledger read at a time: it has thousands of small files.
@@ -20,6 +23,7 @@ type Past struct {
 	Covered map[pipeline.RequestRef]*Coverage
 	Beside  map[pipeline.RequestRef][]identity.Needle // direct identifiers that are the consumer's, and not searched for
 	Stale   []Stale
+	Unread  []string // files that are none of the ledger, or not as they were written
 }
 
 // Stale is a file whose tokens are of another tokenizer or catalog key: what it
@@ -35,15 +39,22 @@ type Coverage struct {
 	erased map[[16]byte]struct{}
 }
 
-// Erased reports whether digest (hex) is that of a record that was erased: the same
-// bytes have come again.
-func (c *Coverage) Erased(digest string) bool {
-	b, err := hex.DecodeString(digest)
-	if err != nil || len(b) != 16 {
+// Erased reports whether raw is a record that was erased, by its digest under the work
+// key or an older one: the same bytes have come again.
+func (c *Coverage) Erased(keys *seal.Keys, account string, raw []byte) bool {
+	if raw == nil {
 		return false
 	}
-	_, ok := c.erased[[16]byte(b)]
-	return ok
+	for _, key := range keys.All("record", account) {
+		b, err := hex.DecodeString(key.Digest(raw))
+		if err != nil || len(b) != 16 {
+			continue
+		}
+		if _, ok := c.erased[[16]byte(b)]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // Gather reads files of the ledger, in their order.
@@ -53,7 +64,8 @@ func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (
 		account, digest, keyID string
 		kind                   pipeline.Kind
 		tier                   pipeline.Tier
-		agent                  bool
+		agent, doubt           bool
+		ext                    string
 	}
 	index := map[same]int{}
 	for lo := 0; lo < len(names); lo += readers {
@@ -61,12 +73,19 @@ func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (
 		entries := make([]*Entry, len(some))
 		err := engine.Each(ctx, readers, len(some), func(ctx context.Context, i int) (err error) {
 			entries[i], err = l.Read(ctx, some[i], key)
+			if err != nil && ctx.Err() == nil && !errors.Is(err, connectors.ErrTemporary) {
+				return nil // the others are as good as they were
+			}
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 		for i, e := range entries {
+			if e == nil {
+				p.Unread = append(p.Unread, some[i])
+				continue
+			}
 			ref, err := pipeline.ParseRequestRef(e.Request)
 			if err != nil {
 				return nil, fmt.Errorf("read ledger: %s: %w", some[i], err)
@@ -97,14 +116,14 @@ func (l *Ledger) Gather(ctx context.Context, names []string, key identity.Key) (
 				if n.Beside {
 					continue
 				}
-				id := same{e.Account, n.Value, e.KeyID, n.Kind, n.Tier, n.Agent}
+				id := same{e.Account, n.Value, e.KeyID, n.Kind, n.Tier, n.Agent, n.Doubt, n.Ext}
 				k, known := index[id]
 				if !known {
 					k = len(p.Needles)
 					index[id] = k
 					needle := n.Remembered.Needle(e.Account, n.Kind, digests)
 					needle.Tier, needle.Agent = n.Tier, n.Agent
-					needle.Canon.Doubt = needle.Canon.Doubt || n.Doubt
+					needle.Canon.Doubt = n.Doubt
 					p.Needles, p.Asks = append(p.Needles, needle), append(p.Asks, nil)
 				}
 				p.Asks[k] = append(p.Asks[k], n.Asks...)

@@ -113,9 +113,3 @@ func (n *Names) Sealed(ref *pipeline.ObjectRef) string {
 	}
 	return base64.StdEncoding.EncodeToString(n.Keys.Seal("object-url", "", []byte(ref.URL)))
 }
-
-// Within reports whether path is field, or lies inside of it.
-func Within(path, field string) bool {
-	rest, ok := strings.CutPrefix(path, field)
-	return ok && (rest == "" || strings.ContainsRune(".[{", rune(rest[0])))
-}

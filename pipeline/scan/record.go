@@ -125,10 +125,6 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if ask.Request.Account != account {
 				continue
 			}
-			past := r.s.Past[ask.Request]
-			if past != nil && when != pipeline.NoTime && when > past.Cutoff {
-				continue
-			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			if tier, moved := r.s.Policy.Tier(account, e.Tier); moved {
 				e.Tier, e.Rule = tier, e.Rule+".policy"
@@ -139,8 +135,8 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if outside(when, ask) {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".outside_validity"
 			}
-			if past != nil && when == pipeline.NoTime && !past.Erased(digest) {
-				e.Tier, e.Rule = pipeline.Review, e.Rule+".undated"
+			if past := r.s.Past[ask.Request]; past != nil && when == pipeline.NoTime {
+				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
 			if evidence[ask.Request] == nil {
 				order = append(order, ask.Request)

@@ -46,11 +46,15 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 			return nil, err
 		}
 		into := rows
+		cutoff, deletes := in.Deletes[f.Request]
+		later := deletes && !cutoff.IsZero() && f.Time > cutoff.UnixMilli()
 		if f.Excluded() {
 			into, anyExcluded = excluded, true
 		} else if !f.Automatic() {
-			into = review
-		} else if cutoff, ok := in.Deletes[f.Request]; !ok || f.Late() && f.Decided == nil || !cutoff.IsZero() && f.Time > cutoff.UnixMilli() {
+			if into = review; later && in.Past != nil && in.Past(f.Request) {
+				continue // nothing would come of what a person decides
+			}
+		} else if !deletes || later || f.Late() && f.Decided == nil {
 			continue
 		}
 		row, err := m.Make(&f.Hit, f.At)

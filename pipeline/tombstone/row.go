@@ -12,9 +12,11 @@ import (
 	"strconv"
 
 	"expunge/pipeline"
+	"expunge/pipeline/identity"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
+	"expunge/scanners"
 )
 
 // Maker makes rows.
@@ -105,11 +107,10 @@ func (m *Maker) exception(account string, d *pipeline.Dataset) *pipeline.Excepti
 
 // Keeps reports whether an exception or a redaction keeps a field of a record.
 func (m *Maker) Keeps(account string, d *pipeline.Dataset, path string) bool {
-	within := func(kept string) bool { return naming.Within(path, kept) }
 	if x := m.exception(account, d); x != nil {
-		return len(x.Fields) == 0 || slices.ContainsFunc(x.Fields, within)
+		return len(x.Fields) == 0 || path == identity.KeyPath || (&scanners.Edit{Keep: x.Fields}).Keeps(path)
 	}
-	return d.Erase.Action == pipeline.Redact && slices.ContainsFunc(d.Erase.Keep, within)
+	return d.Erase.Action == pipeline.Redact && (&scanners.Edit{Keep: d.Erase.Keep}).Keeps(path)
 }
 
 func text(s string) *string {

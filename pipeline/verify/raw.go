@@ -255,9 +255,12 @@ func (p *pastSearch) look(n int) {
 	if p.finder == nil || n == 0 {
 		return
 	}
-	for _, m := range p.finder.Find(nil, "", p.text[:n]) {
-		if tier := pipeline.Tier(m.Tier); tier.Automatic() || tier == pipeline.Mention {
-			p.found(m.Needle)
+	// Neither lines nor the cells of tables are one text.
+	for cell := range bytes.FieldsFuncSeq(p.text[:n], func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }) {
+		for _, m := range p.finder.Find(nil, "", cell) {
+			if tier := pipeline.Tier(m.Tier); tier.Automatic() || tier == pipeline.Mention {
+				p.found(m.Needle)
+			}
 		}
 	}
 	p.text = append(p.text[:0], p.text[n:]...)

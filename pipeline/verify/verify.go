@@ -40,6 +40,8 @@ type Verify struct {
 	Search  *Search                                                                   // what the requests asked for
 	Plain   func(ctx context.Context, in scanners.Input, do func([]byte) error) error // hands over an object unpacked
 	Cutoff  func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	KeepOld bool                                                                      // older versions stay
+	Current func(store string) bool                                                   // whether only the current versions of a store are searched
 	Policy  pipeline.Policy                                                           // tiers that a person decides on
 	Past    map[pipeline.RequestRef]*ledger.Coverage                                  // requests that were answered before: what is undated and of other bytes stays
 	Keeps   func(account string, d *pipeline.Dataset, field string) bool              // whether an exception or a redaction keeps a field: of these requests, other runs have seen to the rest
@@ -105,6 +107,9 @@ func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[strin
 				out.Residue = append(out.Residue, v.trace(t, &ver, Trace{Record: -1, Code: InKey, Reason: "a delete marker keeps a key that identifies"}))
 			}
 			continue
+		}
+		if !ver.Current && v.Current != nil && v.Current(t.Store) {
+			continue // nobody has looked into it
 		}
 		out.Versions++
 		if err := v.version(ctx, t, captures, &ver, out); err != nil {
@@ -233,7 +238,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && v.Keeps(account, &v.Datasets[t.Dataset], m.Path), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
@@ -250,7 +255,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 // unknown reports whether a record is not known to be what was erased before.
 func (v *Verify) unknown(ref pipeline.RequestRef, when int64, r *scanners.Record) bool {
 	past := v.Past[ref]
-	return past != nil && when == pipeline.NoTime && (r.Raw == nil || !past.Erased(v.Keys.Digest("record", ref.Account, r.Raw)))
+	return past != nil && when == pipeline.NoTime && !past.Erased(v.Keys, ref.Account, r.Raw)
 }
 
 func outside(when int64, ask pipeline.Ask) bool {
@@ -276,6 +281,10 @@ func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectatio
 	for i := range t.Versions {
 		for _, r := range t.Versions[i].Rows {
 			excepted := r.Disposition == string(pipeline.Excepted)
+			if excepted && r.Record == nil && r.Digest == nil {
+				x.whole[r.Request] = true // of a whole object no fields go
+				continue
+			}
 			if v.Applied(r) && (!excepted || len(r.KeptFields) > 0) {
 				if excepted || r.Action == string(pipeline.Redact) {
 					x.kept[r.Request] = append(x.kept[r.Request], r.KeptFields...)
@@ -338,7 +347,7 @@ func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Reco
 		return true
 	}
 	for _, k := range x.kept[name] {
-		if naming.Within(m.Path, k) {
+		if (&scanners.Edit{Keep: []string{k}}).Keeps(m.Path) {
 			return true
 		}
 	}
