@@ -175,7 +175,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 		return
 	}
 	direct := c.isDirect(h)
-	tells := direct && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
+	tells := direct && h.Decided == nil && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
 		is := sameDirect(h.Request, d)
 		if c.knows(h.Request, d) {
@@ -203,10 +203,10 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 }
 
 // isDirect reports whether a hit was found by a phone, an address or a user id of the
-// request, and not only by an id of something.
+// request, and not only by an id of something; or a person has said whose it is.
 func (c *Closure) isDirect(h *pipeline.Hit) bool {
-	return slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool {
-		return e.Via == "" && (e.Tier.Automatic() || h.Decided != nil) && identity.Direct(e.Kind)
+	return h.Decided != nil || slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool {
+		return e.Via == "" && e.Tier.Automatic() && identity.Direct(e.Kind)
 	})
 }
 
@@ -284,7 +284,7 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	if c.Judge(h); !h.Automatic() {
 		return
 	}
-	if h.Decided == nil && !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool { return !c.knows(h.Request, d) }) {
+	if !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool { return !c.knows(h.Request, d) }) {
 		return // an id of something that the request names, in the record of somebody else
 	}
 	after := c.after(h)

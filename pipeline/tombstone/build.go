@@ -51,7 +51,7 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if f.Excluded() {
 			into, anyExcluded = excluded, true
 		} else if !f.Automatic() {
-			if into = review; later && in.Past != nil && in.Past(f.Request) {
+			if into = review; (later || f.Late()) && in.Past != nil && in.Past(f.Request) {
 				continue // nothing would come of what a person decides
 			}
 		} else if !deletes || later || f.Late() && f.Decided == nil {
