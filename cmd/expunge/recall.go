@@ -24,6 +24,8 @@ import (
 type recalled struct {
 	Version int      `json:"version"`
 	Files   []string `json:"files"`
+
+	Events map[string]int `json:"events"` // by answered request: the number of its last event
 }
 
 // recall is what a run looks for beside what is asked of it: what was erased before,
@@ -32,6 +34,7 @@ type recall struct {
 	files []string
 	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full; open ones are the run's own
 	past  *ledger.Past
+	seen  map[string]int // see recalled
 
 	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests that were answered before
 	events []reopening
@@ -65,7 +68,7 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 	var stored recalled
 	switch err := a.readDocument(ctx, "run", key, &stored); {
 	case err == nil:
-		r.files = stored.Files
+		r.files, r.seen = stored.Files, stored.Events
 		return r, nil
 	case !errors.Is(err, connectors.ErrNotFound):
 		return nil, err
@@ -91,7 +94,11 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 	if len(r.files) == 0 {
 		return r, nil
 	}
-	return r, a.writeDocument(ctx, "run", key, recalled{Version: 1, Files: r.files})
+	r.seen = map[string]int{}
+	for ref, e := range ended {
+		r.seen[ref.String()] = e.Last.N
+	}
+	return r, a.writeDocument(ctx, "run", key, recalled{Version: 1, Files: r.files, Events: r.seen})
 }
 
 // gather reads what the ledger remembers. What is remembered of an answered request
@@ -195,7 +202,7 @@ func (j *job) reopen(ctx context.Context) error {
 	}
 	return engine.Each(ctx, claimers, len(j.recall.events), func(ctx context.Context, i int) error {
 		e := j.recall.events[i]
-		err := j.requests().Reopen(ctx, e.ref, j.h.Run, e.event)
+		err := j.requests().Reopen(ctx, e.ref, j.h.Run, j.recall.seen[e.ref.String()], e.event)
 		if errors.Is(err, intake.ErrTaken) || errors.Is(err, intake.ErrWithdrawn) {
 			j.log.Info("another run has it since, or it was withdrawn", "request", e.ref.String())
 			return nil

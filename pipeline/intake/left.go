@@ -106,12 +106,13 @@ func (s *Requests) Conclude(ctx context.Context, ref pipeline.RequestRef, run st
 // Reopen notes that run has found again what was erased for an answered request: e
 // says where it stands now, and up to when records are the deletion's. It fails with
 // ErrTaken where the request is not as it was answered any more, but by this run.
-func (s *Requests) Reopen(ctx context.Context, ref pipeline.RequestRef, run string, e Event) error {
+// seen is the number of the event that was its last when the run began.
+func (s *Requests) Reopen(ctx context.Context, ref pipeline.RequestRef, run string, seen int, e Event) error {
 	err := s.append(ctx, ref, func(last Event) (Event, error) {
 		switch {
 		case last.Run == run && last.FollowUp:
 			return Event{}, errAsIs // an earlier try of the run has noted it, and perhaps erased it
-		case !last.Answered():
+		case !last.Answered() || last.N != seen:
 			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
 		}
 		e.Run, e.FollowUp = run, true

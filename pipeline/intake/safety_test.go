@@ -331,7 +331,7 @@ func TestReopen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // twice is no harm
-			if err := r.Reopen(t.Context(), ref, "b", next); !errors.Is(err, c.err) {
+			if err := r.Reopen(t.Context(), ref, "b", 1, next); !errors.Is(err, c.err) {
 				t.Errorf("%s: %v, not %v", c.what, err, c.err)
 			}
 		}
