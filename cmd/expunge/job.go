@@ -308,7 +308,7 @@ func (j *job) round(ctx context.Context, n int) error {
 		Keys: j.keys, Results: j.results, Name: j.names.Shown, Set: set, Asks: asks, CatalogKey: catalog.NewKey(j.key[:]),
 		Policy: j.h.Review, Past: j.recall.past.Covered,
 		Decided: func(h *pipeline.Hit, raw []byte, o *pipeline.Object) *pipeline.Decided {
-			return j.decided.Hit(h, raw, func() []string { return j.names.IDs(o) })
+			return j.decided.Hit(h, raw, o.ETag, func() []string { return j.names.IDs(o) })
 		},
 	}
 	accounts := map[string]bool{}

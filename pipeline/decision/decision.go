@@ -42,6 +42,7 @@ type Item struct {
 	Dataset   string           `json:"dataset"`
 	Digest    string           `json:"digest,omitempty"` // keyed, of the record; "": the whole object
 	ObjectID  string           `json:"object_id"`
+	ETag      string           `json:"etag,omitempty"` // of a whole object: an inclusion is of what it held then
 	Tier      string           `json:"tier"`
 	Verdict   pipeline.Verdict `json:"decision"`
 	Reason    string           `json:"reason"`
@@ -52,6 +53,8 @@ func On(r *manifest.Row, v pipeline.Verdict, reason string) Item {
 	i := Item{Tombstone: r.Tombstone, Dataset: r.Dataset, ObjectID: r.ObjectID, Tier: r.Tier, Verdict: v, Reason: reason}
 	if r.Digest != nil {
 		i.Digest = *r.Digest
+	} else {
+		i.ETag = r.ETag
 	}
 	return i
 }
@@ -80,6 +83,14 @@ type Decisions struct {
 type Made struct {
 	pipeline.Decided
 	Reason string
+
+	etag string // of the whole object that it is on
+}
+
+// holds reports whether the decision still is on what a whole object holds: nothing goes
+// because of what once stood under its name.
+func (m *Made) holds(etag string) bool {
+	return m.Verdict == pipeline.Exclude || m.etag == "" || m.etag == etag
 }
 
 // Set are the decisions on some requests. It is safe for concurrent use once read.
@@ -183,7 +194,7 @@ func (s *Set) add(ref pipeline.RequestRef, f *File) {
 	s.of[ref] = max(s.of[ref], f.N)
 	for i := range f.Items {
 		item := &f.Items[i]
-		s.made[item.place(ref)] = &Made{pipeline.Decided{Verdict: item.Verdict, By: f.By}, item.Reason}
+		s.made[item.place(ref)] = &Made{pipeline.Decided{Verdict: item.Verdict, By: f.By}, item.Reason, item.ETag}
 	}
 }
 
@@ -193,7 +204,7 @@ func (s *Set) add(ref pipeline.RequestRef, f *File) {
 func (d *Decisions) Add(ctx context.Context, s *Set, ref pipeline.RequestRef, f *File) error {
 	var fresh []Item
 	for _, i := range f.Items {
-		if old := s.made[i.place(ref)]; old == nil || old.Verdict != i.Verdict {
+		if old := s.made[i.place(ref)]; old == nil || old.Verdict != i.Verdict || !old.holds(i.ETag) {
 			fresh = append(fresh, i)
 		}
 	}
@@ -215,19 +226,23 @@ func (d *Decisions) Add(ctx context.Context, s *Set, ref pipeline.RequestRef, f 
 // Row returns the decision on a row of a review list, nil if there is none.
 func (s *Set) Row(ref pipeline.RequestRef, r *manifest.Row) *Made {
 	i := On(r, "", "")
-	return s.made[i.place(ref)]
+	made := s.made[i.place(ref)]
+	if made == nil || !made.holds(i.ETag) {
+		return nil
+	}
+	return made
 }
 
 // Hit returns the decision on a hit, nil if there is none. raw is what its digest is
-// over; ids gives the ids of its object under the work key and older ones. What was
+// over; etag is its object's, and ids gives the ids of that under the work key and older ones. What was
 // decided before the work key was rotated is found by the old one.
-func (s *Set) Hit(h *pipeline.Hit, raw []byte, ids func() []string) *pipeline.Decided {
+func (s *Set) Hit(h *pipeline.Hit, raw []byte, etag string, ids func() []string) *pipeline.Decided {
 	if s.of[h.Request] == 0 {
 		return nil
 	}
 	if h.Record < 0 || h.Digest == "" {
 		for _, id := range ids() {
-			if made := s.made[place{h.Request, h.Dataset, id, true}]; made != nil {
+			if made := s.made[place{h.Request, h.Dataset, id, true}]; made != nil && made.holds(etag) {
 				return &made.Decided
 			}
 		}
@@ -254,6 +269,6 @@ func (s *Set) Excluded(ref pipeline.RequestRef, dataset string, raw []byte) bool
 		return false
 	}
 	h := pipeline.Hit{Request: ref, Dataset: dataset, Digest: s.keys.Digest("record", ref.Account, raw)}
-	made := s.Hit(&h, raw, nil)
+	made := s.Hit(&h, raw, "", nil)
 	return made != nil && made.Verdict == pipeline.Exclude
 }

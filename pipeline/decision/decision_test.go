@@ -99,7 +99,7 @@ func TestDecisionsAreFoundAgain(t *testing.T) {
 			{"another request", pipeline.RequestRef{Account: "acme", ID: "R-2"}, "calls", "one", "s3://lake/a", ""},
 			{"another account", pipeline.RequestRef{Account: "globex", ID: "R-1"}, "calls", "one", "s3://lake/a", ""},
 		} {
-			got := s.Hit(hit(now, c.ref, c.dataset, c.raw), []byte(c.raw), ids(now, c.url))
+			got := s.Hit(hit(now, c.ref, c.dataset, c.raw), []byte(c.raw), "e1", ids(now, c.url))
 			if (got == nil) != (c.want == "") || got != nil && (got.Verdict != c.want || got.By != "jo") {
 				t.Errorf("%s: %v, not %q", c.what, got, c.want)
 			}
@@ -214,5 +214,36 @@ func remove(t *testing.T, work connectors.Store, key string) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// To include a whole object is to include what it holds: what is written under its name
+// later is asked for again. To exclude it holds for its name.
+func TestWholeObjects(t *testing.T) {
+	now := keys(t, 1)
+	d := &Decisions{mem.New("work", mem.Options{}), now}
+	in, out := row(now, "s3://lake/in", ""), row(now, "s3://lake/out", "")
+	in.ETag, out.ETag = "e1", "e1"
+	decide(t, d, "jo", On(in, pipeline.Include, "his"), On(out, pipeline.Exclude, "not his"))
+	s, err := d.Of(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url, etag string
+		want      pipeline.Verdict
+	}{{"s3://lake/in", "e1", pipeline.Include}, {"s3://lake/in", "e2", ""}, {"s3://lake/out", "e1", pipeline.Exclude}, {"s3://lake/out", "e2", pipeline.Exclude}} {
+		got := s.Hit(hit(now, ref, "calls", ""), nil, c.etag, ids(now, c.url))
+		if (got == nil) != (c.want == "") || got != nil && got.Verdict != c.want {
+			t.Errorf("%s with %s: %v, not %q", c.url, c.etag, got, c.want)
+		}
+	}
+	in.ETag = "e2"
+	if s.Row(ref, in) != nil {
+		t.Error("what was included once stands for what is there now")
+	}
+	again := decide(t, d, "ann", On(in, pipeline.Include, "this, too"))
+	if made := again.Row(ref, in); made == nil || made.By != "ann" {
+		t.Errorf("decided again: %+v", made)
 	}
 }

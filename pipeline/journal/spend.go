@@ -14,10 +14,10 @@ import (
 // records in it stand nowhere else. The files are created in order, so that several
 // processes at once count as one.
 type Spent struct {
-	Version int    `json:"format"`
-	Object  string `json:"object"` // ObjectID
-	Of      string `json:"version"`
-	Records int64  `json:"records"`
+	Version       int    `json:"version"` // of this file
+	Object        string `json:"object"`  // ObjectID
+	ObjectVersion string `json:"object_version"`
+	Records       int64  `json:"records"`
 }
 
 // Spend takes records of an old version from the number whose loss is approved for the
@@ -55,7 +55,7 @@ func (j *Journal) Spend(ctx context.Context, object, version string, records, ap
 		if err != nil {
 			return false, fmt.Errorf("count what is lost with old versions: %w", err)
 		}
-		if s.Object == object && s.Of == version {
+		if s.Object == object && s.ObjectVersion == version {
 			return true, nil
 		}
 		sum += s.Records

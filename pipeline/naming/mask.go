@@ -22,7 +22,7 @@ var (
 	// number is runs of digits with what people put between them, also percent-encoded.
 	number = regexp.MustCompile(`(?i)(?:(?:\+|%2b)[ (]*)?\(?[0-9]+(?:(?:[ ().\-_]|%20|%28|%29){1,3}[0-9]+)*`)
 	digits = regexp.MustCompile(`[0-9]+`)
-	hexes  = regexp.MustCompile(`^[0-9A-Fa-f-]{16,}$`)
+	hexes  = regexp.MustCompile(`^(?:[0-9A-Fa-f]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
 )
 
 // Mask hides what looks like an e-mail address or a phone number in a text of
@@ -173,18 +173,22 @@ func stamp(digits string) bool {
 
 // inHex reports whether the word around text[from:to] is a hash or a UUID.
 func inHex(text string, from, to int) bool {
-	word := func(c byte) bool {
-		return c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+	for _, joined := range []string{"", "-"} {
+		word := func(c byte) bool {
+			return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte(joined, c) >= 0
+		}
+		lo, hi := from, to
+		for lo > 0 && word(text[lo-1]) {
+			lo--
+		}
+		for hi < len(text) && word(text[hi]) {
+			hi++
+		}
+		if w := text[lo:hi]; hexes.MatchString(w) && strings.ContainsAny(strings.ToLower(w), "abcdef") {
+			return true
+		}
 	}
-	lo, hi := from, to
-	for lo > 0 && word(text[lo-1]) {
-		lo--
-	}
-	for hi < len(text) && word(text[hi]) {
-		hi++
-	}
-	w := text[lo:hi]
-	return hexes.MatchString(w) && strings.ContainsAny(strings.ToLower(w), "abcdef")
+	return false
 }
 
 // First is the first segment of a key below its store, as outputs show it where no

@@ -42,6 +42,7 @@ func TestKeysThatIdentifyAreShownRedacted(t *testing.T) {
 		{"calls/date=2026-11-20/1700000000-000001.json", map[string]string{"date": "2026-11-20"}, 0, "s3://acme-lake/calls/date=2026-11-20/1700000000-000001.json"},
 		{"calls/2026112009/part-00000-6d92078a-8246-4ba4-ae5b-76104861e7dc-c000.snappy.parquet", nil, 0, "s3://acme-lake/calls/2026112009/part-00000-6d92078a-8246-4ba4-ae5b-76104861e7dc-c000.snappy.parquet"},
 		{"calls/20261120093000.json", nil, 0, "s3://acme-lake/calls/20261120093000.json"},
+		{"calls/facade-4045550123.mp3", nil, 0, "s3://acme-lake/calls/facade-{phone}.mp3"},
 		{"drop/jane@example.com/a b", nil, -1, "s3://acme-lake/drop/{email}/a%20b"},
 	} {
 		o := pipeline.Object{Object: connectors.Object{Ref: connectors.Ref{Store: "lake", Key: c.key}}, Captures: c.captures, Dataset: c.dataset}
