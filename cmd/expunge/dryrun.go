@@ -19,6 +19,7 @@ import (
 // dry is what --dry-run says with --json.
 type dry struct {
 	Requests int   `json:"requests"`   // of consumers
+	Answered int   `json:"answered"`   // deletions that were answered before, of which what was delivered again is looked for
 	Lists    int64 `json:"list_calls"` // of the lake, LIST requests of a thousand keys
 	Gets     int64 `json:"get_calls"`  // at least, of the lake, less what the catalog rules out
 	*plan.Summary
@@ -39,7 +40,7 @@ func (a *app) dryRun(ctx context.Context, picked []*intake.Entry, ended map[pipe
 	if err != nil {
 		return err
 	}
-	d := dry{Requests: len(picked), Gets: s.Scan, Summary: s}
+	d := dry{Requests: len(picked), Answered: len(ended), Gets: s.Scan, Summary: s}
 	for name, calls := range a.calls {
 		if name != workCalls {
 			d.Lists += calls.Counts().Pages
@@ -56,7 +57,7 @@ func (a *app) dryRun(ctx context.Context, picked []*intake.Entry, ended map[pipe
 const shownPlaces = 20
 
 func (d *dry) print(w io.Writer) {
-	fmt.Fprintf(w, "requests      %s\n", humanize.Comma(int64(d.Requests)))
+	fmt.Fprintf(w, "requests      %s, and %s answered before\n", humanize.Comma(int64(d.Requests)), humanize.Comma(int64(d.Answered)))
 	fmt.Fprintf(w, "objects       %s (%s)\n", humanize.Comma(d.Objects), humanize.IBytes(uint64(d.Bytes)))
 	fmt.Fprintf(w, "may be opened %s (%s), less what the catalog rules out\n", humanize.Comma(d.Scan), humanize.IBytes(uint64(d.ScanBytes)))
 	for _, class := range slices.Sorted(maps.Keys(d.ByClass)) {

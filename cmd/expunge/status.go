@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,6 +24,7 @@ type statusRequest struct {
 	Due      string           `json:"due"`
 	DaysLeft int              `json:"days_left"`
 	Extended bool             `json:"extended,omitempty"`
+	FollowUp bool             `json:"follow_up,omitempty"` // it was answered; what it is open for was delivered again
 	Reason   string           `json:"reason,omitempty"`
 }
 
@@ -52,7 +54,7 @@ func statusCommand(f *flags) *cobra.Command {
 				}
 				r := e.Request
 				out.Requests = append(out.Requests, statusRequest{
-					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.Last.Reason,
+					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.FollowUp(), e.Last.Reason,
 				})
 			}
 			for o, err := range a.work.List(ctx, "runs/") {
@@ -79,7 +81,11 @@ func statusCommand(f *flags) *cobra.Command {
 			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "REQUEST\tSTATE\tRIGHTS\tDUE\tDAYS LEFT\tWHY")
 			for _, r := range out.Requests {
-				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%d\t%s\n", r.Account, r.ID, r.State, r.Rights, due(r), r.DaysLeft, r.Reason)
+				left := strconv.Itoa(r.DaysLeft)
+				if r.FollowUp {
+					left = "-" // no deadline runs
+				}
+				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%s\t%s\n", r.Account, r.ID, r.State, r.Rights, due(r), left, r.Reason)
 			}
 			fmt.Fprintln(w, "\nRUN\tSTATE")
 			for _, r := range out.Runs {
@@ -92,6 +98,9 @@ func statusCommand(f *flags) *cobra.Command {
 
 // due is the day, with a mark where it is the one of an extension.
 func due(r statusRequest) string {
+	if r.FollowUp {
+		return "answered"
+	}
 	if r.Extended {
 		return r.Due + " (extended)"
 	}
