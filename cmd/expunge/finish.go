@@ -75,7 +75,9 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 	for _, d := range j.cfg.Datasets {
 		in.Settings[d.Name] = d.Digest
 	}
+	over := map[pipeline.RequestRef]bool{}
 	for _, c := range j.claimed {
+		over[c.Request.Ref()] = c.WantsBundle()
 		if c.Request.Has(pipeline.Delete) {
 			in.Deletes[c.Request.Ref()] = j.cutoff(c.Entry)
 		}
@@ -85,6 +87,7 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 			in.Deletes[ref] = time.UnixMilli(past.Cutoff)
 		}
 	}
+	in.Over = func(ref pipeline.RequestRef) bool { return over[ref] }
 	return maker.Build(ctx, j.work, in)
 }
 
@@ -119,7 +122,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		t := hits.Span(ref)
-		if c.FollowUp() { // what stays on purpose waits for nobody
+		if c.Request.Has(pipeline.Delete) && !c.WantsBundle() { // what stays on purpose waits for nobody
 			if t.Review = 0; j.recall.met[ref] != nil {
 				t.Review = j.recall.met[ref].review
 			}

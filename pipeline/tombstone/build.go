@@ -21,9 +21,10 @@ type Input struct {
 	// Deletes are the requests that ask for erasure, with the cut-off of each: what
 	// is dated later is not theirs to erase. The zero time is none.
 	Deletes  map[pipeline.RequestRef]time.Time
-	Past     func(pipeline.RequestRef) bool       // deletions that were certified before: what stays on purpose is not planned again
+	Past     func(pipeline.RequestRef) bool       // deletions that were certified before: what stays on purpose is not planned again; nil: none
+	Over     func(pipeline.RequestRef) bool       // requests whose records are handed over, too: of others a person is not asked about what is dated after the cut-off; nil: all
 	KeepOld  bool                                 // older versions stay
-	Told     func(row *manifest.Row, review bool) // of each row of these; nil: nobody
+	Told     func(row *manifest.Row, review bool) // of each row of the manifest or the review list; nil: nobody
 	Settings map[string]string                    // digest of each dataset's settings
 	Total    func(account, dataset string) int64
 	Limits   manifest.Limits
@@ -51,7 +52,7 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if f.Excluded() {
 			into, anyExcluded = excluded, true
 		} else if !f.Automatic() {
-			if into = review; (later || f.Late()) && in.Past != nil && in.Past(f.Request) {
+			if into = review; (later || f.Late()) && in.Over != nil && !in.Over(f.Request) {
 				continue // nothing would come of what a person decides
 			}
 		} else if !deletes || later || f.Late() && f.Decided == nil {
@@ -61,13 +62,11 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if err != nil {
 			return nil, err
 		}
-		if in.Past != nil && in.Past(f.Request) && into != excluded {
-			if m.stays(f, in.KeepOld) {
-				continue
-			}
-			if in.Told != nil {
-				in.Told(row, into == review)
-			}
+		if in.Past != nil && in.Past(f.Request) && into != excluded && m.stays(f, in.KeepOld) {
+			continue
+		}
+		if in.Told != nil && into != excluded {
+			in.Told(row, into == review)
 		}
 		if err := into.Add(row); err != nil {
 			return nil, err
