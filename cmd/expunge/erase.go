@@ -29,7 +29,8 @@ import (
 	"expunge/pipeline/report"
 )
 
-// passes is how often an erasure tries objects that other writers change under it.
+// passes is how often an erasure tries objects that other writers change under it, or
+// that the store fails for.
 const passes = 3
 
 // scratch is the prefix below a store where conditions are probed, per run. It is
@@ -428,7 +429,8 @@ func (e *erasure) allowsAny(account string) bool {
 	return slices.ContainsFunc(e.m.Radius, func(r manifest.Radius) bool { return r.Account == account && e.permit.Allows(account, r.Dataset) })
 }
 
-// apply erases, window by window; objects that others change meanwhile are tried again.
+// apply erases, window by window; objects that others change meanwhile, or that the
+// store fails for, are tried again.
 func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails since Go 1.24
@@ -451,7 +453,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 				}
 				return nil
 			})
-		if err != nil || states[string(journal.Conflict)] == 0 || pass == passes {
+		if err != nil || states[string(journal.Conflict)]+states[string(journal.Failed)] == 0 || pass == passes {
 			return err
 		}
 	}
@@ -459,7 +461,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 
 func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
-	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Archived, journal.Refused, journal.Kept} {
+	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
 			fmt.Printf("  %-9s %6d object versions\n", s, n)
 		}
@@ -495,7 +497,7 @@ func (o *erased) code() error {
 			return err
 		}
 	}
-	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)]
+	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)] + o.Applied[string(journal.Failed)]
 	switch {
 	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved }):
 		return &coded{exitRefused, errors.New("a part of the manifest is held back; the rest is applied")}

@@ -180,7 +180,7 @@ func (o *op) refusal(ctx context.Context, err error) error {
 	case errors.Is(err, connectors.ErrUnsupported):
 		o.settle(journal.Refused, "the store does not support it")
 	case errors.Is(err, connectors.ErrTemporary):
-		o.settle(journal.Refused, "the store fails; run erase again")
+		o.settle(journal.Failed, "the store fails; run erase again")
 	default:
 		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
 			o.settle(journal.Refused, r.Error())

@@ -66,6 +66,7 @@ const (
 	Held     State = "HELD"     // a lock of the store or a legal hold
 	Archived State = "ARCHIVED" // has to be restored first
 	Refused  State = "REFUSED"  // the object cannot be rewritten
+	Failed   State = "FAILED"   // the store failed, in spite of retries: the same erasure tries again
 	Kept     State = "KEPT"     // a noncurrent version that policy keeps
 )
 
