@@ -23,7 +23,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	}
 	maker := certificate.NewMaker(e.m.Run, past)
 	defer maker.Close()
-	kept := newMemory(e.recaller(e.m.Run), past)
+	kept := newMemory(e.rememberer(e.m.Run), past)
 	defer kept.close()
 	waits := map[string]bool{} // requests of which a part is held back
 	for r, err := range e.tombstones(ctx) {
@@ -160,7 +160,7 @@ func decidedOf(included, excluded int64) *certificate.Decided {
 
 // certifyNothing certifies a deletion of a consumer of whom nothing was found, in a
 // run that examined all there is.
-func (j *job) certifyNothing(ctx context.Context, e *intake.Entry, excluded int64, memory *recaller, signer *certificate.Signer) error {
+func (j *job) certifyNothing(ctx context.Context, e *intake.Entry, excluded int64, memory *rememberer, signer *certificate.Signer) error {
 	r, now := e.Request, j.now().UTC().Format(time.RFC3339)
 	cutoff := j.cutoff(e)
 	if err := memory.remember(ctx, r.Ref(), cutoff.UnixMilli(), 0, func(func(string, error) bool) {}); err != nil {

@@ -118,7 +118,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Limits = append(r.Limits, fmt.Sprintf("%s was not searched for: %s", b.Request, b.Reason))
 	}
 	var events []intake.Event
-	memory := j.recaller(j.h.Run)
+	memory := j.rememberer(j.h.Run)
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		t := hits.Span(ref)

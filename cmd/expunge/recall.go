@@ -32,7 +32,7 @@ type recalled struct {
 // and may have been delivered again.
 type recall struct {
 	files []string
-	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full; open ones are the run's own
+	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full: what is open for a run is the run's own
 	past  *ledger.Past
 	seen  map[string]int // see recalled
 

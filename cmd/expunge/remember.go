@@ -19,7 +19,7 @@ import (
 // memory is what a run gives to the ledger: identities without their values, and
 // the digests of the records that it erased.
 type memory struct {
-	*recaller
+	*rememberer
 	past   *journal.Past
 	sorter *spool.Sorter
 	counts map[string]int64 // by request
@@ -28,8 +28,8 @@ type memory struct {
 	peeked *spool.Pair
 }
 
-func newMemory(r *recaller, past *journal.Past) *memory {
-	return &memory{recaller: r, past: past, sorter: spool.NewSorter(), counts: map[string]int64{}}
+func newMemory(r *rememberer, past *journal.Past) *memory {
+	return &memory{rememberer: r, past: past, sorter: spool.NewSorter(), counts: map[string]int64{}}
 }
 
 func (m *memory) close() {
@@ -85,9 +85,9 @@ func (m *memory) records(request string) iter.Seq2[string, error] {
 	}
 }
 
-// recaller hands over the identities that a run has kept sealed, request by request,
+// rememberer hands over the identities that a run has kept sealed, request by request,
 // to the ledger. The file is read once.
-type recaller struct {
+type rememberer struct {
 	*app
 	run     string
 	needles []identity.Needle
@@ -96,9 +96,9 @@ type recaller struct {
 	beside  map[pipeline.RequestRef][]pipeline.Link
 }
 
-func (a *app) recaller(run string) *recaller { return &recaller{app: a, run: run} }
+func (a *app) rememberer(run string) *rememberer { return &rememberer{app: a, run: run} }
 
-func (r *recaller) read(ctx context.Context) (err error) {
+func (r *rememberer) read(ctx context.Context) (err error) {
 	if r.of != nil {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (r *recaller) read(ctx context.Context) (err error) {
 }
 
 // remember writes the ledger's part of what a run certifies of a request.
-func (r *recaller) remember(ctx context.Context, ref pipeline.RequestRef, cutoff, count int64, records iter.Seq2[string, error]) error {
+func (r *rememberer) remember(ctx context.Context, ref pipeline.RequestRef, cutoff, count int64, records iter.Seq2[string, error]) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}

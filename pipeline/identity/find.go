@@ -92,7 +92,7 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 			}
 			confirm := f.confirm
 			if n.Past != nil {
-				confirm = f.recall
+				confirm = f.confirmPast
 			}
 			if hit, ok := confirm(here, s, fm, n); ok {
 				f.note(fm.needle, n, hit)

@@ -118,9 +118,9 @@ func (c *compiler) remembered(needle uint32, n *Needle) []ref {
 	return refs
 }
 
-// recall reads at the token s what a remembered needle's form would be there, and
+// confirmPast reads at the token s what a remembered needle's form would be there, and
 // confirms it if its digest is the one that was kept.
-func (f *Finder) recall(l *leaf, s span, fm form, n *Needle) (found, bool) {
+func (f *Finder) confirmPast(l *leaf, s span, fm form, n *Needle) (found, bool) {
 	known := *n // with the value that stands here
 	with := func(canon string) bool {
 		if !n.is(canon) {

@@ -5,7 +5,9 @@
 //
 // A trace is expected where something is to stay: records that an exception keeps,
 // that a hold or an open conflict covers, that wait for review or were excluded by a
-// person, or that are dated after the request's cut-off. Any other trace is residue, and
+// person, that are dated after the request's cut-off or reached only through such, or
+// through link ids that others share; and, of what was delivered again, what an earlier
+// erasure kept, and what has neither a date nor the bytes of an erased record. Any other trace is residue, and
 // so is a record that a person included.
 package verify
 
