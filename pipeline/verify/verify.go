@@ -7,8 +7,8 @@
 // that a hold or an open conflict covers, that wait for review or were excluded by a
 // person, that are dated after the request's cut-off or reached only through such, or
 // through link ids that others share; and, of what was delivered again, what an earlier
-// erasure kept, and what has neither a date nor the bytes of an erased record. Any other trace is residue, and
-// so is a record that a person included.
+// erasure kept, and what has neither a date nor the bytes of an erased record. Any other
+// trace is residue, and so is a record that a person included.
 package verify
 
 import (
