@@ -34,8 +34,7 @@ type form struct {
 	what   what
 	digest digestForm // asDigest
 	off    uint16     // of the token within the form's text: asText, asDigest
-
-	past *RememberedForm // of a needle whose value is not known
+	past   uint16     // which of its Past.Forms, of a needle whose value is not known
 }
 
 // digestForm says which digest of which writing in which encoding.
@@ -286,6 +285,9 @@ type Set struct {
 	agents  bool
 }
 
+// usualForms is about how many forms a number or an address has; others have few.
+const usualForms = 24
+
 // Compile makes a Set of needles. A needle's index is what Match.Needle says.
 // region is the country of national phone numbers in what is searched.
 func Compile(key Key, region string, needles []Needle) *Set {
@@ -295,7 +297,8 @@ func Compile(key Key, region string, needles []Needle) *Set {
 	}
 	c := &compiler{h: s.h}
 	c.t.h = s.h
-	var refs []ref
+	refs := make([]ref, 0, usualForms*len(needles))
+	c.all = make([]form, 0, usualForms*len(needles))
 	for i, n := range s.needles {
 		s.kinds[n.Canon.Kind] = true
 		s.agents = s.agents || n.Agent

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"math"
 	"net/netip"
 	"strings"
 
@@ -109,10 +110,10 @@ func (c *compiler) remembered(needle uint32, n *Needle) []ref {
 	var refs []ref
 	for i := range n.Past.Forms {
 		w := &n.Past.Forms[i]
-		if what(w.What) == asGmail {
+		if what(w.What) == asGmail || i > math.MaxUint16 {
 			continue
 		}
-		c.all = append(c.all, form{needle: needle, what: what(w.What), off: w.Off, past: w})
+		c.all = append(c.all, form{needle: needle, what: what(w.What), off: w.Off, past: uint16(i)})
 		refs = append(refs, ref{w.Token, uint32(len(c.all) - 1), w.Bucket})
 	}
 	return refs
@@ -121,7 +122,7 @@ func (c *compiler) remembered(needle uint32, n *Needle) []ref {
 // confirmPast reads at the token s what a remembered needle's form would be there, and
 // confirms it if its digest is the one that was kept.
 func (f *Finder) confirmPast(l *leaf, s span, fm form, n *Needle) (found, bool) {
-	known := *n // with the value that stands here
+	known, past := *n, &n.Past.Forms[fm.past] // known is with the value that stands here
 	with := func(canon string) bool {
 		if !n.is(canon) {
 			return false
@@ -138,7 +139,7 @@ func (f *Finder) confirmPast(l *leaf, s span, fm form, n *Needle) (found, bool) 
 			}
 		}
 	case asEmail:
-		if lo := s.hi - fm.past.Len; lo >= 0 && with(strings.ToLower(string(l.text[lo:s.hi]))) {
+		if lo := s.hi - past.Len; lo >= 0 && with(strings.ToLower(string(l.text[lo:s.hi]))) {
 			return confirmEmail(l, s, &known)
 		}
 		if local, domain, ok := strings.Cut(string(l.text[s.lo:s.hi]), "@"); ok {
@@ -147,24 +148,24 @@ func (f *Finder) confirmPast(l *leaf, s span, fm form, n *Needle) (found, bool) 
 			}
 		}
 	case asText, asDigest:
-		text, ok := l.at(s.lo-int(fm.off), fm.past.Len)
+		text, ok := l.at(s.lo-int(fm.off), past.Len)
 		switch {
 		case !ok:
-		case fm.what == asText && fm.past.Text == "":
+		case fm.what == asText && past.Text == "":
 			if with(text) {
 				return l.confirmText(s, int(fm.off), text, &known)
 			}
 		case fm.what == asText:
-			if fm.past.Text == textDigest(n.Past.digests, false, text) {
+			if past.Text == textDigest(n.Past.digests, false, text) {
 				return l.confirmText(s, int(fm.off), text, n)
 			}
 		default:
-			d, ok := digestOfLen(fm.past.Len)
+			d, ok := digestOfLen(past.Len)
 			want := text
 			if d.enc == encHex {
 				want = strings.ToLower(text)
 			}
-			if ok && fm.past.Text == textDigest(n.Past.digests, true, want) {
+			if ok && past.Text == textDigest(n.Past.digests, true, want) {
 				return l.confirmDigest(s, int(fm.off), want, d.enc, algorithms[d.alg], n)
 			}
 		}
