@@ -62,7 +62,17 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 	if err != nil {
 		return c, key, err
 	}
-	defer func() { err = errors.Join(err, s.sweep(context.WithoutCancel(ctx), key)) }()
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		if err != nil && !gone(err) { // servers have many words for a source that is not there
+			if r, there := s.open(ctx, connectors.Ref{Key: key}, connectors.All); there == nil {
+				r.Close()
+			} else if gone(there) {
+				err = fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
+			}
+		}
+		err = errors.Join(err, s.sweep(ctx, key))
+	}()
 
 	kept := func(what string, tried error) (bool, error) {
 		if tried != nil && !refused(tried) {
