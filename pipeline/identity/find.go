@@ -62,7 +62,7 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 	}
 	text := f.d.decode(value)
 	f.t.hits = f.t.hits[:0]
-	f.t.scan(text, len(f.d.marks) > 0)
+	f.t.scan(text, f.d.marks)
 	agent := false
 	if d != nil {
 		switch d.Party {

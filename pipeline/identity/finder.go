@@ -120,7 +120,7 @@ func (f *Finder) Probe(at []int, raw []byte) []int {
 	b := f.d.decode(raw)
 	f.t.hits = f.t.hits[:0]
 	f.t.numbers = true
-	f.t.scan(b, len(f.d.marks) > 0)
+	f.t.scan(b, f.d.marks)
 	f.t.numbers = false
 	n := len(at)
 	at = append(at, f.d.doubt...)
@@ -162,7 +162,7 @@ func (f *Finder) ProbeField(field int, value []byte) bool {
 // probeID collects and probes the tokens of a canonical id.
 func (f *Finder) probeID(kind pipeline.Kind, id string) bool {
 	f.t.hits, f.t.seen = f.t.hits[:0], 0
-	f.t.scan(f.d.decode([]byte(id)), false)
+	f.t.scan(f.d.decode([]byte(id)), nil)
 	token := f.s.h.exact(seedKind, string(kind), []byte(id))
 	if f.t.seen == 0 {
 		f.t.emit(token, wordToken, 0, 0)

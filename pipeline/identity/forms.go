@@ -230,7 +230,7 @@ func (c *compiler) trigger(text string) (span, bool) {
 	t := &c.t
 	t.hits = t.hits[:0]
 	b := c.d.decode([]byte(text))
-	t.scan(b, false)
+	t.scan(b, nil)
 	best := -1
 	for i, s := range t.hits {
 		if s.class == gmailToken {

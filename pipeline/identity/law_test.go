@@ -20,7 +20,7 @@ func tokensOf(b []byte) (tokens map[uint64]span, doubt bool) {
 	t := &tokenizer{h: testKey.hasher()}
 	var d decoder
 	text := d.decode(b)
-	t.scan(text, len(d.marks) > 0)
+	t.scan(text, d.marks)
 	tokens = map[uint64]span{}
 	for _, s := range t.hits {
 		tokens[s.token] = s

@@ -1,110 +1,120 @@
 package identity
 
-// digits feeds the groups of digits in b[i:hi], a word from its first digit on, to
-// the reader of phone numbers. It reports whether a group is too long for one.
-func (t *tokenizer) digits(b []byte, i, hi int, all uint8) (long bool) {
-	for i < hi {
-		p, v := i, uint64(0)
-		if p > 0 && classes[b[p-1]]&(hexlet|letter) != 0 {
-			// Glued to letters: no number begins here, or goes on.
-			for i < hi && isDigit(b[i]) {
-				i++
-			}
-			long = long || i-p > maxPhone
-			t.end, t.count = -maxGap-1, 0
-			if all&(hyphen|under) == 0 {
-				return long
-			}
-			for i < hi && !isDigit(b[i]) {
-				i++
-			}
-			continue
-		}
-		for i < hi && isDigit(b[i]) {
-			if i-p < maxPhone {
-				v = v*10 + uint64(b[i]-'0')
-			}
-			i++
-		}
-		if t.numbers && i+1 < len(b) && b[i]|0x20 == 'e' {
-			t.exponent(b, p, i)
-		}
-		if i-p > maxPhone {
-			long = true
-			t.end, t.count = -maxGap-1, 0
-		} else {
-			t.group(b, p, i, v)
-		}
-		if all&(hyphen|under) == 0 && i < hi {
-			// what other digits there are in this word stand between letters
-			t.end = -maxGap - 1
-			return long
-		}
-		for i < hi && !isDigit(b[i]) {
-			i++
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// number emits the tokens of the phone numbers and IP addresses in the run of digits,
+// and of what may stand between these, that begins at lo.
+func (t *tokenizer) number(b []byte, lo int) {
+	l := &t.layout
+	hi := l.number.end(lo)
+	if n := hi - lo; n <= 64 {
+		digits := l.digit.at(lo) & first(n)
+		if c := bits.OnesCount64(digits); c < 7 && (c < 4 || bits.OnesCount64(digits&^(digits<<1)) < 4) {
+			return // neither seven digits nor four groups of them
 		}
 	}
-	return long
+	var n phone
+	n.end = -maxGap - 1
+	p := l.digit.next(lo, hi)
+	if p == lo && p > 0 && classes[b[p-1]]&(hexlet|letter) != 0 {
+		p = l.digit.next(l.digit.end(p), hi) // glued to letters: no number begins here
+	}
+	for p < hi {
+		q := l.digit.end(p)
+		if q-p > maxPhone {
+			n.end = -maxGap - 1
+		} else {
+			t.group(b, &n, p, q)
+		}
+		p = l.digit.next(q, hi)
+	}
+}
+
+// phone is the state of the number that is being read.
+type phone struct {
+	end     int    // of the last group of digits
+	count   int    // digits so far
+	value   uint64 // of the last ten
+	starts  [5]int // digits before each of the last groups
+	groups  int
+	last    uint64 // value of the last group …
+	lastLen int    // … and its digits
+	quad    uint64 // values of the last groups that single dots join, eight bits each
+	dots    int    // how many groups that are
 }
 
 // pow10 holds powers of ten.
 var pow10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}
 
-// group takes the digits b[p:q], of value v, into account. No letter precedes them.
-func (t *tokenizer) group(b []byte, p, q int, v uint64) {
-	n := q - p
-	joined := p-t.end <= maxGap
-	if joined {
-		for _, c := range b[t.end:p] {
-			if classes[c]&phsep == 0 {
-				joined = false
-				break
-			}
-		}
-	}
+// group takes the digits b[p:q] into account.
+func (t *tokenizer) group(b []byte, s *phone, p, q int) {
+	n, v := q-p, decimal(b, p, q)
+	joined := p-s.end <= maxGap
 	if !joined {
-		t.count, t.value, t.groups, t.dots, t.lastLen = 0, 0, 0, 0, 0
+		s.count, s.value, s.groups, s.dots, s.lastLen = 0, 0, 0, 0, 0
 	}
-	dotted := joined && p-t.end == 1 && b[p-1] == '.'
-	t.starts[t.groups%len(t.starts)] = t.count
-	t.groups++
+	dotted := joined && p-s.end == 1 && b[p-1] == '.'
+	s.starts[s.groups%len(s.starts)] = s.count
+	s.groups++
 	if n >= 10 {
-		t.value = v % 1e10
+		s.value = v % 1e10
 	} else {
-		t.value = (t.value*pow10[n] + v) % 1e10
+		s.value = (s.value*pow10[n] + v) % 1e10
 	}
-	t.count += n
-	t.end = q
+	s.count += n
+	s.end = q
 
 	// four small numbers with dots between
 	if !dotted {
-		t.dots = 0
+		s.dots = 0
 	}
 	if n <= 3 && v <= 255 {
-		t.quad = t.quad<<8 | v
-		t.dots++
-		if t.dots >= 4 {
-			t.emit(t.h.number(seedIP, t.quad&0xffffffff), ipToken, p, q)
+		s.quad = s.quad<<8 | v
+		s.dots++
+		if s.dots >= 4 {
+			t.emit(t.h.number(seedIP, s.quad&0xffffffff), ipToken, p, q)
 		}
 	} else {
-		t.dots = 0
+		s.dots = 0
 	}
-	if dotted && n == 10 && t.lastLen >= 5 && t.lastLen <= 10 {
-		t.emit(t.h.pair(seedGA, t.last, v), gaToken, p-1-t.lastLen, q)
+	if dotted && n == 10 && s.lastLen >= 5 && s.lastLen <= 10 {
+		t.emit(t.h.pair(seedGA, s.last, v), gaToken, p-1-s.lastLen, q)
 	}
-	t.last, t.lastLen = v, n
+	s.last, s.lastLen = v, n
 
-	if t.count < 7 || q < len(b) && !endsNumber(b[q]) {
+	if s.count < 7 || q < len(b) && !endsNumber(b[q]) {
 		return
 	}
-	if t.count >= 10 {
-		t.emit(t.h.number(seedPhone, t.value), phoneToken, p, q)
+	if s.count >= 10 {
+		t.emit(t.h.number(seedPhone, s.value), phoneToken, p, q)
 	}
-	for g := max(0, t.groups-len(t.starts)); g < t.groups; g++ {
-		if k := t.count - t.starts[g%len(t.starts)]; k >= 7 && k <= 9 {
-			t.emit(t.h.pair(seedShort, t.value%pow10[k], uint64(k)), shortToken, p, q)
+	for g := max(0, s.groups-len(s.starts)); g < s.groups; g++ {
+		if k := s.count - s.starts[g%len(s.starts)]; k >= 7 && k <= 9 {
+			t.emit(t.h.pair(seedShort, s.value%pow10[k], uint64(k)), shortToken, p, q)
 		}
 	}
+}
+
+// decimal is the value of the digits b[p:q], at most sixteen.
+func decimal(b []byte, p, q int) uint64 {
+	if q-p > 8 {
+		return decimal(b, p, q-8)*1e8 + decimal(b, q-8, q)
+	}
+	if p+8 > len(b) {
+		v := uint64(0)
+		for _, c := range b[p:q] {
+			v = v*10 + uint64(c-'0')
+		}
+		return v
+	}
+	// the last of eight digits in the highest byte, zeros before them
+	x := binary.LittleEndian.Uint64(b[p:]) << (8 * (8 - (q - p)) & 63) & 0x0f0f0f0f0f0f0f0f
+	x = (x*10 + x>>8) & 0x00ff00ff00ff00ff
+	x = (x*100 + x>>16) & 0x0000ffff0000ffff
+	return (x*10000 + x>>32) & 0xffffffff
 }
 
 // endsNumber reports whether c may follow the last digit of a phone number: no

@@ -3,6 +3,17 @@ package identity
 // maxNumber bounds the digits that an exponent may lead to, as scanners do.
 const maxNumber = 64
 
+// mantissa reads the number whose digits end before q, where an exponent may follow.
+func (t *tokenizer) mantissa(b []byte, q int) {
+	p := q
+	for p > 0 && isDigit(b[p-1]) {
+		p--
+	}
+	if p == 0 || classes[b[p-1]]&(hexlet|letter) == 0 {
+		t.exponent(b, p, q)
+	}
+}
+
 // exponent emits the token of a number whose mantissa ends with the digits b[p:q] and
 // goes on with an exponent: scanners hand on 1.404555012E10, as programs print large
 // numbers, as 14045550120, and those digits do not stand there.

@@ -36,7 +36,7 @@ func TestNumbersWithExponents(t *testing.T) {
 		for _, raw := range []string{`{"v":%s}`, `{"v":[1,%s,3]}`, `{"v":"{\"w\":%s}"}`, "7,%s,9", "%s", "{\"v\": %s\n}"} {
 			raw = fmt.Sprintf(raw, number)
 			tok := &tokenizer{h: testKey.hasher(), numbers: true}
-			tok.scan([]byte(raw), false)
+			tok.scan([]byte(raw), nil)
 			for token, s := range want {
 				found := false
 				for _, hit := range tok.hits {
@@ -53,8 +53,8 @@ func TestNumbersWithExponents(t *testing.T) {
 	}
 	for _, other := range []string{"6d92078a-8246-3e12-ae5b-76104861e7dc", "ab12e9", "1.2.3e9", "_12e9", "12e9x", "12e-", "12e", "7e99999999999"} {
 		a, b := &tokenizer{h: testKey.hasher()}, &tokenizer{h: testKey.hasher(), numbers: true}
-		a.scan([]byte(other), false)
-		b.scan([]byte(other), false)
+		a.scan([]byte(other), nil)
+		b.scan([]byte(other), nil)
 		if len(a.hits) != len(b.hits) {
 			t.Errorf("%s is a number", other)
 		}

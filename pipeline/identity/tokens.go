@@ -1,10 +1,6 @@
 package identity
 
-import (
-	"bytes"
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // class says what a token was made of.
 type class uint8
@@ -37,23 +33,14 @@ type tokenizer struct {
 	seen    int  // tokens so far
 	numbers bool // raw bytes: numbers may have exponents, which decoded leaves do not have
 
+	layout layout // of the text that is being read
+
 	digitbuf [maxNumber + 64]byte
 
 	// Tokens wait here until there are some: looked up in one go, they wait for
 	// memory together and not each for itself.
 	pending [64]span
 	n       int
-
-	// state of the phone number that is being read
-	end     int    // of the last group of digits
-	count   int    // digits so far
-	value   uint64 // of the last ten
-	starts  [5]int // digits before each of the last groups
-	groups  int
-	last    uint64 // value of the last group …
-	lastLen int    // … and its digits
-	quad    uint64 // values of the last groups that single dots join, eight bits each
-	dots    int    // how many groups that are
 
 	buf []byte
 }
@@ -92,74 +79,58 @@ func (t *tokenizer) flush() {
 	}
 }
 
-// scan tokenizes b. scratch says that b may be written to for a moment.
-func (t *tokenizer) scan(b []byte, scratch bool) {
-	t.end, t.count = -maxGap-1, 0
-	for i := nextDigit(b, 0); i < len(b); i = nextDigit(b, i) {
-		i = t.run(b, i, scratch)
-	}
-	for i := bytes.IndexByte(b, '@'); i >= 0; {
-		t.mail(b, i, scratch)
-		k := bytes.IndexByte(b[i+1:], '@')
-		if k < 0 {
-			break
+// scan tokenizes b, which was decoded with the marks and is written to for a moment
+// where they tell of an escape.
+//
+// Bytes are looked at sixty-four at a time: a word or a number is met where its
+// shortest length is reached, which most runs never do.
+func (t *tokenizer) scan(b []byte, marks []mark) {
+	l := &t.layout
+	l.of(b)
+	var words, numbers runs
+	before := uint64(0) // digits of the block before
+	for k, digits := range l.digit[:(len(b)+63)/64] {
+		for e := words.reach8(l.word[k]); e != 0; e &= e - 1 {
+			t.word(b, k*64+bits.TrailingZeros64(e)-7)
 		}
-		i += 1 + k
+		for e := numbers.reach7(l.number[k]); e != 0; e &= e - 1 {
+			t.number(b, k*64+bits.TrailingZeros64(e)-6)
+		}
+		for e := l.at[k]; e != 0; e &= e - 1 {
+			t.mail(b, k*64+bits.TrailingZeros64(e), len(marks) > 0)
+		}
+		if t.numbers {
+			for e := l.exp[k] & (digits<<1 | before>>63) & (l.number[k]>>1 | l.number[k+1]<<63); e != 0; e &= e - 1 {
+				t.mantissa(b, k*64+bits.TrailingZeros64(e))
+			}
+		}
+		before = digits
+	}
+	for _, m := range marks {
+		t.escaped(b, m.to-1)
 	}
 	t.flush()
 }
 
-// nextDigit is the offset of the first digit at or after i, or len(b).
-func nextDigit(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		// in every byte: below 0x80, at least '0', at most '9'
-		low := x &^ highs
-		if m := (low + (0x80-'0')*ones) &^ (low + (0x7f-'9')*ones) &^ x & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if isDigit(b[i]) {
-			return i
-		}
-	}
-	return len(b)
+// runs finds runs of ones of some length in words that come one after another.
+type runs struct{ x1, x2, x4, xn uint64 }
+
+// reach8 has a one where a run becomes eight long.
+func (r *runs) reach8(x uint64) uint64 {
+	x2 := x & (x<<1 | r.x1>>63)
+	x4 := x2 & (x2<<2 | r.x2>>62)
+	x8 := x4 & (x4<<4 | r.x4>>60)
+	reached := x8 &^ (x8<<1 | r.xn>>63)
+	*r = runs{x, x2, x4, x8}
+	return reached
 }
 
-// run reads the word around the digit at i and returns the offset behind it.
-// Digits before i were read already or are not in this word.
-func (t *tokenizer) run(b []byte, i int, scratch bool) int {
-	lo := i
-	for lo > 0 && classes[b[lo-1]]&word != 0 {
-		lo--
-	}
-	hi, all := i, uint8(0)
-	for k := lo; k < i; k++ {
-		all |= classes[b[k]]
-	}
-	for hi < len(b) {
-		c := classes[b[hi]]
-		if c&word == 0 {
-			break
-		}
-		all |= c
-		hi++
-	}
-	long := t.digits(b, i, hi, all)
-	if all&(hexlet|letter|under) == 0 && !long {
-		return hi // digits and hyphens: what phone tokens are for
-	}
-	if n := hi - lo; n >= minWord && n <= maxWord {
-		t.word(b, lo, hi, all)
-	}
-	if lo > 0 && scratch {
-		if c := escLetter(b[lo-1]); c != 0 && hi-lo+1 >= minWord && hi-lo < maxWord {
-			sep := b[lo-1]
-			b[lo-1] = c
-			t.word(b, lo-1, hi, all|classes[c])
-			b[lo-1] = sep
-		}
-	}
-	return hi
+// reach7 has a one where a run becomes seven long.
+func (r *runs) reach7(x uint64) uint64 {
+	x2 := x & (x<<1 | r.x1>>63)
+	x4 := x2 & (x2<<2 | r.x2>>62)
+	x7 := x4 & (x4<<3 | r.x4>>61)
+	reached := x7 &^ (x7<<1 | r.xn>>63)
+	*r = runs{x, x2, x4, x7}
+	return reached
 }

@@ -2,56 +2,102 @@ package identity
 
 import "encoding/binary"
 
-// word emits the tokens of the word b[lo:hi], which has a digit or the first
-// byte that an escape may have taken from it.
-func (t *tokenizer) word(b []byte, lo, hi int, all uint8) {
-	w := b[lo:hi]
-	if all&(hyphen|under) == 0 {
-		t.piece(b, lo, hi, all)
+// word emits the tokens of the word that begins at lo, if it has a digit.
+func (t *tokenizer) word(b []byte, lo int) {
+	l := &t.layout
+	hi := l.word.end(lo)
+	if hi-lo > maxWord || !l.digit.any(lo, hi) || l.forPhones(b, lo, hi) {
 		return
 	}
-	if len(w) >= 36 {
-		if len(w) == 36 && t.uuid(b, lo) {
-			return
+	t.id(b, lo, hi)
+}
+
+// forPhones reports whether the word is digits and hyphens, and no more digits in a row
+// than a phone number may have: what phone tokens are for.
+func (l *layout) forPhones(b []byte, lo, hi int) bool {
+	for p := lo; p < hi; {
+		if !isDigit(b[p]) {
+			if b[p] != '-' {
+				return false
+			}
+			p++
+			continue
 		}
-		for i := 8; i+28 <= len(w); i++ {
-			if w[i] == '-' && len(w) != 36 && t.uuid(b, lo+i-8) {
+		q := l.digit.end(p)
+		if q-p > maxPhone {
+			return false
+		}
+		p = q
+	}
+	return true
+}
+
+// escaped emits the tokens of the word behind the byte at lo, if that is an escape that
+// may have taken the word's first letter.
+func (t *tokenizer) escaped(b []byte, lo int) {
+	if lo < 0 || escLetter(b[lo]) == 0 {
+		return
+	}
+	l := &t.layout
+	hi := l.word.end(lo + 1)
+	if n := hi - lo; n < minWord || n > maxWord || !l.digit.any(lo, hi) {
+		return
+	}
+	esc := b[lo]
+	b[lo] = escLetter(esc)
+	if classes[b[lo]]&hexlet != 0 {
+		l.hexlet.flip(lo)
+	}
+	t.id(b, lo, hi)
+	if classes[b[lo]]&hexlet != 0 {
+		l.hexlet.flip(lo)
+	}
+	b[lo] = esc
+}
+
+// id emits the tokens of the word b[lo:hi], which has a digit.
+func (t *tokenizer) id(b []byte, lo, hi int) {
+	l := &t.layout
+	cut := l.split.next(lo, hi)
+	if cut == hi {
+		t.piece(b, lo, hi)
+		return
+	}
+	if hi-lo == 36 && t.uuid(b, lo, hi) {
+		return
+	}
+	if hi-lo > 36 {
+		for i := l.hyphen.next(lo+8, hi); i < hi; i = l.hyphen.next(i+1, hi) {
+			if t.uuid(b, i-8, hi) {
 				i += 27
 			}
 		}
 	}
-	t.emit(t.h.text(seedWord, w), wordToken, lo, hi)
+	t.emit(t.h.text(seedWord, b[lo:hi]), wordToken, lo, hi)
 	// pieces between underscores, and those of letters and digits alone
-	us, un := lo, uint8(0) // since the last underscore
-	ps, pn := lo, uint8(0) // since the last separator
-	for i := lo; i <= hi; i++ {
-		c := uint8(under)
-		if i < hi {
-			c = classes[b[i]]
+	for us, ps := lo, lo; ; cut = l.split.next(ps, hi) {
+		if cut-ps >= minWord && l.digit.any(ps, cut) {
+			t.piece(b, ps, cut)
 		}
-		if c&(hyphen|under) != 0 {
-			if i-ps >= minWord && pn&digit != 0 {
-				t.piece(b, ps, i, pn)
+		ps = cut + 1
+		if cut == hi || b[cut] == '_' {
+			if n := cut - us; n >= minWord && n < hi-lo && l.digit.any(us, cut) && l.hyphen.any(us, cut) && !(n == 36 && l.isUUID(us)) {
+				t.emit(t.h.text(seedWord, b[us:cut]), wordToken, us, cut)
 			}
-			ps, pn = i+1, 0
+			us = ps
 		}
-		if c&under != 0 {
-			if i-us >= minWord && un&digit != 0 && un&hyphen != 0 && i-us < hi-lo && !(i-us == 36 && isUUID(b[us:i])) {
-				t.emit(t.h.text(seedWord, b[us:i]), wordToken, us, i)
-			}
-			us, un = i+1, 0
-			continue
+		if cut == hi {
+			return
 		}
-		pn |= c
-		un |= c
 	}
 }
 
 // piece emits the token of letters and digits alone.
-func (t *tokenizer) piece(b []byte, lo, hi int, all uint8) {
-	switch {
-	case all&alnum == digit && hi-lo <= maxPhone:
-	case hi-lo == 32 && all&letter == 0:
+func (t *tokenizer) piece(b []byte, lo, hi int) {
+	l := &t.layout
+	switch n := hi - lo; {
+	case n <= maxPhone && l.digit.only(lo, hi):
+	case n == 32 && (l.digit.at(lo)|l.hexlet.at(lo))&first(32) == first(32):
 		w := b[lo:hi]
 		t.emit(t.quadOf(w[:8], w[8:16], w[16:24], w[24:32]), uuidToken, lo, hi)
 	default:
@@ -65,9 +111,9 @@ func (t *tokenizer) quadOf(a, b, c, d []byte) uint64 {
 		binary.LittleEndian.Uint64(c)|lower8, binary.LittleEndian.Uint64(d)|lower8)
 }
 
-// uuid emits the UUID at b[i:], if there is one.
-func (t *tokenizer) uuid(b []byte, i int) bool {
-	if i+36 > len(b) || !isUUID(b[i:i+36]) {
+// uuid emits the UUID at b[i:], if there is one before hi.
+func (t *tokenizer) uuid(b []byte, i, hi int) bool {
+	if i+36 > hi || !t.layout.isUUID(i) {
 		return false
 	}
 	u := b[i : i+36]
@@ -80,18 +126,9 @@ func (t *tokenizer) uuid(b []byte, i int) bool {
 	return true
 }
 
-// isUUID reports whether b, 36 bytes, is 8-4-4-4-12 hex digits.
-func isUUID(b []byte) bool {
-	if b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
-		return false
-	}
-	for i, c := range b[:36] {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			continue
-		}
-		if classes[c]&(digit|hexlet) == 0 {
-			return false
-		}
-	}
-	return true
+// isUUID reports whether the 36 bytes at i are 8-4-4-4-12 hex digits.
+func (l *layout) isUUID(i int) bool {
+	const hyphens = 1<<8 | 1<<13 | 1<<18 | 1<<23
+	all := first(36)
+	return l.hyphen.at(i)&all == hyphens && (l.digit.at(i)|l.hexlet.at(i))&all == all&^hyphens
 }
