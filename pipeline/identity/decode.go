@@ -1,8 +1,6 @@
 package identity
 
 import (
-	"encoding/binary"
-	"math/bits"
 	"unicode"
 	"unicode/utf8"
 )
@@ -36,9 +34,10 @@ func escLetter(c byte) byte {
 // or digit stands encoded where that changes what follows, the place is doubtful:
 // its record has to be decoded properly to be judged.
 type decoder struct {
-	out   []byte
-	marks []mark // where out and the source part, ascending
-	doubt []int  // offsets in the source
+	special places // what is looked at in the source
+	out     []byte
+	marks   []mark // where out and the source part, ascending
+	doubt   []int  // offsets in the source
 }
 
 // mark says that out[to:] comes from src[from:].
@@ -47,7 +46,8 @@ type mark struct{ to, from int }
 // decode returns the decoded text, src itself if there is nothing to decode.
 func (d *decoder) decode(src []byte) []byte {
 	d.marks, d.doubt = d.marks[:0], d.doubt[:0]
-	i := special(src, 0)
+	d.special.mark(src)
+	i := d.special.next(0, len(src))
 	if i == len(src) {
 		return src
 	}
@@ -66,7 +66,7 @@ func (d *decoder) decode(src []byte) []byte {
 			from = d.unicode(src, i)
 		}
 		d.marks = append(d.marks, mark{len(d.out), from})
-		i = special(src, from)
+		i = d.special.next(from, len(src))
 	}
 	d.out = append(d.out, src[from:]...)
 	return d.out
@@ -88,29 +88,6 @@ func (d *decoder) source(to int) int {
 	}
 	m := d.marks[lo-1]
 	return m.from + to - m.to
-}
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special is the offset of the next byte at or after i that the decoder looks at.
-func special(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		p, q, e := x^'%'*ones, x^'\\'*ones, x^'#'*ones
-		if m := ((p-ones)&^p | (q-ones)&^q | (e-ones)&^e | x) & highs; m != 0 {
-			// a borrow may mark a byte after a true one, never before it
-			return i + bits.TrailingZeros64(m)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c == '%' || c == '\\' || c == '#' || c >= 0x80 {
-			return i
-		}
-	}
-	return len(b)
 }
 
 func (d *decoder) backslash(src []byte, i int) int {

@@ -235,12 +235,8 @@ func (l *leaf) confirmText(s span, off int, want string, n *Needle) (found, bool
 
 // want is a needle's text as the decoder shows it.
 func (f *Finder) want(n *Needle) string {
-	v := n.Canon.Value.Reveal()
-	if special([]byte(v), 0) == len(v) {
-		return v
-	}
 	var d decoder
-	return string(d.decode([]byte(v)))
+	return string(d.decode([]byte(n.Canon.Value.Reveal())))
 }
 
 func confirmGA(l *leaf, s span, n *Needle) (found, bool) {

@@ -140,20 +140,16 @@ func canonID(kind pipeline.Kind, v string) string {
 
 // hex32 reads a UUID, hyphenated or plain.
 func hex32(v string) (string, bool) {
-	switch len(v) {
-	case 36:
-		if !isUUID([]byte(v)) {
+	if len(v) == 36 && v[8] == '-' && v[13] == '-' && v[18] == '-' && v[23] == '-' {
+		v = v[:8] + v[9:13] + v[14:18] + v[19:23] + v[24:]
+	}
+	if len(v) != 32 {
+		return "", false
+	}
+	for i := range len(v) {
+		if classes[v[i]]&(digit|hexlet) == 0 {
 			return "", false
 		}
-		v = strings.ReplaceAll(v, "-", "")
-	case 32:
-		for i := range len(v) {
-			if classes[v[i]]&(digit|hexlet) == 0 {
-				return "", false
-			}
-		}
-	default:
-		return "", false
 	}
 	return strings.ToLower(v), true
 }

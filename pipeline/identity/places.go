@@ -1,6 +1,9 @@
 package identity
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // places has one bit for each byte of a text, and two words of zeros behind them.
 type places []uint64
@@ -46,15 +49,17 @@ func first(n int) uint64 { return 1<<n - 1 }
 
 // layout says of the bytes of a text which of them are what.
 type layout struct {
-	word    places // letters, digits, hyphens and underscores
-	number  places // digits and what may stand between them in a phone number
-	digit   places
-	hexlet  places
-	hyphen  places
-	split   places // hyphens and underscores
-	exp     places // e and E
-	at      places // @
-	backing []uint64
+	word   places // letters, digits, hyphens and underscores
+	number places // digits and what may stand between them in a phone number
+	digit  places
+	hexlet places
+	hyphen places
+	split  places // hyphens and underscores
+	exp    places // e and E
+	at     places // @
+
+	backing []uint64 // of all, one after another
+	stride  int      // words of each
 }
 
 // lanes are the bytes of an entry of classLanes: each is 1 for the bytes of one class.
@@ -91,28 +96,37 @@ var classLanes = func() (t [256]uint64) {
 	return t
 }()
 
+// behind is how many words of zeros follow the places of a text.
+const behind = 2
+
+// wordsFor is how many words the places of n bytes take.
+func wordsFor(n int) int { return (n+63)/64 + behind }
+
 // of lays out b.
 func (l *layout) of(b []byte) {
-	const behind = 2 // words of zeros
-	n := (len(b)+63)/64 + behind
-	if cap(l.backing) < lanes*n {
-		l.backing = make([]uint64, lanes*n)
+	l.stride = wordsFor(len(b))
+	if cap(l.backing) < lanes*l.stride {
+		l.backing = make([]uint64, lanes*l.stride)
 	}
 	for i, p := range [lanes]*places{&l.word, &l.number, &l.digit, &l.hexlet, &l.hyphen, &l.split, &l.exp, &l.at} {
-		*p = l.backing[i*n : (i+1)*n : (i+1)*n]
-		clear((*p)[n-behind:])
+		*p = l.backing[i*l.stride : (i+1)*l.stride : (i+1)*l.stride]
+		clear((*p)[l.stride-behind:])
 	}
-	whole := len(b) / 64
-	l.blocks(b[:whole*64], 0)
-	if tail := b[whole*64:]; len(tail) > 0 {
-		var block [64]byte // a zero is of no class
-		copy(block[:], tail)
-		l.blocks(block[:], whole)
+	l.blocks(b[:len(b)&^63], 0)
+	if tail := tailOf(b); len(b)%64 > 0 {
+		l.blocks(tail[:], len(b)/64)
 	}
 }
 
-// blocks lays out b, whole blocks of 64 bytes, as the blocks from k on.
-func (l *layout) blocks(b []byte, k int) {
+// tailOf is what of b follows its whole blocks of 64 bytes, with zeros behind, which are
+// of no class.
+func tailOf(b []byte) (block [64]byte) {
+	copy(block[:], b[len(b)&^63:])
+	return block
+}
+
+// plainBlocks lays out b, whole blocks of 64 bytes, as the blocks from k on.
+func (l *layout) plainBlocks(b []byte, k int) {
 	for ; len(b) >= 64; k++ {
 		var x [8]uint64 // a byte of each holds a lane of eight bytes of the text
 		for i := range x {
@@ -142,4 +156,45 @@ func transpose(x *[8]uint64) {
 	for i := 0; i < 8; i += 2 {
 		swap(i, i+1, 8, 0x00ff00ff00ff00ff)
 	}
+}
+
+// mark makes the places those of the bytes of b that the decoder looks at: % \ # and
+// what is beyond ASCII.
+func (p *places) mark(b []byte) {
+	n := wordsFor(len(b))
+	if cap(*p) < n {
+		*p = make(places, n)
+	}
+	*p = (*p)[:n]
+	clear((*p)[n-behind:])
+	p.special(b[:len(b)&^63], 0)
+	if tail := tailOf(b); len(b)%64 > 0 {
+		p.special(tail[:], len(b)/64)
+	}
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plainSpecial marks b, whole blocks of 64 bytes, as the blocks from k on.
+func (p places) plainSpecial(b []byte, k int) {
+	for ; len(b) >= 64; k++ {
+		m := uint64(0)
+		for i := range 8 {
+			x := binary.LittleEndian.Uint64(b[8*i:])
+			is := (equal(x, '%') | equal(x, '\\') | equal(x, '#') | x) & highs
+			// the highest bit of each byte to the highest byte, in order
+			m |= is >> 7 * 0x0102040810204080 >> 56 << (8 * i)
+		}
+		p[k] = m
+		b = b[64:]
+	}
+}
+
+// equal has the highest bit of each byte of x that is c, which is ASCII.
+func equal(x uint64, c byte) uint64 {
+	x ^= uint64(c) * ones
+	return ^((x &^ highs) + (0x7f * ones) | x) & highs
 }

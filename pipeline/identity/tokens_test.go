@@ -78,12 +78,14 @@ func FuzzTokens(f *testing.F) {
 func TestLayout(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	var l layout
+	var special places
 	for n := range 400 {
 		b := make([]byte, n)
 		for i := range b {
 			b[i] = byte(r.Uint32())
 		}
 		l.of(b)
+		special.mark(b)
 		for i, c := range append(b, 0) {
 			class := classes[c]
 			for name, p := range map[string]struct {
@@ -92,6 +94,7 @@ func TestLayout(t *testing.T) {
 			}{
 				"word": {l.word, class&word != 0}, "number": {l.number, class&(digit|phsep) != 0}, "digit": {l.digit, isDigit(c)}, "hexlet": {l.hexlet, class&hexlet != 0},
 				"hyphen": {l.hyphen, c == '-'}, "split": {l.split, c == '-' || c == '_'}, "exp": {l.exp, c == 'e' || c == 'E'}, "at": {l.at, c == '@'},
+				"special": {special, strings.IndexByte(`%#\`, c) >= 0 || c >= 0x80},
 			} {
 				if got := p.places.at(i)&1 == 1; got != p.is {
 					t.Fatalf("byte %#x at %d of %d: %s is %t", c, i, n, name, got)
