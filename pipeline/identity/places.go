@@ -36,6 +36,19 @@ func (p places) end(i int) int {
 	}
 }
 
+// begin is where the run of places that ends at i begins.
+func (p places) begin(i int) int {
+	for i > 0 {
+		last := uint(i - 1)
+		n := bits.LeadingZeros64(^p[last>>6] << (^last & 63))
+		if n <= int(last&63) {
+			return i - n
+		}
+		i = int(last &^ 63)
+	}
+	return 0
+}
+
 // any reports whether there is a place in lo…hi, which are at least one byte.
 func (p places) any(lo, hi int) bool { return p.next(lo, hi) < hi }
 

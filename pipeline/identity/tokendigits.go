@@ -1,15 +1,16 @@
 package identity
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
 
 // number emits the tokens of the phone numbers and IP addresses in the run of digits,
-// and of what may stand between these, that begins at lo.
-func (t *tokenizer) number(b []byte, lo int) {
+// and of what may stand between these, that ends at hi.
+func (t *tokenizer) number(b []byte, hi int) {
 	l := &t.layout
-	hi := l.number.end(lo)
+	lo := l.number.begin(hi)
 	if n := hi - lo; n <= 64 {
 		digits := l.digit.at(lo) & first(n)
 		if c := bits.OnesCount64(digits); c < 7 && (c < 4 || bits.OnesCount64(digits&^(digits<<1)) < 4) {
@@ -26,6 +27,7 @@ func (t *tokenizer) number(b []byte, lo int) {
 		q := l.digit.end(p)
 		if q-p > maxPhone {
 			n.end = -maxGap - 1
+			n.word = t.longDigits(b, p, q, n.word)
 		} else {
 			t.group(b, &n, p, q)
 		}
@@ -44,6 +46,19 @@ type phone struct {
 	lastLen int    // … and its digits
 	quad    uint64 // values of the last groups that single dots join, eight bits each
 	dots    int    // how many groups that are
+	word    int    // where the last word of digits too many ends
+}
+
+// longDigits emits the tokens of the word around the digits b[p:q], more than a phone
+// number has, if all of it is digits and hyphens and ends behind done. It returns
+// where the word ends.
+func (t *tokenizer) longDigits(b []byte, p, q, done int) int {
+	words := t.layout.word
+	lo, hi := words.begin(p), words.end(q)
+	if hi > done && hi-lo <= maxWord && !bytes.ContainsFunc(b[lo:hi], func(r rune) bool { return r != '-' && !isDigit(byte(r)) }) {
+		t.id(b, lo, hi)
+	}
+	return hi
 }
 
 // pow10 holds powers of ten.

@@ -82,29 +82,32 @@ func (t *tokenizer) flush() {
 // scan tokenizes b, which was decoded with the marks and is written to for a moment
 // where they tell of an escape.
 //
-// Bytes are looked at sixty-four at a time: a word or a number is met where its
-// shortest length is reached, which most runs never do.
+// Bytes are looked at sixty-four at a time: a word or a number is met where it ends, if
+// it is long enough and holds what makes it one, which is so of few.
 func (t *tokenizer) scan(b []byte, marks []mark) {
 	l := &t.layout
 	l.of(b)
-	var words, numbers runs
+	var digits, letters, numbers runs // with a digit, with more than digits and hyphens; of numbers
+	var long8, long7 length
 	before := uint64(0) // digits of the block before
-	for k, digits := range l.digit[:(len(b)+63)/64] {
-		for e := words.reach8(l.word[k]); e != 0; e &= e - 1 {
-			t.word(b, k*64+bits.TrailingZeros64(e)-7)
+	for k := range len(b)/64 + 1 {
+		d, w, n := l.digit[k], l.word[k], l.number[k]
+		words := digits.with(w, d) & letters.with(w, w&^d&^l.hyphen[k]) & long8.reached(w, 8)
+		for ; words != 0; words &= words - 1 {
+			t.word(b, k*64+bits.TrailingZeros64(words))
 		}
-		for e := numbers.reach7(l.number[k]); e != 0; e &= e - 1 {
-			t.number(b, k*64+bits.TrailingZeros64(e)-6)
+		for e := numbers.with(n, d) & long7.reached(n, 7); e != 0; e &= e - 1 {
+			t.number(b, k*64+bits.TrailingZeros64(e))
 		}
 		for e := l.at[k]; e != 0; e &= e - 1 {
 			t.mail(b, k*64+bits.TrailingZeros64(e), len(marks) > 0)
 		}
 		if t.numbers {
-			for e := l.exp[k] & (digits<<1 | before>>63) & (l.number[k]>>1 | l.number[k+1]<<63); e != 0; e &= e - 1 {
+			for e := l.exp[k] & (d<<1 | before>>63) & (n>>1 | l.number[k+1]<<63); e != 0; e &= e - 1 {
 				t.mantissa(b, k*64+bits.TrailingZeros64(e))
 			}
 		}
-		before = digits
+		before = d
 	}
 	for _, m := range marks {
 		t.escaped(b, m.to-1)
@@ -112,25 +115,27 @@ func (t *tokenizer) scan(b []byte, marks []mark) {
 	t.flush()
 }
 
-// runs finds runs of ones of some length in words that come one after another.
-type runs struct{ x1, x2, x4, xn uint64 }
+// runs finds runs of ones in words that come one after another.
+type runs struct{ carry uint64 }
 
-// reach8 has a one where a run becomes eight long.
-func (r *runs) reach8(x uint64) uint64 {
-	x2 := x & (x<<1 | r.x1>>63)
-	x4 := x2 & (x2<<2 | r.x2>>62)
-	x8 := x4 & (x4<<4 | r.x4>>60)
-	reached := x8 &^ (x8<<1 | r.xn>>63)
-	*r = runs{x, x2, x4, x8}
-	return reached
+// with has a one behind each run of x that has one of y, which are among x: there a
+// carry begins, and the run hands it on to its end.
+func (r *runs) with(x, y uint64) uint64 {
+	var sum uint64
+	sum, r.carry = bits.Add64(x, y, r.carry)
+	return sum &^ x
 }
 
-// reach7 has a one where a run becomes seven long.
-func (r *runs) reach7(x uint64) uint64 {
+// length knows how long runs of ones are in words that come one after another.
+type length struct{ x1, x2, x4, xn uint64 }
+
+// reached has a one behind each place of x where a run of ones is n long and more, which
+// is four to eight.
+func (r *length) reached(x uint64, n int) uint64 {
 	x2 := x & (x<<1 | r.x1>>63)
 	x4 := x2 & (x2<<2 | r.x2>>62)
-	x7 := x4 & (x4<<3 | r.x4>>61)
-	reached := x7 &^ (x7<<1 | r.xn>>63)
-	*r = runs{x, x2, x4, x7}
-	return reached
+	xn := x4 & (x4<<(n-4) | r.x4>>(68-n))
+	behind := xn<<1 | r.xn>>63
+	*r = length{x, x2, x4, xn}
+	return behind
 }

@@ -2,34 +2,11 @@ package identity
 
 import "encoding/binary"
 
-// word emits the tokens of the word that begins at lo, if it has a digit.
-func (t *tokenizer) word(b []byte, lo int) {
-	l := &t.layout
-	hi := l.word.end(lo)
-	if hi-lo > maxWord || !l.digit.any(lo, hi) || l.forPhones(b, lo, hi) {
-		return
+// word emits the tokens of the word that ends at hi, which has a digit.
+func (t *tokenizer) word(b []byte, hi int) {
+	if lo := t.layout.word.begin(hi); hi-lo <= maxWord {
+		t.id(b, lo, hi)
 	}
-	t.id(b, lo, hi)
-}
-
-// forPhones reports whether the word is digits and hyphens, and no more digits in a row
-// than a phone number may have: what phone tokens are for.
-func (l *layout) forPhones(b []byte, lo, hi int) bool {
-	for p := lo; p < hi; {
-		if !isDigit(b[p]) {
-			if b[p] != '-' {
-				return false
-			}
-			p++
-			continue
-		}
-		q := l.digit.end(p)
-		if q-p > maxPhone {
-			return false
-		}
-		p = q
-	}
-	return true
 }
 
 // escaped emits the tokens of the word behind the byte at lo, if that is an escape that
