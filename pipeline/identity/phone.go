@@ -111,6 +111,13 @@ func keepDigits(v string) string {
 // nationalOf splits a canonical number: its national significant number and the
 // trunk prefix of its country.
 func nationalOf(e164 string) (national, trunk string) {
+	if len(e164) == 11 && e164[0] == '1' && e164[1] >= '2' {
+		return e164[1:], "1" // in all countries of the North American plan, and parsing is slow
+	}
+	return parseNational(e164)
+}
+
+func parseNational(e164 string) (national, trunk string) {
 	n, err := phonenumbers.Parse("+"+e164, "ZZ")
 	if err != nil {
 		return "", ""
