@@ -16,7 +16,7 @@ type Dataset struct {
 	Category   string // statutory category of fields that name none
 	Sources    []string
 	Purposes   []string
-	Disclosed  []Disclosure
+	Disclosed  []Disclosure     // nil: nobody said
 	Fields     []Field          // by path, sorted
 	Object     map[string]Field // captures of At that are identifiers, by capture name
 	Search     bool             // whether undeclared fields are searched, too

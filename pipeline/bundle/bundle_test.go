@@ -43,6 +43,7 @@ func input(rows []Row) Input {
 	return Input{
 		Request: &pipeline.Request{ID: "r1", Account: "acme", Rights: []pipeline.Right{pipeline.Access}},
 		Datasets: []pipeline.Dataset{{Name: "calls", Category: "identifiers", Sources: []string{"consumer call"}, Purposes: []string{"routing"},
+			Disclosed: []pipeline.Disclosure{},
 			Fields: []pipeline.Field{{Path: "phone", Kind: pipeline.Phone, Category: "identifiers"},
 				{Path: "agent.name", Party: pipeline.Agent}, {Path: "legs[].ext", Party: pipeline.Agent}, {Path: "by{}", Party: pipeline.Agent},
 				{Path: "desk", Party: pipeline.Business}}}},
@@ -320,6 +321,28 @@ func TestWindowHostileRerunAndFiles(t *testing.T) {
 	if len(cats) != 1 || cats[0]["records"] != int64(3) {
 		t.Error(cats)
 	}
+}
+
+// TestStated: what the config leaves open is not answered for the account (R21 to R24).
+func TestStated(t *testing.T) {
+	in := input([]Row{row("calls", 1, `{"phone":"1"}`, pipeline.NoTime)})
+	told := func(sources, sold, business any) {
+		t.Helper()
+		_, rows := source(t, write(t, mem.New("work", mem.Options{}), in)["categories.parquet"])
+		if len(rows) != 1 {
+			t.Fatal(rows)
+		}
+		for column, want := range map[string]any{"sources": sources, "purposes": "routing", "sold_or_shared": sold, "disclosed_business_purpose": business} {
+			if got := rows[0][column+".list.element"]; got != want {
+				t.Errorf("%s: %v, want %v", column, got, want)
+			}
+		}
+	}
+	told("consumer call", notSold, nil)
+	in.Datasets[0].Sources, in.Datasets[0].Disclosed = nil, nil
+	told("not stated for calls", "not stated for calls", "not stated for calls")
+	in.Datasets[0].Disclosed = []pipeline.Disclosure{{To: "a vendor", How: "business_purpose"}, {To: "a network", How: "sold"}}
+	told("not stated for calls", "a network (sold)", "a vendor")
 }
 
 func TestVerification(t *testing.T) {

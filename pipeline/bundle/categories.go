@@ -16,6 +16,12 @@ import (
 // notSold is said where nothing was sold or shared (R23).
 const notSold = "not sold or shared in the preceding 12 months"
 
+// notStated is said of a dataset whose config leaves open what the answer asks: only the
+// account knows, and what it does not say is not said for it.
+func notStated(dataset string) string {
+	return "not stated for " + dataset
+}
+
 // category is a statutory category that has data (R20, R25).
 type category struct {
 	Name     string
@@ -78,8 +84,11 @@ func (w *writer) listed() []*category {
 		c.Datasets, c.Sources, c.Purposes, c.Sold, c.Business = nil, nil, nil, nil, nil
 		for name, d := range c.sets {
 			c.Datasets = append(c.Datasets, name)
-			c.Sources = append(c.Sources, d.Sources...)
-			c.Purposes = append(c.Purposes, d.Purposes...)
+			c.Sources = append(c.Sources, stated(d.Sources, name)...)
+			c.Purposes = append(c.Purposes, stated(d.Purposes, name)...)
+			if d.Disclosed == nil {
+				c.Sold, c.Business = append(c.Sold, notStated(name)), append(c.Business, notStated(name))
+			}
 			for _, x := range d.Disclosed {
 				if x.How == "business_purpose" {
 					c.Business = append(c.Business, x.To)
@@ -103,6 +112,13 @@ func (w *writer) listed() []*category {
 	}
 	slices.SortFunc(out, func(a, b *category) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
 	return out
+}
+
+func stated(list []string, dataset string) []string {
+	if len(list) == 0 {
+		return []string{notStated(dataset)}
+	}
+	return list
 }
 
 // categories writes categories.parquet.

@@ -81,8 +81,8 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 	if missing != nil {
 		r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it (R21, R22)", what, strings.Join(missing, ", "))
 	}
-	if v := o.key("disclosed"); v == nil || v.kind == null {
-		r.warn(n, "%s does not say to whom its data is disclosed: answers will say that it was not sold or shared; if so, write disclosed: [] (R23)", what)
+	if d.Disclosed == nil {
+		r.warn(n, "%s does not say to whom its data is disclosed: answers will say that this is not stated; if it was not sold or shared, write disclosed: [] (R23)", what)
 	}
 	return d
 }
@@ -161,8 +161,12 @@ func (r *reader) csv(root object, format string) pipeline.CSV {
 	return c
 }
 
+// disclosed is nil where nothing is said of it, and empty where it is to nobody.
 func (r *reader) disclosed(root object) []pipeline.Disclosure {
-	var out []pipeline.Disclosure
+	if v := root.key("disclosed"); v == nil || v.kind == null {
+		return nil
+	}
+	out := []pipeline.Disclosure{}
 	for _, n := range root.items("disclosed") {
 		o := r.object(n, root.what+"'s disclosed", "to", "how")
 		d := pipeline.Disclosure{To: o.need("to"), How: o.need("how")}
