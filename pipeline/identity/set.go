@@ -70,7 +70,7 @@ func newTable(refs []ref) *table {
 	})
 	refs = slices.Compact(refs)
 	size := 1 << 8
-	for size < 2*len(refs) {
+	for size*3/4 < len(refs) { // few look-ups come so far, and with many needles this is most of their memory
 		size *= 2
 	}
 	t := &table{keys: make([]uint64, size), first: make([]uint32, size), refs: refs}
