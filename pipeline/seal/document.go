@@ -34,30 +34,44 @@ func (k *Keys) Write(d Document, v any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("write %s: %w", d.File, errors.New("it is no object with fields"))
 	}
+	return k.close(d, head), nil
+}
+
+// close ends a document with its MAC.
+func (k *Keys) close(d Document, head []byte) []byte {
 	mac := k.authenticate(d.Purpose, d.Account, d.bound(head))
-	return append(append(append(head, macField...), mac...), "\"\n}\n"...), nil
+	return append(append(append(head, macField...), mac...), "\"\n}\n"...)
 }
 
 // Read checks that b is what Write made of the document, and decodes it into v.
 // Any other content is ErrForged.
 func (k *Keys) Read(d Document, b []byte, v any) error {
-	at := bytes.LastIndex(b, []byte(macField))
-	if at < 0 {
-		return d.forged("it has no MAC")
-	}
-	mac, ok := strings.CutSuffix(string(b[at+len(macField):]), "\"\n}\n")
-	if !ok {
-		return d.forged("something follows its MAC")
-	}
-	head := b[:at:at]
-	if err := k.verify(d.Purpose, d.Account, d.bound(head), mac); err != nil {
-		return fmt.Errorf("read %s: it was not written with this work key, or was changed or moved since (%w): "+
-			"set the key that wrote it, or put the file back from a copy of the work store", d.File, err)
+	head, _, err := k.open(d, b)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(append(head, "\n}"...), v); err != nil {
 		return fmt.Errorf("read %s: %w", d.File, err)
 	}
 	return nil
+}
+
+// open checks a document and gives it without its MAC, which stands apart.
+func (k *Keys) open(d Document, b []byte) (head []byte, mac string, err error) {
+	at := bytes.LastIndex(b, []byte(macField))
+	if at < 0 {
+		return nil, "", d.forged("it has no MAC")
+	}
+	mac, ok := strings.CutSuffix(string(b[at+len(macField):]), "\"\n}\n")
+	if !ok {
+		return nil, "", d.forged("something follows its MAC")
+	}
+	head = b[:at:at]
+	if err := k.verify(d.Purpose, d.Account, d.bound(head), mac); err != nil {
+		return nil, "", fmt.Errorf("read %s: it was not written with this work key, or was changed or moved since (%w): "+
+			"set the key that wrote it, or put the file back from a copy of the work store", d.File, err)
+	}
+	return head, mac, nil
 }
 
 func (d Document) forged(why string) error {

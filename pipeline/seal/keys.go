@@ -8,7 +8,7 @@
 // place. Every derived key has a public id; outputs name it, and after a rotation
 // the right old key is found by it.
 //
-// The package keeps no key anywhere, reads no environment by itself and never
+// The package stores no key anywhere, reads no environment by itself and never
 // prints a key: Keys and Key show as redacted under every verb.
 package seal
 
@@ -23,6 +23,8 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -51,7 +53,10 @@ const (
 // concurrent use.
 type Keys struct {
 	roots   [][]byte // the current one first
-	derived sync.Map // name → []*Key, parallel to roots
+	derived sync.Map // name → []*Key: of roots, then those that are kept
+
+	kept    map[name][]*Key // of older keys that are no roots any more: see Recall
+	vouched map[voucher]bool
 }
 
 type name struct {
@@ -103,6 +108,9 @@ func (k *Keys) Digest(purpose, account string, data []byte) string {
 	return k.Derive(purpose, account).Digest(data)
 }
 
+// current is the key that things are made with.
+func (k *Keys) current(u use, purpose, account string) *Key { return k.all(u, purpose, account)[0] }
+
 func (k *Keys) all(u use, purpose, account string) []*Key {
 	n := name{u, purpose, account}
 	if v, ok := k.derived.Load(n); ok {
@@ -111,6 +119,11 @@ func (k *Keys) all(u use, purpose, account string) []*Key {
 	keys := make([]*Key, len(k.roots))
 	for i, root := range k.roots {
 		keys[i] = derive(root, n)
+	}
+	for _, key := range k.kept[n] {
+		if !slices.ContainsFunc(keys, func(have *Key) bool { return have.id == key.id }) {
+			keys = append(keys, key)
+		}
 	}
 	v, _ := k.derived.LoadOrStore(n, keys)
 	return v.([]*Key)
@@ -147,6 +160,12 @@ type Key struct {
 
 // ID names the key in outputs: 16 hex digits that say nothing of the key itself.
 func (k *Key) ID() string { return hex.EncodeToString(k.id[:]) }
+
+// names reports whether a MAC names the key as the one it was made with.
+func (k *Key) names(mac string) bool {
+	id, _, _ := strings.Cut(mac, ":")
+	return id == k.ID()
+}
 
 // Bytes returns a copy of the secret, for what works with a key of its own.
 func (k *Key) Bytes() []byte { return append([]byte(nil), k.secret...) }
