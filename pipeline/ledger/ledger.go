@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"expunge/connectors"
@@ -31,6 +32,8 @@ import (
 
 // Purpose is that of the digests' keys.
 const Purpose = "ledger"
+
+const tokensPurpose = Purpose + ".tokens"
 
 // Version is the format's.
 const Version = 1
@@ -77,7 +80,13 @@ func (l *Ledger) file(key string) *spool.File {
 
 // tokenKey says which catalog key tokens hang on, without giving it away.
 func (l *Ledger) tokenKey(key identity.Key) string {
-	return l.Keys.Digest(Purpose+".tokens", "", key[:])
+	return l.Keys.Digest(tokensPurpose, "", key[:])
+}
+
+// fresh reports whether tokens that hang on the catalog key of that digest are those of
+// key: by the current work key or by an older one.
+func (l *Ledger) fresh(digest string, key identity.Key) bool {
+	return slices.ContainsFunc(l.Keys.All(tokensPurpose, ""), func(k *seal.Key) bool { return k.Digest(key[:]) == digest })
 }
 
 // Add writes what one run has to remember of one request: what was searched for, and
@@ -220,7 +229,7 @@ func (l *Ledger) read(ctx context.Context, name string, key identity.Key) (*Entr
 	if !strings.HasPrefix(name, "ledger/"+e.Request+"/") {
 		return nil, fmt.Errorf("%s is of request %s: %w", name, e.Request, seal.ErrForged)
 	}
-	e.Stale = e.Tokenizer != identity.TokenizerVersion || e.TokenKey != l.tokenKey(key)
+	e.Stale = e.Tokenizer != identity.TokenizerVersion || !l.fresh(e.TokenKey, key)
 	for {
 		rec, err := r.Next()
 		if err != nil {

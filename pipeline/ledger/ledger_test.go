@@ -111,6 +111,57 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// What was remembered under an older work key is found by its tokens as before, also
+// once it was renewed and the key is gone.
+func TestRotated(t *testing.T) {
+	l := open(t)
+	add(t, l, "r1", 1)
+	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, seal.KeySize) }
+	during, err := seal.Open(key(4), key(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(l *ledger.Ledger) {
+		t.Helper()
+		p, err := l.Gather(t.Context(), []string{"ledger/acme/R-1/r1-1"}, tokens)
+		if err != nil || len(p.Stale) != 0 || len(p.Unread) != 0 || len(p.Needles) != 2 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		f := identity.Compile(tokens, "US", p.Needles).Finder(identity.FinderOptions{Search: true, Account: "acme"})
+		if got := f.Find(nil, "note", []byte("(404) 555-0123")); len(got) != 1 {
+			t.Errorf("%+v", got)
+		}
+	}
+	check(&ledger.Ledger{Work: l.Work, Keys: during})
+
+	var out bytes.Buffer
+	body, err := l.Work.Open(t.Context(), connectors.Ref{Key: "ledger/acme/R-1/r1-1"}, connectors.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	r := during.Rotation()
+	if got, err := ledger.Renew(r, "ledger/acme/R-1/r1-1", body, &out); err != nil || !got.Again {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	kept, err := r.Kept("keys", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := seal.Open(key(4))
+	if err == nil {
+		err = after.Recall("keys", kept.Box)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := &ledger.Ledger{Work: mem.New("work", mem.Options{}), Keys: after}
+	if _, err := renewed.Work.Create(t.Context(), "ledger/acme/R-1/r1-1", bytes.NewReader(out.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	check(renewed)
+}
+
 // An entry that was moved or cut is refused.
 func TestForged(t *testing.T) {
 	for name, forge := range map[string]func(key string, b []byte) (string, []byte){
