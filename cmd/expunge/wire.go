@@ -16,6 +16,7 @@ import (
 	"expunge/connectors/retry"
 	"expunge/connectors/s3"
 	"expunge/pipeline"
+	"expunge/pipeline/catalog"
 	"expunge/pipeline/claim"
 	"expunge/pipeline/config"
 	"expunge/pipeline/identity"
@@ -195,14 +196,14 @@ func (a *app) check(account string) func(kind pipeline.Kind, value pipeline.Secr
 
 // catalogKey reads the key that tokens are hashed under, or makes it.
 func (a *app) catalogKey(ctx context.Context) (identity.Key, error) {
-	const name = "catalog/key"
+	const name = catalog.KeyName
 	var key identity.Key
 	body, err := a.work.Open(ctx, connectors.Ref{Key: name}, connectors.All)
 	if errors.Is(err, connectors.ErrNotFound) {
 		if _, err := rand.Read(key[:]); err != nil {
 			return key, err
 		}
-		_, err = a.work.Create(ctx, name, newReader(a.keys.WrapKey("catalog", key[:])))
+		_, err = a.work.Create(ctx, name, newReader(a.keys.WrapKey(catalog.KeyPurpose, key[:])))
 		if errors.Is(err, connectors.ErrExists) {
 			return a.catalogKey(ctx)
 		}
@@ -216,7 +217,7 @@ func (a *app) catalogKey(ctx context.Context) (identity.Key, error) {
 	if err != nil {
 		return key, fmt.Errorf("read catalog key: %w", err)
 	}
-	plain, err := a.keys.UnwrapKey("catalog", box)
+	plain, err := a.keys.UnwrapKey(catalog.KeyPurpose, box)
 	if err != nil {
 		return key, fmt.Errorf("open catalog key: %w", err)
 	}

@@ -39,6 +39,8 @@ type gathering struct {
 
 func (p *pooler) name() string { return fmt.Sprintf("catalog/pools/%s-%06d", p.run, p.file) }
 
+const poolsPurpose = "pools"
+
 // headOf is the file that describes the pools of a file.
 func headOf(file string) string { return file + ".head" }
 
@@ -84,7 +86,7 @@ func (p *pooler) flush(ctx context.Context) error {
 	for _, f := range []struct {
 		name string
 		b    []byte
-	}{{p.name(), content}, {headOf(p.name()), p.keys.Seal("pools", "", head, headOf(p.name()))}} {
+	}{{p.name(), content}, {headOf(p.name()), p.keys.Seal(poolsPurpose, "", head, headOf(p.name()))}} {
 		if _, err := p.work.Create(ctx, f.name, bytes.NewReader(f.b)); err != nil && !errors.Is(err, connectors.ErrExists) {
 			return fmt.Errorf("write pools: %w", err)
 		}
@@ -103,7 +105,7 @@ func readHead(ctx context.Context, work connectors.Store, keys *seal.Keys, file 
 	if err != nil {
 		return nil, 0, err
 	}
-	plain, err := keys.Unseal("pools", "", box, headOf(file))
+	plain, err := keys.Unseal(poolsPurpose, "", box, headOf(file))
 	if err != nil {
 		return nil, int64(len(box)), fmt.Errorf("read pools of %s: %w", file, err)
 	}

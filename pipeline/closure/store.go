@@ -50,6 +50,8 @@ type past struct {
 	identity.Remembered
 }
 
+const purpose = "identities"
+
 // Writer takes the identities round by round.
 type Writer struct {
 	s *Store
@@ -63,7 +65,7 @@ func (s *Store) NewWriter() (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	box := &spool.Box{Keys: s.Keys, Purpose: "identities"}
+	box := &spool.Box{Keys: s.Keys, Purpose: purpose}
 	w, err := spool.NewWriter(f, box.File(s.Key()))
 	if err != nil {
 		f.Close()
@@ -132,7 +134,7 @@ func (s *Store) ReadAll(ctx context.Context, keep func(pipeline.RequestRef) bool
 		return nil, nil, nil, fmt.Errorf("open identities of run %s: %w", s.Run, err)
 	}
 	defer body.Close()
-	box := &spool.Box{Keys: s.Keys, Purpose: "identities"}
+	box := &spool.Box{Keys: s.Keys, Purpose: purpose}
 	r, err := spool.NewReader(body, box.File(s.Key()))
 	if err != nil {
 		return nil, nil, nil, err

@@ -100,14 +100,14 @@ type Set struct {
 	of   map[pipeline.RequestRef]int // files of each request that has any
 }
 
-const root = "decisions/"
+const root, purpose = "decisions/", "decision"
 
 func name(ref pipeline.RequestRef, n int) string {
 	return root + ref.Account + "/" + ref.ID + "/" + strconv.Itoa(n) + ".json"
 }
 
 func (d *Decisions) document(ref pipeline.RequestRef, n int) seal.Document {
-	return seal.Document{Purpose: "decision", Account: ref.Account, File: name(ref, n)}
+	return seal.Document{Purpose: purpose, Account: ref.Account, File: name(ref, n)}
 }
 
 // Latest lists the number of the last file of each request that has any.

@@ -173,14 +173,20 @@ func (s *Holds) Remove(ctx context.Context, r Removal) error {
 }
 
 func (s *Holds) create(ctx context.Context, key string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := encode(v)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Work.Create(ctx, key, bytes.NewReader(append(b, '\n'))); err != nil {
+	if _, err := s.Work.Create(ctx, key, bytes.NewReader(b)); err != nil {
 		return fmt.Errorf("store hold: %w", err)
 	}
 	return nil
+}
+
+// encode is what a file of a hold holds.
+func encode(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	return append(b, '\n'), err
 }
 
 // All reads all holds, by number, those that were removed among them. It reads

@@ -277,12 +277,11 @@ func (j *Journal) segment(ctx context.Context, writer string, n int, prev string
 		return nil, nil, err
 	}
 	forged := func(what string) error { return fmt.Errorf("%s: %s: %w", key, what, ErrForged) }
-	end := bytes.LastIndexByte(bytes.TrimSuffix(raw, []byte{'\n'}), '\n') + 1
-	var f foot
-	if json.Unmarshal(raw[end:], &f) != nil || j.Keys.Verify("journal", raw[:end], f.MAC) != nil {
+	content, mac, err := split(raw)
+	if err != nil || j.Keys.Verify("journal", content, mac) != nil {
 		return nil, nil, forged("its MAC does not fit")
 	}
-	lines := bufio.NewScanner(bytes.NewReader(raw[:end]))
+	lines := bufio.NewScanner(bytes.NewReader(content))
 	lines.Buffer(nil, len(raw)+1)
 	var h head
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &h) != nil {
@@ -303,6 +302,14 @@ func (j *Journal) segment(ctx context.Context, writer string, n int, prev string
 		return nil, nil, forged("entries are missing")
 	}
 	return raw, entries, nil
+}
+
+// split parts a segment from the MAC in its last line.
+func split(raw []byte) (content []byte, mac string, err error) {
+	end := bytes.LastIndexByte(bytes.TrimSuffix(raw, []byte{'\n'}), '\n') + 1
+	var f foot
+	err = json.Unmarshal(raw[end:], &f)
+	return raw[:end], f.MAC, err
 }
 
 func (j *Journal) root(ctx context.Context, writer string, segments int, last string) error {

@@ -20,6 +20,8 @@ type Spent struct {
 	Records       int64  `json:"records"`
 }
 
+const spentPurpose = "versions-lost"
+
 // Spend takes records of an old version from the number whose loss is approved for the
 // run, by all processes and tries together, and reports whether that many were left. A
 // version that was counted before is counted once.
@@ -29,7 +31,7 @@ func (j *Journal) Spend(ctx context.Context, object, version string, records, ap
 	}
 	var sum int64
 	for n := 1; ; n++ {
-		doc := seal.Document{Purpose: "versions-lost", File: fmt.Sprintf("runs/%s/versions-lost/%d.json", j.Run, n)}
+		doc := seal.Document{Purpose: spentPurpose, File: fmt.Sprintf("runs/%s/versions-lost/%d.json", j.Run, n)}
 		raw, err := connectors.ReadAll(ctx, j.Work, doc.File)
 		if errors.Is(err, connectors.ErrNotFound) {
 			if records > approved-sum {

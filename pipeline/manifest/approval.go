@@ -82,11 +82,11 @@ func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, signer
 			a.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(signer, a.signed()))
 		}
 		a.MAC = keys.Authenticate("approval", a.authenticated())
-		b, err := json.MarshalIndent(&a, "", "  ")
+		b, err := a.encode()
 		if err != nil {
 			return nil, err
 		}
-		_, err = work.Create(ctx, fmt.Sprintf("%s%d.json", approvalsDir(m.Run), n), bytes.NewReader(append(b, '\n')))
+		_, err = work.Create(ctx, fmt.Sprintf("%s%d.json", approvalsDir(m.Run), n), bytes.NewReader(b))
 		if errors.Is(err, connectors.ErrExists) {
 			continue
 		}
@@ -95,6 +95,12 @@ func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, signer
 		}
 		return &a, nil
 	}
+}
+
+// encode is what the approval's file holds.
+func (a *Approval) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(a, "", "  ")
+	return append(b, '\n'), err
 }
 
 func approvalsDir(run string) string { return dir(run) + "approvals/" }
@@ -157,6 +163,10 @@ func readApproval(ctx context.Context, work connectors.Store, key string) (*Appr
 	if err != nil {
 		return nil, err
 	}
+	return decodeApproval(key, b)
+}
+
+func decodeApproval(key string, b []byte) (*Approval, error) {
 	a := new(Approval)
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()

@@ -43,7 +43,7 @@ func (s *Seal) Finish(run string, files []File, settings map[string]string, tota
 			m.Radius = append(m.Radius, r)
 		}
 	}
-	b, err := json.Marshal(m)
+	b, err := m.authenticated()
 	if err != nil {
 		return nil, fmt.Errorf("seal manifest: %w", err)
 	}
@@ -65,6 +65,13 @@ func (m *Manifest) Write(ctx context.Context, work connectors.Store) error {
 	return nil
 }
 
+// authenticated is what the MAC is over: all but itself.
+func (m *Manifest) authenticated() ([]byte, error) {
+	plain := *m
+	plain.MAC = ""
+	return json.Marshal(&plain)
+}
+
 // Digest is what an approval of the whole manifest names.
 func (m *Manifest) Digest() string {
 	b, _ := json.Marshal(m) // plain strings and numbers
@@ -83,9 +90,7 @@ func Read(ctx context.Context, work connectors.Store, keys *seal.Keys, run strin
 	if err := json.NewDecoder(body).Decode(m); err != nil {
 		return nil, fmt.Errorf("read manifest of run %s: %w", run, err)
 	}
-	plain := *m
-	plain.MAC = ""
-	b, err := json.Marshal(&plain)
+	b, err := m.authenticated()
 	if err != nil {
 		return nil, err
 	}

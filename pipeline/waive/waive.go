@@ -99,11 +99,11 @@ func Add(ctx context.Context, work connectors.Store, keys *seal.Keys, w Waiver) 
 	for n++; ; n++ {
 		w.N = n
 		w.MAC = keys.Authenticate("waiver", w.authenticated())
-		b, err := json.MarshalIndent(&w, "", "  ")
+		b, err := w.encode()
 		if err != nil {
 			return nil, err
 		}
-		_, err = work.Create(ctx, dir+strconv.Itoa(n)+".json", bytes.NewReader(append(b, '\n')))
+		_, err = work.Create(ctx, dir+strconv.Itoa(n)+".json", bytes.NewReader(b))
 		if errors.Is(err, connectors.ErrExists) {
 			continue
 		}
@@ -112,6 +112,12 @@ func Add(ctx context.Context, work connectors.Store, keys *seal.Keys, w Waiver) 
 		}
 		return &w, nil
 	}
+}
+
+// encode is what the waiver's file holds.
+func (w *Waiver) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(w, "", "  ")
+	return append(b, '\n'), err
 }
 
 func number(key string) (int, bool) {
