@@ -15,7 +15,7 @@ func keysCommand(f *flags) *cobra.Command {
 	var approver bool
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "The public half of the signing key; keys new makes a key",
+		Short: "The public half of the signing key; keys new makes a key, keys rotate brings in a new work key",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if approver { // who approves has no config, and no work key
@@ -49,6 +49,7 @@ func keysCommand(f *flags) *cobra.Command {
 			return nil
 		},
 	})
+	c.AddCommand(rotateCommand(f))
 	return c
 }
 

@@ -113,7 +113,7 @@ func (c *Claims) Take(ctx context.Context, ref pipeline.RequestRef, run string) 
 			if last.Run == run {
 				return Claim{ref, run, last.Fence}, nil
 			}
-			alive, err := c.alive(ctx, last.Run)
+			alive, err := c.Alive(ctx, last.Run)
 			if err != nil {
 				return Claim{}, fmt.Errorf("claim %s: %w", ref, err)
 			}
@@ -235,8 +235,8 @@ func (c *Claims) file(ctx context.Context, ref pipeline.RequestRef, n int) (clai
 	return f, nil
 }
 
-// alive reports whether a run's lease is good. One that was never taken is not.
-func (c *Claims) alive(ctx context.Context, run string) (bool, error) {
+// Alive reports whether a run's lease is good. One that was never taken is not.
+func (c *Claims) Alive(ctx context.Context, run string) (bool, error) {
 	var f leaseFile
 	_, err := read(ctx, c.Store, leaseKey(run), &f)
 	if errors.Is(err, connectors.ErrNotFound) {
