@@ -142,17 +142,27 @@ func (a *app) rotate(ctx context.Context, dry bool) error {
 func (a *app) working(ctx context.Context, dry bool) ([]string, error) {
 	out := []string{}
 	ended := map[string]bool{}
+	open := map[string]bool{} // journals that were written to lately, and are not closed
 	var leased []string
 	for o, err := range a.work.List(ctx, "runs/") {
 		if err != nil {
 			return nil, fmt.Errorf("list runs: %w", err)
 		}
-		switch run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/"); rest {
-		case "lease":
+		run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/")
+		switch writer, segment, _ := strings.Cut(strings.TrimPrefix(rest, "journal/"), "/"); {
+		case rest == "lease":
 			leased = append(leased, run)
-		case "report.json":
+		case rest == "report.json":
 			ended[run] = true
+		case segment == "root.json": // comes after the segments, which are numbers
+			delete(open, run+"/"+writer)
+		case segment != "" && strings.HasPrefix(rest, "journal/") && a.now().Sub(o.Modified) < deadFor:
+			open[run+"/"+writer] = true
 		}
+	}
+	for _, writer := range sorted(open) {
+		run, _, _ := strings.Cut(writer, "/")
+		a.flags.log().Warn("an erasure that has not come to its end may still be at work: end it before the work key is rotated", "run", run)
 	}
 	for _, run := range leased {
 		alive, err := a.claims().Alive(ctx, run)

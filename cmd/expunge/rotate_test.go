@@ -308,6 +308,77 @@ func TestRotateBesideRuns(t *testing.T) {
 	}
 }
 
+// TestRotateUnfinishedRun: what a run under the old key has not brought to its end is
+// done by the next one under the new key.
+func TestRotateUnfinishedRun(t *testing.T) {
+	r := newRotating(t)
+	fresh := map[string][]byte{workName: r.begun[workName]}
+	for key, b := range r.begun {
+		if parts := strings.Split(key, "/"); parts[0] == "requests" && len(parts) == 3 {
+			fresh[key] = b
+		}
+	}
+	at := &clock{}
+	run := func(config string, work connectors.Store, resume string, plan func(fault.Op) *fault.Fault) error {
+		a := bare(t, config, work)
+		a.now = at.now
+		store := fault.New(work)
+		store.Plan = plan
+		on(a, store)
+		return a.run(t.Context(), &runOptions{workers: 1, lease: time.Minute, batch: 8 << 10, resume: resume})
+	}
+	states := func(work connectors.Store) map[string]pipeline.State {
+		out := map[string]pipeline.State{}
+		for e, err := range bare(t, r.after, work).requests().Load(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[e.Request.Ref().String()] = e.State
+		}
+		return out
+	}
+	calm := holding(t, fresh)
+	rotated := bare(t, r.both, calm)
+	if err := rotated.rotate(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(r.after, calm, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	work := holding(t, fresh)
+	hits := 0
+	if err := run(r.old, work, "", func(op fault.Op) *fault.Fault {
+		if op.Kind != "create" || !strings.Contains(op.Key, "/rounds/") {
+			return nil
+		}
+		if hits++; hits < 4 {
+			return nil
+		}
+		return &fault.Fault{Stop: true}
+	}); err == nil {
+		t.Fatal("the run came to its end: the test proves nothing")
+	}
+	unfinished := strings.Split(keys(t, work, "runs/")[0], "/")[1]
+	both := bare(t, r.both, work)
+	both.now = at.now
+	if err := both.rotate(t.Context(), false); err == nil || !strings.Contains(err.Error(), unfinished) {
+		t.Errorf("while its lease is good: %v", err)
+	}
+	at.pass(time.Hour)
+	if err := both.rotate(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(r.after, work, unfinished, nil); err == nil || exitCode(t.Context(), err) != exitUsage || !strings.Contains(err.Error(), "begin a new run") {
+		t.Errorf("it is resumed: %v", err)
+	}
+	if err := run(r.after, work, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := states(work), states(calm); !maps.Equal(got, want) || len(want) == 0 {
+		t.Errorf("%v, an undisturbed run leaves %v", got, want)
+	}
+}
+
 // TestRotateBesideWriters: what is written under the old key while the rotation works
 // is renewed with the rest; while that does not end, the old key has to stay.
 func TestRotateBesideWriters(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/results"
+	"expunge/pipeline/rotate"
 	"expunge/pipeline/seal"
 )
 
@@ -65,6 +66,7 @@ type header struct {
 	Run      string                `json:"run"`
 	Started  time.Time             `json:"started"`
 	Config   string                `json:"config"`          // digest
+	KeyID    string                `json:"key_id"`          // of the work key: results hang on it
 	Batch    int64                 `json:"batch,omitempty"` // bytes; 0: by the size of the lake
 	Cutoff   string                `json:"cutoff"`          // policy's, which bounds what the manifest covers
 	Catalog  int                   `json:"catalog"`         // the index that round 1 asks: batches hang on it
@@ -84,7 +86,7 @@ type blocked struct {
 func headerKey(run string) string { return "runs/" + run + "/run.json" }
 
 func (a *app) run(ctx context.Context, o *runOptions) error {
-	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, Cutoff: a.cfg.Policy.Cutoff, Review: a.policy(), Batch: o.batch}
+	h := &header{Version: 1, Run: o.resume, Started: a.now().UTC(), Config: a.cfg.Digest, KeyID: rotate.ID(a.keys), Cutoff: a.cfg.Policy.Cutoff, Review: a.policy(), Batch: o.batch}
 	if o.resume != "" {
 		if len(o.requests) > 0 || o.urgent || o.dryRun {
 			return usage("--resume goes on with the requests that the run has: leave out --request, --urgent and --dry-run")
@@ -225,6 +227,9 @@ func (a *app) readHeader(ctx context.Context, h *header) error {
 	}
 	if h.Config != a.cfg.Digest {
 		return usage("run %s began under other settings; resume it with the config it began with, or begin a new run", run)
+	}
+	if h.KeyID != rotate.ID(a.keys) {
+		return usage("run %s began under another work key: resume it with that one before `expunge keys rotate`, or begin a new run", run)
 	}
 	return nil
 }
