@@ -115,7 +115,13 @@ func TestStale(t *testing.T) {
 // once it was renewed and the key is gone.
 func TestRotated(t *testing.T) {
 	l := open(t)
-	add(t, l, "r1", 1)
+	h := ledger.Head{Account: "acme", Request: "acme/R-1", Run: "r1", Records: 1}
+	asks := [][]pipeline.Ask{{{Request: who}}, {{Request: who}}}
+	if err := l.Add(t.Context(), h, tokens, []identity.Needle{phone, call}, asks, nil, func(yield func(string, error) bool) {
+		yield(l.Keys.Digest("record", "acme", []byte("erased")), nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
 	key := func(b byte) []byte { return bytes.Repeat([]byte{b}, seal.KeySize) }
 	during, err := seal.Open(key(4), key(3))
 	if err != nil {
@@ -130,6 +136,9 @@ func TestRotated(t *testing.T) {
 		f := identity.Compile(tokens, "US", p.Needles).Finder(identity.FinderOptions{Search: true, Account: "acme"})
 		if got := f.Find(nil, "note", []byte("(404) 555-0123")); len(got) != 1 {
 			t.Errorf("%+v", got)
+		}
+		if !p.Covered[who].Erased(l.Keys, "acme", []byte("erased")) {
+			t.Error("a record that was erased is not known")
 		}
 	}
 	check(&ledger.Ledger{Work: l.Work, Keys: during})
