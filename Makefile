@@ -52,10 +52,10 @@ fuzz:
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
 	done
 
-# An erasure killed at every single store operation, run again, and compared with an
-# undisturbed one. Takes half an hour.
+# An erasure and a rotation killed at every single store operation, run again, and compared with
+# undisturbed ones. Takes half an hour.
 crash:
-	EXPUNGE_CRASH=all $(GO) test -run "TestEraseKilled" -timeout 2h -v ./cmd/expunge
+	EXPUNGE_CRASH=all $(GO) test -run "TestEraseKilled|TestRotateStopped" -timeout 2h -v ./cmd/expunge
 
 # Benchmarks on fixed corpora; compare two commits by ratio, on one machine.
 BENCH ?= .

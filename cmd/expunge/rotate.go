@@ -53,7 +53,7 @@ func kinds() []rotate.Kind {
 		kind("manifests", `runs/[^/]+/manifest/manifest\.json`, "their digests are what was approved and certified; what opens them is kept for good", manifest.Renew),
 		kind("approvals", `runs/[^/]+/manifest/approvals/[0-9]+\.json`, "", manifest.Renew),
 		kind("journals", `runs/[^/]+/(?:journal|versions-lost)/.+`, "their segments are chained; that they are authentic is kept for good", journal.Renew),
-		kind("bundles", `bundles/[^/]+/[^/]+/bundle\.json`, "their files stay under keys of their own, which are kept until purge removes them (bundles.keep)", bundle.Renew),
+		kind("bundles", `bundles/[^/]+/[^/]+/bundle\.json`, "their files stay under keys of their own, which are kept; purge removes them (bundles.keep)", bundle.Renew),
 	}
 }
 
@@ -203,11 +203,7 @@ func (r *rotated) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(w, "KIND\t%s\tUNDER THE NEW KEY\tSTAYS\tWAITS\tWHY\n", verb)
 	for _, c := range r.Counts {
-		why := ""
-		if c.Stays > 0 {
-			why = c.Why
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", c.Kind, c.Again, c.Current, c.Stays, c.Waits, why)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", c.Kind, c.Again, c.Current, c.Stays, c.Waits, c.Why)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -106,7 +106,7 @@ type pass struct {
 func (r *Rotation) Do(ctx context.Context) (*Result, error) {
 	p := &pass{Rotation: r, seal: r.Keys.Rotation(), counts: make([]Count, len(r.Kinds)), seen: map[string]string{}}
 	for i, k := range r.Kinds {
-		p.counts[i].Kind, p.counts[i].Why = k.Name, k.Why
+		p.counts[i].Kind = k.Name
 	}
 	out := &Result{Unquiet: !r.Dry}
 	for range passes {
@@ -260,7 +260,7 @@ func (p *pass) done(t todo, l looked) error {
 		c.Current++
 	}
 	if l.Stays {
-		c.Stays++
+		c.Stays, c.Why = c.Stays+1, p.Kinds[t.kind].Why
 	}
 	return nil
 }
