@@ -11,9 +11,10 @@ type Dataset struct {
 	At         string // pattern below the stores: "lake/calls/account={account}/*.jsonl.gz"
 	Format     string // auto, jsonl, json, csv, tsv, parquet, avro, text, media
 	CSV        CSV
-	Time       string // path of the field that dates a record; "" if none does
-	Account    string // path of the field that names the account; "" if the key alone does
-	Category   string // statutory category of fields that name none
+	Time       string         // path of the field that dates a record; "" if none does
+	Zone       *time.Location // of times without one; nil: UTC
+	Account    string         // path of the field that names the account; "" if the key alone does
+	Category   string         // statutory category of fields that name none
 	Sources    []string
 	Purposes   []string
 	Disclosed  []Disclosure     // nil: nobody said

@@ -1,6 +1,9 @@
 package pipeline
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // ObjectRef is an object as outputs name it. Key never leaves the process in
 // clear where Identifying is set: outputs show Shown and the sealed URL.
@@ -95,6 +98,12 @@ type Ask struct {
 	Hops    int    // links followed to reach it
 	Late    bool   `json:",omitempty"` // reached only through records dated after the request's cut-off: nothing is erased for it
 	Shared  bool   `json:",omitempty"` // a link id that stands beside another person, too: what only it leads to is for review
+}
+
+// Outside reports whether a record of that time, in Unix milliseconds, lies outside
+// of the days between which the identifier was the consumer's.
+func (a *Ask) Outside(at int64, zone *time.Location) bool {
+	return at != NoTime && (a.From != nil && at < a.From.Begin(zone).UnixMilli() || a.To != nil && at >= a.To.End(zone).UnixMilli())
 }
 
 // NoTime stands for a record without a time.

@@ -106,6 +106,17 @@ type Window struct {
 // Date is a calendar day, "2026-11-20".
 type Date struct{ time.Time }
 
+// Begin is when the day begins in zone; nil is UTC.
+func (d Date) Begin(zone *time.Location) time.Time {
+	if zone == nil {
+		zone = time.UTC
+	}
+	return time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, zone)
+}
+
+// End is when the day after it begins.
+func (d Date) End(zone *time.Location) time.Time { return d.Begin(zone).AddDate(0, 0, 1) }
+
 // UnmarshalText reads a calendar day.
 func (d *Date) UnmarshalText(b []byte) error {
 	t, err := time.Parse(time.DateOnly, string(b))

@@ -159,7 +159,7 @@ func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry
 		return nil, &coded{exitUsage, err}
 	}
 	p := &plan.Plan{
-		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked, ended),
+		Datasets: a.cfg.Datasets, Accounts: a.cfg.AccountIDs(), Demands: demands(picked, ended, a.cfg.Policy.Timezone),
 		Work: a.work, Run: run, Keys: a.keys,
 		Claim: func(store, key string) (plan.Claim, error) {
 			dataset, captures, err := matcher.Find(store, key)
@@ -185,14 +185,14 @@ func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry
 
 // demands says what the requests of each account ask for: those that were picked, and
 // those of which something may have been delivered again.
-func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry) map[string]plan.Demand {
+func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry, zone *time.Location) map[string]plan.Demand {
 	out := map[string]plan.Demand{}
 	for _, e := range picked {
 		r := e.Request
 		d, seen := out[r.Account]
 		var since time.Time
 		if r.Window != nil && r.Window.Since != nil {
-			since = r.Window.Since.Time
+			since = r.Window.Since.Begin(zone)
 		}
 		if !seen || since.Before(d.Since) {
 			d.Since = since

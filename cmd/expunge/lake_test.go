@@ -143,12 +143,12 @@ func tablesBelow(t *testing.T, root, lakeURL string) *tables {
 		switch base := filepath.Base(name); {
 		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "tombstones"):
 			for _, r := range readTable[tombstoneRow](t, b) {
-				out.tombstones = append(out.tombstones, found{r.Request, key(r.Object), record(r.Record)})
+				out.tombstones = append(out.tombstones, found{r.Request, key(r.Object), ordinal(r.Record)})
 			}
 			out.files["tombstones"] = b
 		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "review"):
 			for _, r := range readTable[tombstoneRow](t, b) {
-				out.review = append(out.review, found{r.Request, key(r.Object), record(r.Record)})
+				out.review = append(out.review, found{r.Request, key(r.Object), ordinal(r.Record)})
 			}
 			out.files["review"] = b
 		case strings.HasPrefix(rel, "runs/") && strings.HasPrefix(base, "objects"):
@@ -223,7 +223,7 @@ type bundleRow struct {
 	Record int64  `parquet:"_record"`
 }
 
-func record(r *int64) int64 {
+func ordinal(r *int64) int64 {
 	if r == nil {
 		return -1
 	}

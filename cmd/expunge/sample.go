@@ -11,6 +11,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
 	"expunge/pipeline/naming"
+	"expunge/pipeline/record"
 	"expunge/scanners"
 )
 
@@ -29,6 +30,7 @@ type sample struct {
 	NotSeen   []string `json:"declared_not_seen"`      // fields that the config declares and no record has
 	Likely    []likely `json:"undeclared_identifiers"` // fields that look like identifiers and are not declared
 	NoAccount int64    `json:"records_without_account"`
+	NoTime    int64    `json:"records_with_unread_time"`
 	Refused   []string `json:"refused"` // objects that could not be sampled, and why
 
 	seen  map[string]*looks
@@ -110,11 +112,15 @@ func discreet(shown string, err error) error {
 
 func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline.Dataset, accounts map[string]string) {
 	s.Records++
-	account := d.Account == ""
+	account, dated, read := d.Account == "", false, false
 	for _, leaf := range r.Leaves {
 		if leaf.Path == d.Time || leaf.Path == d.Account {
 			s.known[leaf.Path] = true
 			account = account || leaf.Path == d.Account && accounts[string(leaf.Value)] != ""
+			if leaf.Path == d.Time && len(leaf.Value) > 0 {
+				_, ok := record.ParseTime(string(leaf.Value), d.Zone)
+				dated, read = true, read || ok
+			}
 			continue
 		}
 		if f := finder.Declared(leaf.Path); f != nil {
@@ -137,6 +143,9 @@ func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline
 	}
 	if !account {
 		s.NoAccount++
+	}
+	if dated && !read {
+		s.NoTime++
 	}
 }
 
@@ -217,6 +226,9 @@ func (s *sample) findings(d *pipeline.Dataset) []finding {
 	}
 	if s.NoAccount > 0 && s.known[d.Account] {
 		say("%s sampled whose %q names no account of the config: they are UNATTRIBUTED", plural(s.NoAccount, "record was", "records were"), d.Account)
+	}
+	if s.NoTime > 0 {
+		say("%s sampled whose %q is no time that is read: they count as undated, which a deletion's cut-off and a request's window do not bound", plural(s.NoTime, "record was", "records were"), d.Time)
 	}
 	for _, l := range s.Likely {
 		if d.Search {

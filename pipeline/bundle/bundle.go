@@ -56,7 +56,8 @@ type Input struct {
 	Open     func(ctx context.Context, row Row) (io.ReadCloser, error) // the bytes of a whole object
 	Withheld []Withheld
 	Now      time.Time
-	Keys     *seal.Keys // the bundle is sealed under; nil: it is written in clear
+	Zone     *time.Location // of the request's window; nil: UTC
+	Keys     *seal.Keys     // the bundle is sealed under; nil: it is written in clear
 }
 
 // Result counts what was written.
@@ -240,14 +241,14 @@ func (w *writer) bytes(path string, b []byte) (File, error) {
 
 // inWindow reports whether a record's time lets it into the answer; records
 // without a time are given.
-func inWindow(r *pipeline.Request, at int64) bool {
+func inWindow(r *pipeline.Request, zone *time.Location, at int64) bool {
 	if r.Window == nil || at == pipeline.NoTime {
 		return true
 	}
-	if s := r.Window.Since; s != nil && at < s.UnixMilli() {
+	if s := r.Window.Since; s != nil && at < s.Begin(zone).UnixMilli() {
 		return false
 	}
-	if u := r.Window.Until; u != nil && at >= u.AddDate(0, 0, 1).UnixMilli() { // the last day is within
+	if u := r.Window.Until; u != nil && at >= u.End(zone).UnixMilli() { // the last day is within
 		return false
 	}
 	return true

@@ -54,7 +54,7 @@ func (w *writer) rows() func(func(Row, error) bool) {
 				yield(Row{}, fmt.Errorf("read rows of request %s: %w", w.Request.Ref(), err))
 				return
 			}
-			if inWindow(w.Request, row.Found.Time) && !yield(row, nil) {
+			if inWindow(w.Request, w.Zone, row.Found.Time) && !yield(row, nil) {
 				return
 			}
 		}

@@ -135,6 +135,9 @@ func Parse(path string, src []byte, env func(string) string) (*Config, error) {
 	}
 	c.Path = path
 	c.Warnings = r.warnings
+	for i := range c.Datasets {
+		c.Datasets[i].Zone = c.Policy.Timezone
+	}
 	c.digest()
 	return c, nil
 }
@@ -210,7 +213,7 @@ func (c *Config) digest() {
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
 		d.Digest = digestOf([]any{
-			"dataset/1", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
+			"dataset/2", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
 			c.Policy.DefaultRegion, c.Policy.Timezone.String(),
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"time"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -120,8 +119,9 @@ func (p *Plan) judge(o *pipeline.Object) error {
 		o.Outcome, o.Code, o.Reason = pipeline.Pruned, NoRequest, "its account has no open request"
 		return nil
 	}
-	if day, err := time.Parse(time.DateOnly, claim.Captures["date"]); err == nil && !demand.Deletes && !demand.Since.IsZero() {
-		if day.Add(24 * time.Hour).Add(d.DateSlack).Before(demand.Since) {
+	var day pipeline.Date
+	if err := day.UnmarshalText([]byte(claim.Captures["date"])); err == nil && !demand.Deletes && !demand.Since.IsZero() {
+		if day.End(d.Zone).Add(d.DateSlack).Before(demand.Since) {
 			o.Outcome, o.Code, o.Reason = pipeline.Pruned, Window, "dated before every window that is asked for"
 		}
 	}

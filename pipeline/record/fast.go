@@ -4,8 +4,8 @@ import "time"
 
 // isoTime reads the most common way to write a time without trying layouts:
 // YYYY-MM-DD, T or a space, HH:MM:SS, a fraction or none, and Z, ±HH:MM or no zone,
-// which is UTC. What is not exactly that is left to the layouts.
-func isoTime(s string) (ms int64, ok bool) {
+// which is the given one. What is not exactly that is left to the layouts.
+func isoTime(s string, zone *time.Location) (ms int64, ok bool) {
 	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' || s[13] != ':' || s[16] != ':' {
 		return 0, false
 	}
@@ -32,7 +32,9 @@ func isoTime(s string) (ms int64, ok bool) {
 	}
 	east := 0 // seconds
 	switch {
-	case rest == "" || rest == "Z":
+	case rest == "":
+	case rest == "Z":
+		zone = time.UTC
 	case len(rest) == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':':
 		h, ok1 := number(rest[1:3])
 		m, ok2 := number(rest[4:])
@@ -43,10 +45,11 @@ func isoTime(s string) (ms int64, ok bool) {
 		if rest[0] == '-' {
 			east = -east
 		}
+		zone = time.UTC
 	default:
 		return 0, false
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, zone)
 	if t.Day() != day {
 		return 0, false // the month has fewer days
 	}

@@ -50,18 +50,18 @@ func Account(r *scanners.Record, d *pipeline.Dataset, o *pipeline.Object, accoun
 	return fromField, ""
 }
 
-// Time is when r says that it happened, in Unix milliseconds; pipeline.NoTime where
-// its dataset d names no field, or the field cannot be read.
-func Time(r *scanners.Record, d *pipeline.Dataset) int64 {
+// Time is when r says that it happened; Never where its dataset d names no field, or
+// the field cannot be read.
+func Time(r *scanners.Record, d *pipeline.Dataset) Moment {
 	if d.Time == "" {
-		return pipeline.NoTime
+		return Never
 	}
 	for _, leaf := range r.Leaves {
 		if leaf.Path == d.Time {
-			if t, ok := ParseTime(string(leaf.Value)); ok {
-				return t
+			if m, ok := ParseTime(string(leaf.Value), d.Zone); ok {
+				return m
 			}
 		}
 	}
-	return pipeline.NoTime
+	return Never
 }

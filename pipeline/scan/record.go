@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -51,8 +50,8 @@ func (r *recorder) object() error {
 func (r *recorder) record(rec *scanners.Record) error {
 	account, code := r.account(rec)
 	if r.everyRecord() && rec.Index >= 0 {
-		if ms := record.Time(rec, r.d); ms != pipeline.NoTime {
-			r.times.add(ms)
+		if at := record.Time(rec, r.d); at.Known() {
+			r.times.add(at)
 			r.times.dated++
 		}
 		switch code {
@@ -132,10 +131,10 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if rec.Suspect {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
 			}
-			if outside(when, ask) {
+			if ask.Outside(when.From, r.d.Zone) {
 				e.Tier, e.Rule = pipeline.Review, e.Rule+".outside_validity"
 			}
-			if past := r.s.Past[ask.Request]; past != nil && when == pipeline.NoTime {
+			if past := r.s.Past[ask.Request]; past != nil && !when.Tells(past.Cutoff) {
 				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
 			if evidence[ask.Request] == nil {
@@ -153,7 +152,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	for _, ref := range order {
 		h := pipeline.Hit{
 			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
-			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: when, Why: evidence[ref], Tier: pipeline.Review,
+			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: when.From, Why: evidence[ref], Tier: pipeline.Review,
 		}
 		for _, e := range h.Why {
 			if e.Tier.Surer(h.Tier) {
@@ -184,14 +183,6 @@ func (r *recorder) path(path string) string {
 		return path
 	}
 	return naming.Field(path)
-}
-
-func outside(when int64, ask pipeline.Ask) bool {
-	if when == pipeline.NoTime {
-		return false
-	}
-	t := time.UnixMilli(when)
-	return ask.From != nil && t.Before(ask.From.Time) || ask.To != nil && !t.Before(ask.To.AddDate(0, 0, 1))
 }
 
 // links are the link ids of a record, and the direct identifiers beside them, each

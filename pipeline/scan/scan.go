@@ -179,7 +179,7 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 	}
 	var finder scanners.Finder = r.finder
 	if u.Catalog && d.Time != "" && !in.Every {
-		finder = newTimed(r.finder, d.Time, &r.times)
+		finder = newTimed(r.finder, d, &r.times)
 	}
 	stats, err := scanner.Scan(ctx, in, finder, r.record)
 	s.Bytes.Add(res.Bytes)

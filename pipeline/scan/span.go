@@ -2,6 +2,7 @@ package scan
 
 import (
 	"slices"
+	"time"
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
@@ -18,12 +19,12 @@ type span struct {
 	dated    int64 // records that have a time, where each was looked at
 }
 
-func (s *span) add(ms int64) {
+func (s *span) add(m record.Moment) {
 	if !s.any {
-		s.from, s.to, s.any = ms, ms, true
+		s.from, s.to, s.any = m.From, m.To, true
 		return
 	}
-	s.from, s.to = min(s.from, ms), max(s.to, ms)
+	s.from, s.to = min(s.from, m.From), max(s.to, m.To)
 }
 
 // tell writes the bounds into a result. every says that each record was looked at:
@@ -45,12 +46,13 @@ func (s *span) tell(res *pipeline.UnitResult, every bool) {
 type timed struct {
 	*identity.Finder
 	span   *span
+	zone   *time.Location
 	fields []string
 	last   []byte
 }
 
-func newTimed(f *identity.Finder, path string, s *span) *timed {
-	return &timed{Finder: f, span: s, fields: append(slices.Clone(f.Fields()), path)}
+func newTimed(f *identity.Finder, d *pipeline.Dataset, s *span) *timed {
+	return &timed{Finder: f, span: s, zone: d.Zone, fields: append(slices.Clone(f.Fields()), d.Time)}
 }
 
 // Fields implements scanners.Finder.
@@ -63,8 +65,8 @@ func (t *timed) ProbeField(field int, value []byte) bool {
 	}
 	if len(value) > 0 && string(value) != string(t.last) {
 		t.last = append(t.last[:0], value...)
-		if ms, ok := record.ParseTime(string(value)); ok {
-			t.span.add(ms)
+		if m, ok := record.ParseTime(string(value), t.zone); ok {
+			t.span.add(m)
 		}
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"expunge/pipeline"
+	"expunge/pipeline/record"
 )
 
 // TestSpanTells: all records have a time only if each was looked at and had one.
@@ -25,7 +26,7 @@ func TestSpanTells(t *testing.T) {
 	} {
 		s := span{dated: c.dated}
 		for _, ms := range c.times {
-			s.add(ms)
+			s.add(record.Moment{From: ms, To: ms})
 		}
 		res := &pipeline.UnitResult{Records: c.records}
 		s.tell(res, c.every)

@@ -228,7 +228,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 
 // match judges one match and reports whether it explains why the needle stands in
 // the bytes.
-func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when int64, x *expectation, out *Result) bool {
+func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when record.Moment, x *expectation, out *Result) bool {
 	explains := false
 	tier, _ := v.Policy.Tier(account, pipeline.Tier(m.Tier))
 	for _, ask := range v.Search.asks[m.Needle] {
@@ -240,7 +240,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, outside(when, ask), when != pipeline.NoTime && when > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, ask.Outside(when.From, v.Datasets[t.Dataset].Zone), when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
@@ -255,13 +255,9 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 }
 
 // unknown reports whether a record is not known to be what was erased before.
-func (v *Verify) unknown(ref pipeline.RequestRef, when int64, r *scanners.Record) bool {
+func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanners.Record) bool {
 	past := v.Past[ref]
-	return past != nil && when == pipeline.NoTime && !past.Erased(v.Keys, ref.Account, r.Raw)
-}
-
-func outside(when int64, ask pipeline.Ask) bool {
-	return when != pipeline.NoTime && (ask.From != nil && when < ask.From.UnixMilli() || ask.To != nil && when >= ask.To.AddDate(0, 0, 1).UnixMilli())
+	return past != nil && !when.Tells(past.Cutoff) && !past.Erased(v.Keys, ref.Account, r.Raw)
 }
 
 // expectation is what may stay in one version of a key.
