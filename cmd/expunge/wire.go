@@ -96,10 +96,14 @@ func vendor(ctx context.Context, c config.Store) (connectors.Store, error) {
 	if c.Dir != "" {
 		return dir.New(c.Name, c.Dir)
 	}
-	return s3.New(ctx, s3.Options{
+	store, err := s3.New(ctx, s3.Options{
 		Name: c.Name, Bucket: c.Bucket, Prefix: c.Prefix, Endpoint: c.Endpoint,
-		Region: c.Region, PathStyle: c.PathStyle, Versions: c.Versions,
+		Region: c.Region, Profile: c.Profile, PathStyle: c.PathStyle, Versions: c.Versions,
 	})
+	if err != nil {
+		return nil, &coded{exitUsage, err} // no request was sent: the settings are not right
+	}
+	return store, nil
 }
 
 // openStore opens a store under the retry policy; each try is counted under name.

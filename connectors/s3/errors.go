@@ -65,7 +65,7 @@ func byCode(code, message string) (error, bool) {
 		return connectors.ErrChanged, true
 	case "InvalidObjectState":
 		return connectors.ErrArchived, true
-	case "AccessDenied", "AllAccessDisabled", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
+	case "AccessDenied", "AllAccessDisabled", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "XAdminUserNotFound":
 		if locked(message) {
 			return connectors.ErrHeld, true
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -199,6 +200,11 @@ type Settings struct {
 func (s *Store) Check(ctx context.Context) (Settings, error) {
 	set := Settings{Bucket: s.opt.Bucket}
 	head, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: s.bucket()})
+	if err != nil && ctx.Err() == nil { // a HEAD's reply cannot say why: some servers answer it 404 where they do not know who asks
+		if _, why := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: s.bucket(), MaxKeys: aws.Int32(1)}); why != nil {
+			err = why
+		}
+	}
 	if errors.Is(classify(err), connectors.ErrNotFound) {
 		err = fmt.Errorf("%w: %w", connectors.ErrNoStore, err)
 	}

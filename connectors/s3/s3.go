@@ -51,7 +51,8 @@ type Options struct {
 	Bucket    string
 	Prefix    string // a folder in the bucket; keys of the store are relative to it
 	Endpoint  string // "" is AWS
-	Region    string // "" is what the environment says, else us-east-1
+	Region    string // "" is what the profile or the environment says, else us-east-1
+	Profile   string // of the AWS settings, with its credentials and region; "" is the default chain
 	PathStyle bool   // bucket in the path and not in the host name
 	Versions  bool   // listings show version ids
 
@@ -104,7 +105,7 @@ func New(ctx context.Context, opt Options) (*Store, error) {
 		cfg.Region = opt.Region
 	} else {
 		var err error
-		cfg, err = config.LoadDefaultConfig(ctx, config.WithRegion(opt.Region))
+		cfg, err = config.LoadDefaultConfig(ctx, config.WithRegion(opt.Region), config.WithSharedConfigProfile(opt.Profile))
 		if err != nil {
 			return nil, fmt.Errorf("open S3 store %s: load settings: %w", opt.Bucket, err)
 		}
