@@ -35,6 +35,8 @@ type Finder struct {
 	known map[string]*pipeline.Field // paths that were resolved
 	best  map[uint32]found           // of the leaf at hand
 	order []uint32
+
+	dialled map[dialled][]reading // numbers that were read lately
 }
 
 // Format shows nothing of what is looked for or was read, whatever the verb.

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"regexp"
+	"slices"
 
 	"expunge/pipeline"
 )
@@ -119,9 +120,9 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		if sentinel(digits) {
 			return found{}, false
 		}
-		readings := readPhone(digits, plus, f.s.region)
+		readings := f.readings(digits, plus)
 		if spaced && (len(readings) == 0 || !readings[0].valid) {
-			readings = append(readings, readPhone(digits, false, f.s.region)...)
+			readings = append(readings, f.readings(digits, false)...)
 		}
 		other := false
 		for k, r := range readings {
@@ -160,7 +161,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 	sp.doubt = sp.doubt || longer
 	if g, more := nextGroup(b, s.hi); more && ext == "" {
 		if digits := digitsOf(b, append(gs[firstAt(gs, sp.lo):], g)); len(digits) <= maxPhone+2 {
-			for _, r := range readPhone(digits, rule == "phone.e164" || rule == "phone.international", f.s.region) {
+			for _, r := range f.readings(digits, rule == "phone.e164" || rule == "phone.international") {
 				if r.valid && r.sure && r.e164 != want {
 					return found{}, false // the number goes on
 				}
@@ -180,6 +181,30 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		tier = pipeline.Exact
 	}
 	return l.judge(sp, pipeline.Phone, tier, rule)
+}
+
+// dialled is what was read of a number.
+type dialled struct {
+	digits string
+	plus   bool
+}
+
+// maxRemembered is how many numbers a Finder remembers the readings of.
+const maxRemembered = 1 << 10
+
+// readings is readPhone, which is slow: a record has most of its numbers in several
+// writings, and its neighbours have them, too.
+func (f *Finder) readings(digits string, plus bool) []reading {
+	d := dialled{digits, plus}
+	if rs, ok := f.dialled[d]; ok {
+		return rs
+	}
+	if f.dialled == nil || len(f.dialled) == maxRemembered {
+		f.dialled = make(map[dialled][]reading)
+	}
+	rs := slices.Clip(readPhone(digits, plus, f.s.region))
+	f.dialled[d] = rs
+	return rs
 }
 
 // firstAt is the index of the first group at or after lo.

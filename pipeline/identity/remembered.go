@@ -231,9 +231,9 @@ func (f *Finder) numbersAt(l *leaf, s span) []string {
 		}
 		_, plus := plusBefore(l.text, gs[i])
 		digits := digitsOf(l.text, gs[i:])
-		readings := readPhone(digits, plus, f.s.region)
+		readings := f.readings(digits, plus)
 		if plus && l.url {
-			readings = append(readings, readPhone(digits, false, f.s.region)...)
+			readings = append(readings, f.readings(digits, false)...)
 		}
 		for _, r := range readings {
 			out = append(out, r.e164)

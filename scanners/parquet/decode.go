@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var errShort = errors.New("page ends before its values do")
@@ -45,6 +46,8 @@ func (v *values) reset(width int) {
 func (v *values) plainBytes(b []byte, n int) error {
 	v.reset(0)
 	v.data = b
+	room := min(n, len(b)/4) // a page may say more than it can hold
+	v.start, v.end = slices.Grow(v.start, room), slices.Grow(v.end, room)
 	pos := 0
 	for range n {
 		if len(b)-pos < 4 {
@@ -308,8 +311,10 @@ func hybrid[T uint8 | uint32](dst []T, b []byte, n int, w uint) ([]T, error) {
 			if run == 0 || run > uint64(left) {
 				return dst, errors.New("page has a bad run length")
 			}
-			for range run {
-				dst = append(dst, T(x))
+			k := len(dst)
+			dst = slices.Grow(dst, int(run))[:k+int(run)]
+			for i := range dst[k:] {
+				dst[k+i] = T(x)
 			}
 			continue
 		}
@@ -328,12 +333,25 @@ func hybrid[T uint8 | uint32](dst []T, b []byte, n int, w uint) ([]T, error) {
 			}
 			size = len(b)
 		}
-		bit := 0
-		for range m {
-			dst = append(dst, T(bitsAt(b[:size], bit, w)))
-			bit += int(w)
-		}
+		dst = slices.Grow(dst, m)
+		dst = unpack(dst, b[:size], m, w)
 		b = b[size:]
 	}
 	return dst, nil
+}
+
+// unpack appends m integers of w ≤ 32 bits, for which dst has room.
+func unpack[T uint8 | uint32](dst []T, b []byte, m int, w uint) []T {
+	k := len(dst)
+	dst = dst[:k+m]
+	bit, mask := uint(0), uint64(1)<<w-1
+	for i := range dst[k:] {
+		if at := bit / 8; at+8 <= uint(len(b)) {
+			dst[k+i] = T(binary.LittleEndian.Uint64(b[at:]) >> (bit % 8) & mask)
+		} else {
+			dst[k+i] = T(bitsAt(b, int(bit), w))
+		}
+		bit += w
+	}
+	return dst
 }
