@@ -70,7 +70,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	entry := e.requests[ref]
 	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left}
-	blocked := false
+	blocked, waits := false, ""
 	for _, x := range b.Exceptions {
 		if x.Code == hold.Code {
 			out.OnHold += x.Records
@@ -78,6 +78,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	for _, o := range b.Open {
 		blocked = blocked || o.State == string(journal.Blocked)
+		if o.Act == string(journal.AbortUploads) { // no search finds them: this run has to see to them
+			waits = fmt.Sprintf("unfinished uploads are left (%s): `expunge erase %s` again", o.Reason, e.m.Run)
+		}
 	}
 	residue := p.residue[b.Request] + p.residue[""]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
@@ -91,10 +94,12 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
+	case waits != "":
+		next.State, next.Reason = pipeline.Blocked, waits
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("%d object versions could not be erased: the next run looks for what is left", len(b.Open))
 	}
-	if next.State == pipeline.Blocked || residue > 0 {
+	if next.State == pipeline.Blocked && waits == "" || residue > 0 {
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
 		return e.note(ctx, ref, entry, next)
 	}

@@ -69,6 +69,7 @@ type erasure struct {
 	workers  int
 	resolve  manifest.Resolver
 	report   *report.Report // of the run; read when the first certificate is written
+	idle     time.Time      // unfinished uploads that nobody has written to since then are nobody's any more
 
 	holdsNow []*hold.Hold // when it began; they are asked for again before each change
 }
@@ -197,6 +198,9 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	for _, d := range e.cfg.Datasets {
 		settings[d.Name] = d.Digest
 	}
+	if err := e.idleSince(ctx); err != nil {
+		return err
+	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings}, e.now(), accounts)
 	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
 		return holdError(err)
@@ -223,6 +227,22 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		}
 		account, _ := e.cfg.AccountOf(captures["account"])
 		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
+	}
+	return nil
+}
+
+// uploadRest is how long nobody has written to an unfinished upload that is given up.
+const uploadRest = time.Hour
+
+// idleSince decides which unfinished uploads are given up: those that were left alone
+// for a while, and since before the run's search. A later one is new data.
+func (e *erasure) idleSince(ctx context.Context) error {
+	var h header
+	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
+		return err
+	}
+	if e.idle = e.now().Add(-uploadRest); h.Started.Before(e.idle) {
+		e.idle = h.Started
 	}
 	return nil
 }
@@ -443,7 +463,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		}
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
-			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held,
+			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Idle: e.idle,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,

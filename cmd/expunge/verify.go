@@ -82,6 +82,7 @@ type proof struct {
 	Records  int64            `json:"records"`
 	Residue  []verify.Trace   `json:"residue"`
 	Expected map[string]int64 `json:"expected"` // traces that stay on purpose, by request
+	Staying  []verify.Trace   `json:"staying"`  // unfinished uploads that are left
 	residue  map[string]int64 // by request; "" counts for all
 }
 
@@ -123,12 +124,17 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			}
 			return counts[object], true
 		},
+		Idle: e.idle,
+		Uploads: func(object string) bool {
+			u := past.Uploads(object)
+			return u != nil && !u.State.Final() && u.State != journal.Kept
+		},
 	}
 	matcher, err := e.cfg.Matcher()
 	if err != nil {
 		return nil, err
 	}
-	out := &proof{Residue: []verify.Trace{}, Expected: map[string]int64{}, residue: map[string]int64{}}
+	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, residue: map[string]int64{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
 		for t, err := range manifest.Targets(e.tombstones(ctx), e.resolve) {
 			if err == nil && !e.touched(t) {
@@ -157,9 +163,11 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 				out.residue[t.Request]++
 			}
 			out.Residue = append(out.Residue, r.Residue...)
+			out.Staying = append(out.Staying, r.Staying...)
 			return nil
 		})
 	slices.SortFunc(out.Residue, verify.Trace.Compare)
+	slices.SortFunc(out.Staying, verify.Trace.Compare)
 	return out, err
 }
 
@@ -194,6 +202,7 @@ func settled(past *journal.Past) (unfinished map[[2]string]bool, counts map[stri
 			if o.Act == journal.Replace && o.NewETag != "" {
 				counts[o.Object] = verify.Counts{ETag: o.NewETag, Records: o.Records - o.Erased}
 			}
+		case o.Act == journal.AbortUploads: // says nothing of what is in the object
 		case o.Act == journal.DeleteVersion:
 			unfinished[[2]string{o.Object, o.Version}] = true
 		default:
@@ -256,6 +265,9 @@ func (p *proof) print(machine bool) error {
 	fmt.Printf("verified  %d object versions, %d records\n", p.Objects, p.Records)
 	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
 		fmt.Printf("  stays on purpose  %-24s %d traces\n", name, p.Expected[name])
+	}
+	for _, t := range p.Staying {
+		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)
 	}
 	for _, t := range p.Residue {
 		fmt.Printf("  RESIDUE %s %s %s record %d %s %s\n", t.Code, t.Request, t.Object, t.Record, t.Field, t.Reason)

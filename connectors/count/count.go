@@ -51,11 +51,24 @@ type Store struct {
 }
 
 // New counts what is asked of inner in calls. The result is a Versioner if inner is
-// one.
+// one, and an Uploader.
 func New(inner connectors.Store, calls *Calls) connectors.Store {
 	s := &Store{inner, calls}
-	if v, ok := inner.(connectors.Versioner); ok {
+	v, keeps := inner.(connectors.Versioner)
+	u, takes := inner.(connectors.Uploader)
+	switch {
+	case keeps && takes:
+		return &struct {
+			*versioner
+			uploads
+		}{&versioner{s, v}, uploads{calls, u}}
+	case keeps:
 		return &versioner{s, v}
+	case takes:
+		return &struct {
+			*Store
+			uploads
+		}{s, uploads{calls, u}}
 	}
 	return s
 }

@@ -4,7 +4,7 @@
 // erase, kills it at every single operation, runs it again and compares the end.
 //
 // What counts as an operation: each List or Versions that is begun (and each page of
-// PageSize keys after the first), each Open, Create, Replace and Delete. Reads of
+// PageSize keys after the first), each Open, Create, Replace, Delete, Uploads and Abort. Reads of
 // a body are part of its Open and have faults of their own (Cut).
 package fault
 
@@ -42,7 +42,7 @@ type Cut struct {
 // Op is one operation, as it is about to begin.
 type Op struct {
 	N    int            // counts from 1
-	Kind string         // list, versions, open, create, replace, delete
+	Kind string         // list, versions, open, create, replace, delete, uploads, abort
 	Key  string         // or the prefix
 	Ref  connectors.Ref // of open, replace and delete
 	Text string         // "create key", "open key 0-100", "replace key: source 0-40, spool 3-7", …
@@ -100,10 +100,23 @@ func (s *Store) Stopped() bool {
 	return s.stopped
 }
 
-// View is s as a store: a Versioner if what it wraps is one.
+// View is s as a store: a Versioner if what it wraps is one, and an Uploader.
 func (s *Store) View() connectors.Store {
-	if v, ok := s.inner.(connectors.Versioner); ok {
+	v, keeps := s.inner.(connectors.Versioner)
+	u, takes := s.inner.(connectors.Uploader)
+	switch {
+	case keeps && takes:
+		return struct {
+			versioner
+			uploads
+		}{versioner{s, v}, uploads{s, u}}
+	case keeps:
 		return versioner{s, v}
+	case takes:
+		return struct {
+			*Store
+			uploads
+		}{s, uploads{s, u}}
 	}
 	return s
 }

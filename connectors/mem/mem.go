@@ -36,8 +36,10 @@ type Store struct {
 	name string
 	opt  Options
 
-	mu   sync.RWMutex
-	keys map[string]*history
+	mu      sync.RWMutex
+	keys    map[string]*history
+	begun   int                          // uploads, ever
+	uploads map[string]connectors.Upload // unfinished ones, by id
 }
 
 var _ connectors.Versioner = (*Store)(nil)

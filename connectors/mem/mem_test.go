@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"expunge/connectors"
 	"expunge/connectors/mem"
@@ -25,7 +26,9 @@ func TestLaws(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var s *mem.Store
 			open := func(*testing.T) connectors.Store { s = mem.New("lake", c.opt); return s }
-			storetest.Run(t, open, storetest.Options{Versions: c.opt.Versions, Dress: func(_ connectors.Store, key string) (func() (string, error), error) {
+			storetest.Run(t, open, storetest.Options{Versions: c.opt.Versions, Begin: func(_ connectors.Store, key string, part []byte) (string, error) {
+				return s.Begin(key, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), part).ID, nil
+			}, Dress: func(_ connectors.Store, key string) (func() (string, error), error) {
 				s.SetMeta(key, map[string]string{"owner": "loader", "class": "cold"})
 				return func() (string, error) { return fmt.Sprint(s.Meta(key)), nil }, nil
 			}})

@@ -50,12 +50,25 @@ type Store struct {
 	p     Policy
 }
 
-// New wraps inner. The result is a Versioner if inner is one. p.Sleep and p.Rand
-// are needed.
+// New wraps inner. The result is a Versioner if inner is one, and an Uploader.
+// p.Sleep and p.Rand are needed.
 func New(inner connectors.Store, p Policy) connectors.Store {
 	s := &Store{inner, p.whole()}
-	if v, ok := inner.(connectors.Versioner); ok {
+	v, keeps := inner.(connectors.Versioner)
+	u, takes := inner.(connectors.Uploader)
+	switch {
+	case keeps && takes:
+		return &struct {
+			*versioner
+			uploads
+		}{&versioner{s, v}, uploads{s, u}}
+	case keeps:
 		return &versioner{s, v}
+	case takes:
+		return &struct {
+			*Store
+			uploads
+		}{s, uploads{s, u}}
 	}
 	return s
 }

@@ -99,6 +99,15 @@ func byStatus(code int) (error, bool) {
 	return nil, false
 }
 
+// code is what the server calls an error, "" where it calls it nothing.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
 func status(err error) int {
 	var resp *smithyhttp.ResponseError
 	if errors.As(err, &resp) {

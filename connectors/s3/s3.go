@@ -234,7 +234,7 @@ type counters struct{ list, head, get, put, del, part, copied, multipart, other 
 func (c *counters) watch(stack *middleware.Stack) error {
 	n := &c.other
 	switch stack.ID() {
-	case "ListObjectsV2", "ListObjectVersions":
+	case "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts":
 		n = &c.list
 	case "HeadObject":
 		n = &c.head

@@ -155,7 +155,7 @@ func TestLaws(t *testing.T) {
 					return overMarkers{s}
 				}
 				return s
-			}, storetest.Options{Versions: c.versioned, Tree: true, Refuses: refuses, Dress: dressed})
+			}, storetest.Options{Versions: c.versioned, Tree: true, Refuses: refuses, Dress: dressed, Begin: begun})
 		})
 	}
 }

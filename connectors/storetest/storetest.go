@@ -40,6 +40,10 @@ type Options struct {
 	// not change the description. It may write the object anew. nil: there is nothing.
 	Dress func(s connectors.Store, key string) (look func() (string, error), err error)
 
+	// Begin begins an upload at key, writes one part of it and leaves it so. nil: the
+	// store has no unfinished uploads, and is no connectors.Uploader.
+	Begin func(s connectors.Store, key string, part []byte) (id string, err error)
+
 	// Many is how many keys the listing laws create; 0 is 1100, more than a page
 	// of S3 holds.
 	Many int
@@ -58,7 +62,7 @@ type law struct {
 
 func laws() []law {
 	var all []law
-	for _, group := range [][]law{listLaws(), openLaws(), createLaws(), replaceLaws(), deleteLaws(), contextLaws(), versionLaws()} {
+	for _, group := range [][]law{listLaws(), openLaws(), createLaws(), replaceLaws(), deleteLaws(), uploadLaws(), contextLaws(), versionLaws()} {
 		all = append(all, group...)
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
 
 	"expunge/connectors"
 	"expunge/connectors/mem"
@@ -22,6 +23,22 @@ type faulty struct {
 	create   func(key string, body io.ReadSeeker) (connectors.Object, error)
 	replace  func(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error)
 	remove   func(ctx context.Context, r connectors.Ref) error
+	uploads  func(key string) ([]connectors.Upload, error)
+	abort    func(u connectors.Upload) error
+}
+
+func (f *faulty) Uploads(ctx context.Context, key string) ([]connectors.Upload, error) {
+	if f.uploads == nil {
+		return f.Store.Uploads(ctx, key)
+	}
+	return f.uploads(key)
+}
+
+func (f *faulty) Abort(ctx context.Context, u connectors.Upload) error {
+	if f.abort == nil {
+		return f.Store.Abort(ctx, u)
+	}
+	return f.abort(u)
 }
 
 func (f *faulty) List(ctx context.Context, prefix string) iter.Seq2[connectors.Object, error] {
@@ -103,6 +120,9 @@ func TestLawsCatch(t *testing.T) {
 			}
 		}
 		return "none"
+	}
+	begin := func(s connectors.Store, key string, part []byte) (string, error) {
+		return s.(*faulty).Begin(key, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), part).ID, nil
 	}
 	for _, c := range []struct {
 		law   string
@@ -227,6 +247,34 @@ func TestLawsCatch(t *testing.T) {
 				return nil
 			}
 		}},
+		{"Uploads/those of exactly the key are shown", func(f *faulty) { // takes the key for a prefix
+			f.uploads = func(key string) (all []connectors.Upload, err error) {
+				for _, k := range []string{"dir/k", "dir/k-", "dir/kk"} {
+					if strings.HasPrefix(k, key) {
+						got, _ := f.Store.Uploads(bg, k)
+						all = append(all, got...)
+					}
+				}
+				return all, nil
+			}
+		}},
+		{"Uploads/one is given up alone", func(f *faulty) { // all of the key
+			f.abort = func(u connectors.Upload) error {
+				all, err := f.Store.Uploads(bg, u.Key)
+				for _, u := range all {
+					err = errors.Join(err, f.Store.Abort(bg, u))
+				}
+				return err
+			}
+		}},
+		{"Uploads/giving up what is not there is ErrNotFound", func(f *faulty) {
+			f.abort = func(u connectors.Upload) error {
+				if err := f.Store.Abort(bg, u); !errors.Is(err, connectors.ErrNotFound) {
+					return err
+				}
+				return nil
+			}
+		}},
 		{"Context/a cancelled one starts nothing", func(f *faulty) {
 			f.remove = func(_ context.Context, r connectors.Ref) error { return f.Store.Delete(bg, r) }
 		}},
@@ -262,7 +310,7 @@ func TestLawsCatch(t *testing.T) {
 			c.spoil(f)
 			for _, l := range laws() {
 				if l.name == c.law {
-					if err := l.check(newEnv(t.Context(), f, Options{Versions: true})); err == nil {
+					if err := l.check(newEnv(t.Context(), f, Options{Versions: true, Begin: begin})); err == nil {
 						t.Error("a store that breaks the law passes it")
 					}
 					return

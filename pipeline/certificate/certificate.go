@@ -42,11 +42,14 @@ type Body struct {
 	Dispositions map[string]int64 `json:"dispositions"`
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`
-	Decided      *Decided         `json:"decided,omitempty"` // what a person decided on records in review
-	Open         []Open           `json:"open"`              // asked for and not done: conflicts, holds, versions that are blocked
-	NotExamined  []NotExamined    `json:"not_examined"`      // refused objects that may hold more
-	NotCovered   []string         `json:"not_covered"`       // in words: replicas, versions that policy keeps
+	Decided      *Decided         `json:"decided,omitempty"`         // what a person decided on records in review
+	Open         []Open           `json:"open"`                      // asked for and not done: conflicts, holds, versions that are blocked
+	NotExamined  []NotExamined    `json:"not_examined"`              // refused objects that may hold more
+	NotCovered   []string         `json:"not_covered"`               // in words: replicas, versions that policy keeps
+	Uploads      int64            `json:"uploads_aborted,omitempty"` // unfinished uploads of the objects that were given up
 	Verified     Verified         `json:"verified"`
+
+	lastKey string // while it is made: the key whose uploads were added last
 }
 
 // Object is one object version that was erased from.
@@ -89,6 +92,7 @@ type Open struct {
 	Object   string `json:"object"`
 	ObjectID string `json:"object_id"`
 	Version  string `json:"version,omitempty"`
+	Act      string `json:"act,omitempty"` // where it is not the records but the key's unfinished uploads
 	State    string `json:"state"`
 	Reason   string `json:"reason"`
 }

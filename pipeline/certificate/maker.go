@@ -93,10 +93,14 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 		b.except(r)
 	}
 	done, open := m.Past.Of(r.ObjectID, version, r.ETag)
-	switch {
-	case excepted && len(r.KeptFields) == 0, excepted && done == nil && open == nil:
+	if excepted && (len(r.KeptFields) == 0 || done == nil && open == nil) {
 		b.Dispositions[string(pipeline.Excepted)]++ // all of it stays
 		return
+	}
+	if u := m.uploads(b, r); open == nil && done != nil {
+		open = u
+	}
+	switch {
 	case open != nil && open.State == journal.Archived:
 		b.Dispositions[string(pipeline.BackupDeferred)]++
 	case open != nil || done == nil:
@@ -112,6 +116,34 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 	}
 	b.object(r, version, done)
 }
+
+// uploads adds what became of the unfinished uploads of a tombstone's key, once for
+// each key. It returns the entry that keeps the erasure of the key open, or nil.
+func (m *Maker) uploads(b *Body, r *manifest.Row) *journal.Entry {
+	u := m.Past.Uploads(r.ObjectID)
+	if u == nil {
+		return nil
+	}
+	first := b.lastKey != r.ObjectID
+	b.lastKey = r.ObjectID
+	switch {
+	case u.State == journal.Kept:
+		if first {
+			b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %s", r.Object, u.Reason))
+		}
+	case !u.State.Final():
+		if first && u.State == journal.Refused {
+			b.NotExamined = append(b.NotExamined, NotExamined{Object: r.Object, ObjectID: r.ObjectID, Code: NotListed, Reason: u.Reason})
+		}
+		return u
+	case first:
+		b.Uploads += u.Uploads
+	}
+	return nil
+}
+
+// NotListed is the code of objects whose unfinished uploads could not be examined.
+const NotListed = "UPLOADS"
 
 // NotDone counts, among dispositions, the tombstones that stand in Open.
 const NotDone = "OPEN"
@@ -139,6 +171,9 @@ func (b *Body) open(r *manifest.Row, version string, open *journal.Entry) {
 	o := Open{Object: r.Object, ObjectID: r.ObjectID, Version: version, State: "PENDING", Reason: "nothing was done to it yet"}
 	if open != nil {
 		o.State, o.Reason = string(open.State), open.Reason
+		if open.Act == journal.AbortUploads {
+			o.Act = string(open.Act)
+		}
 	}
 	if n := len(b.Open); n > 0 && b.Open[n-1] == o {
 		return

@@ -22,7 +22,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 	for i := range k.ops {
 		o := &k.ops[i]
 		if o.settled {
-			if o.entry.Act != journal.DeleteVersion {
+			if o.entry.Act == journal.Replace || o.entry.Act == journal.Delete {
 				clear = clear && o.entry.State.Final()
 			}
 			continue
@@ -50,6 +50,12 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			err = e.version(ctx, k, o)
 		case journal.DeleteMarkers:
 			err = e.markers(ctx, k, o)
+		case journal.AbortUploads:
+			if !clear {
+				o.settle(journal.Blocked, "the current object has to be erased first")
+				continue
+			}
+			err = e.abort(ctx, k, o)
 		}
 		if err != nil {
 			return err

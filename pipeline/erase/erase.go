@@ -20,6 +20,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"time"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -49,6 +50,7 @@ type Erase struct {
 
 	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
 	Lost    int64                                               // survivors in old versions whose loss is approved
+	Idle    time.Time                                           // unfinished uploads that nobody has written to since then are given up; younger ones are left
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
 
 	tables tables
@@ -103,6 +105,8 @@ type op struct {
 	ref     connectors.Ref
 	patch   connectors.Patch
 	rows    *manifest.Version // DeleteVersion: what is asked of it; nil: all of it goes
+	left    int               // AbortUploads: how many are too young to be given up
+	uploads []connectors.Upload
 }
 
 // Apply applies one window and returns the outcomes, those of earlier tries

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"expunge/connectors"
 	"expunge/connectors/fault"
@@ -51,6 +52,9 @@ func newWorld(t *testing.T, versions bool) *world {
 		dataset: pipeline.Dataset{Name: "calls", Format: "jsonl", Erase: pipeline.Erasure{Action: pipeline.EraseRecord}}, account: "acme", scanner: jsonl.Scanner{},
 	}
 }
+
+// searched is when the search of the run began; younger uploads are not ours to end.
+var searched = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // put writes an object as a loader would and returns it.
 func (w *world) put(key string, lines ...string) connectors.Object {
@@ -121,7 +125,7 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 	}
 	e := &erase.Erase{
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
-		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held,
+		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
 	}
 	rows := func(yield func(*manifest.Row, error) bool) {
 		for _, r := range w.rows {
@@ -175,6 +179,9 @@ func state(t *testing.T, s *mem.Store) map[string]string {
 			name = v.Key
 		}
 		out[name] = read(t, s, v.Ref)
+	}
+	for _, u := range s.Begun() {
+		out[u.Key+" upload "+u.ID] = "(unfinished)"
 	}
 	return out
 }
@@ -537,6 +544,10 @@ func crashWorld(t *testing.T) *world {
 	w.tomb(w.put("d.jsonl", v2...), v2, 0, 2)
 	w.put("d.jsonl", rec(7, "new"), rec(2, "ann"), rec(1, "bob")) // drift
 	w.tomb(w.put("e.jsonl", v2...), v2, 2)[0].Action = "redact"
+	w.lake.Begin("a.jsonl", searched.Add(-time.Hour), []byte("x"))
+	w.lake.Begin("a.jsonl", searched.Add(-48*time.Hour))
+	w.lake.Begin("a.jsonl.bak", searched.Add(-time.Hour))
+	w.lake.Begin("e.jsonl", searched.Add(time.Hour))
 	return w
 }
 

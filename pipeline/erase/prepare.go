@@ -43,7 +43,7 @@ func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*t
 		}
 	}
 	e.condemn(k)
-	return k, nil
+	return k, e.unfinished(ctx, k)
 }
 
 // current is what a plain read of the key sees.

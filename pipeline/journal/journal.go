@@ -52,6 +52,7 @@ const (
 	Delete        Act = "delete"         // the current object
 	DeleteVersion Act = "delete_version" // a noncurrent version, by its id
 	DeleteMarkers Act = "delete_markers" // of a key that identifies, once no version is left
+	AbortUploads  Act = "abort_uploads"  // of a key: what writers began before and never completed
 )
 
 // State is what became of an act.
@@ -67,7 +68,7 @@ const (
 	Archived State = "ARCHIVED" // has to be restored first
 	Refused  State = "REFUSED"  // the object cannot be rewritten
 	Failed   State = "FAILED"   // the store failed, in spite of retries: the same erasure tries again
-	Kept     State = "KEPT"     // a noncurrent version that policy keeps
+	Kept     State = "KEPT"     // a noncurrent version that policy keeps; uploads that may still be written
 )
 
 // Final reports whether nothing is left to do.
@@ -92,13 +93,17 @@ type Entry struct {
 
 	State      State  `json:"state,omitempty"`
 	Reason     string `json:"reason,omitempty"`
-	Lost       int64  `json:"lost,omitempty"` // BLOCKED: survivors that would go
+	Lost       int64  `json:"lost,omitempty"`    // BLOCKED: survivors that would go
+	Uploads    int64  `json:"uploads,omitempty"` // abort_uploads: how many are given up
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`
 }
 
 // MarkersETag stands in the place of an ETag for the delete markers of a key.
 const MarkersETag = "markers"
+
+// UploadsETag stands in the place of an ETag for the unfinished uploads of a key.
+const UploadsETag = "uploads"
 
 // Place is the object version that an entry is about.
 type Place struct {

@@ -72,3 +72,12 @@ func (p *Past) Of(object, version, etag string) (done, open *Entry) {
 	}
 	return done, open
 }
+
+// Uploads is the last word on the unfinished uploads of a key, or nil.
+func (p *Past) Uploads(object string) *Entry {
+	at := Place{Object: object, ETag: UploadsETag, Act: AbortUploads}
+	if e := p.final[at]; e != nil {
+		return e
+	}
+	return p.last[at]
+}

@@ -19,6 +19,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -50,6 +51,8 @@ type Verify struct {
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
 	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
+	Uploads func(objectID string) (open bool)                                         // whether the erasure says that unfinished uploads of a key are left, or were not examined
+	Idle    time.Time                                                                 // unfinished uploads of before are residue; later ones stay
 }
 
 // Counts is what the erasure says of the object that it wrote.
@@ -65,6 +68,7 @@ const (
 	InBytes  = "RAW"    // the raw bytes hold a form of an identifier where no record explains it
 	Counted  = "COUNT"  // the object has another number of records than it should have
 	Unread   = "UNREADABLE"
+	Upload   = "UPLOAD" // the store keeps an unfinished upload of the key
 )
 
 // Trace is a place where something of a consumer is left. It holds no value.
@@ -91,6 +95,7 @@ type Result struct {
 	Records  int64
 	Expected map[pipeline.RequestRef]int64 // traces that stay on purpose
 	Residue  []Trace
+	Staying  []Trace // unfinished uploads that are left, with the reason
 }
 
 // Key verifies all versions of a key. captures are of its dataset's pattern. An
@@ -102,6 +107,9 @@ func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[strin
 	versions, err := all(ctx, store, t.Key)
 	if err != nil {
 		return nil, fmt.Errorf("read back %s: %w", t.Shown, cause(err))
+	}
+	if err := v.uploads(ctx, t, out); err != nil {
+		return nil, err
 	}
 	for _, ver := range versions {
 		if ver.Deleted {
