@@ -21,8 +21,9 @@ import (
 // ("42") stand everywhere and mean nothing outside of their field.
 const minLiteral = 7
 
-// margin is how many bytes beside a literal say whether it is one.
-const margin = 8
+// margin is how many bytes before a literal say at most whether it is one: an escape
+// that is escaped itself, as in "%25252b".
+const margin = 16
 
 // literals are the ways in which needles may stand in raw bytes, lower case.
 type literals struct{ of [][]literal }
@@ -99,10 +100,10 @@ func (l *literals) longest() int {
 	return n
 }
 
-// in reports whether the literal stands in text, bounded. What ends near the end of
-// a text that is not the last waits for the bytes behind it.
-func (x *literal) in(text []byte, last bool) bool {
-	for at := 0; ; {
+// in reports whether the literal stands in text, bounded, at from or later. What ends
+// near the end of a text that is not the last waits for the bytes behind it.
+func (x *literal) in(text []byte, from int, last bool) bool {
+	for at := min(from, len(text)); ; {
 		n := bytes.Index(text[at:], x.text)
 		if n < 0 {
 			return false
@@ -120,7 +121,7 @@ func letterOrDigit(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <
 // joinsBefore reports whether what stands before the literal makes it part of
 // something else. An escape does not: it stands for another character.
 func (x *literal) joinsBefore(text []byte) bool {
-	if len(text) == 0 || escape.Match(text[max(0, len(text)-6):]) {
+	if len(text) == 0 || escape.Match(text[max(0, len(text)-margin):]) {
 		return false
 	}
 	b := text[len(text)-1]
@@ -128,7 +129,7 @@ func (x *literal) joinsBefore(text []byte) bool {
 }
 
 // escape is one at the end of a text, lower case: of JSON or of a URL.
-var escape = regexp.MustCompile(`(\\[nrtbf]|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|%[0-9a-f]{2})$`)
+var escape = regexp.MustCompile(`(\\[nrtbf]|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|%(25)*[0-9a-f]{2})$`)
 
 // joinsBehind is the same for what stands behind it.
 func (x *literal) joinsBehind(text []byte) bool {
@@ -179,20 +180,28 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 			found[int(i)] = true
 		}
 	})
-	keep := v.Search.literals.longest() + margin
-	var tail []byte
-	look := func(text []byte, last bool) {
+	// What is cut by the border of two chunks is found since the end of what was searched
+	// is searched again with what follows. It is kept as it stands, so that no character
+	// is lowered in halves. What begins in its first bytes was judged before, by bytes
+	// that are no longer there.
+	keep := v.Search.literals.longest() + 2*margin
+	var text []byte
+	from := 0
+	look := func(last bool) {
+		lower := bytes.ToLower(text)
 		for i := range wanted {
 			for j := range v.Search.literals.of[i] {
-				found[i] = found[i] || v.Search.literals.of[i][j].in(text, last)
+				found[i] = found[i] || v.Search.literals.of[i][j].in(lower, from, last)
 			}
 		}
 	}
 	search := func(chunk []byte) error {
 		past.add(chunk)
-		text := append(tail, bytes.ToLower(chunk)...)
-		look(text, false)
-		tail = append([]byte(nil), text[max(0, len(text)-keep):]...)
+		text = append(text, chunk...)
+		look(false)
+		if n := len(text) - keep; n > 0 {
+			text, from = append(text[:0], text[n:]...), margin
+		}
 		return nil
 	}
 	var err error
@@ -204,7 +213,7 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 	if err != nil {
 		return unread(err)
 	}
-	look(tail, true)
+	look(true)
 	past.look(len(past.text))
 	for i, ok := range found {
 		if !ok {

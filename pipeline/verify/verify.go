@@ -1,7 +1,8 @@
 // Package verify is the step that reads back every key that an erasure touched, all
 // versions of it, and searches them again for the whole identity of each request:
-// once with the scanners and rules of the run, and once more in the raw bytes with
-// rules of its own. It believes nothing that the erasure claims.
+// once with the scanners and rules of the run, and once more in the raw bytes, and
+// in what formats pack, with rules of its own. It believes nothing that the erasure
+// claims.
 //
 // A trace is expected where something is to stay: records that an exception keeps,
 // that a hold or an open conflict covers, that wait for review or were excluded by a
@@ -111,9 +112,10 @@ func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[strin
 	if err := v.uploads(ctx, t, out); err != nil {
 		return nil, err
 	}
+	marked := !slices.ContainsFunc(versions, func(v connectors.Version) bool { return !v.Deleted })
 	for _, ver := range versions {
 		if ver.Deleted {
-			if t.Identifying && len(versions) == 1 {
+			if t.Identifying && marked {
 				out.Residue = append(out.Residue, v.trace(t, &ver, Trace{Record: -1, Code: InKey, Reason: "a delete marker keeps a key that identifies"}))
 			}
 			continue
