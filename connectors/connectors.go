@@ -92,7 +92,8 @@ type Store interface {
 
 	// Delete removes exactly the version that r names. Without r.Version it
 	// removes the current object, only while its ETag is r.ETag: else ErrChanged.
-	// It fails with ErrNotFound if the version is gone, and ErrHeld under a lock.
+	// It fails with ErrNotFound if the version is gone, and ErrHeld under a lock: a
+	// *LockError where the store says which.
 	Delete(ctx context.Context, r Ref) error
 }
 

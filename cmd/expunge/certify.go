@@ -82,6 +82,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 			waits = fmt.Sprintf("unfinished uploads are left (%s): `expunge erase %s` again", o.Reason, e.m.Run)
 		}
 	}
+	if waits == "" {
+		waits = b.Deferred()
+	}
 	residue := p.residue[b.Request] + p.residue[""]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
 		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), fmt.Sprintf("%d traces have come since it was certified: the next run looks for them", residue), ""})

@@ -481,7 +481,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 
 func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
-	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
+	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
 			fmt.Printf("  %-9s %6d object versions\n", s, n)
 		}
@@ -517,7 +517,7 @@ func (o *erased) code() error {
 			return err
 		}
 	}
-	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)] + o.Applied[string(journal.Failed)]
+	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Locked)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)] + o.Applied[string(journal.Failed)]
 	switch {
 	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved }):
 		return &coded{exitRefused, errors.New("a part of the manifest is held back; the rest is applied")}

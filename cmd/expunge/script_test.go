@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return common(filepath.Join(dir, "common"), e.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "begin": begin, "unfinished": unfinished,
+			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "begin": begin, "unfinished": unfinished, "retain": retain, "storehold": storehold,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
@@ -363,37 +363,4 @@ func clientOf(ts *testscript.TestScript) *s3.Client {
 		BaseEndpoint: aws.String(ts.Getenv("S3")), UsePathStyle: true, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), ""),
 	})
-}
-
-// begin FILE BUCKET/KEY: begins to upload a file, in parts, and leaves it so.
-func begin(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: begin FILE BUCKET/KEY")
-	}
-	bucket, key, _ := strings.Cut(args[1], "/")
-	up, err := clientOf(ts).CreateMultipartUpload(context.Background(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
-	ts.Check(err)
-	_, err = clientOf(ts).UploadPart(context.Background(), &s3.UploadPartInput{
-		Bucket: &bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(ts.ReadFile(args[0])),
-	})
-	ts.Check(err)
-}
-
-// unfinished BUCKET/KEY N: so many uploads of exactly that key are unfinished.
-func unfinished(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: unfinished BUCKET/KEY N")
-	}
-	bucket, key, _ := strings.Cut(args[0], "/")
-	all, err := clientOf(ts).ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
-	ts.Check(err)
-	n := 0
-	for _, u := range all.Uploads {
-		if *u.Key == key {
-			n++
-		}
-	}
-	if fmt.Sprint(n) != args[1] {
-		ts.Fatalf("%d uploads of %s are unfinished, not %s", n, args[0], args[1])
-	}
 }

@@ -94,7 +94,7 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	}
 	note(s.Versioning == s3.On && !c.Versions, "it keeps versions, and the config says versions: current: older versions are neither searched nor erased")
 	note(s.Versioning == s3.Suspended, "versioning is suspended: older versions are still there, and what is overwritten now is not kept")
-	note(s.ObjectLock == s3.On, "locked versions cannot be deleted before their time: they are reported as held, and their requests stay open")
+	note(s.ObjectLock == s3.On, "locked versions cannot be deleted before their time: their erasure is deferred until then, and their requests are BLOCKED; allow s3:GetObjectRetention and s3:GetObjectLegalHold, so that certificates can say until when")
 	note(s.Replication == s3.On, "it is replicated: erasing here does not reach the copies; make the replica a store of the config, too")
 	note(s.Lifecycle == s3.On, "lifecycle rules may archive or remove objects during a run: archived ones are refused until they are restored")
 	note(s.Notifications == s3.On, "somebody is notified of every write: make sure that a rewritten object is not loaded a second time")

@@ -142,6 +142,16 @@ func (p *played) certificate(name string, words ...string) {
 	}
 }
 
+// holds is what a plain read of a key gives.
+func (p *played) holds(key string) string {
+	p.t.Helper()
+	b, err := connectors.ReadAll(p.t.Context(), p.lake, key)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(b)
+}
+
 // Who may not list unfinished uploads does not get a certificate that there are none.
 func TestUploadsThatMayNotBeListed(t *testing.T) {
 	p := play(t, false)

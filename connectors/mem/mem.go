@@ -57,6 +57,7 @@ type history struct {
 type entry struct {
 	connectors.Version
 	body []byte
+	lock *connectors.LockError // keeps it from being deleted by its id
 }
 
 // New returns an empty store that goes by name in the config.
@@ -345,12 +346,16 @@ func (s *Store) remove(ctx context.Context, r connectors.Ref) error {
 	if r.ETag == "" && r.Version == "" {
 		return errors.New("the ETag or version that was seen is needed")
 	}
-	if _, err := s.find(r); err != nil {
+	e, err := s.find(r)
+	if err != nil {
 		return err
 	}
 	h := s.keys[r.Key]
 	if h.held {
 		return connectors.ErrHeld
+	}
+	if e.lock != nil && (r.Version != "" || !s.opt.Versions) { // a marker on top takes nothing away
+		return e.lock
 	}
 	switch {
 	case r.Version != "":

@@ -16,6 +16,16 @@ func (s *Store) Overwrite(key string, b []byte) connectors.Object {
 // Hold puts key under a legal hold, or ends it: Delete is ErrHeld meanwhile.
 func (s *Store) Hold(key string, on bool) { s.change(key, func(h *history) { h.held = on }) }
 
+// Lock locks the versions that key has now, as an object lock does; nil ends it. Unlike
+// Hold it leaves room for other versions, and for markers.
+func (s *Store) Lock(key string, lock *connectors.LockError) {
+	s.change(key, func(h *history) {
+		for i := range h.entries {
+			h.entries[i].lock = lock
+		}
+	})
+}
+
 // Archive makes key unreadable until it is restored: Open is ErrArchived meanwhile.
 func (s *Store) Archive(key string, on bool) {
 	s.change(key, func(h *history) { h.archived = on })

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"expunge/connectors"
 )
@@ -63,9 +63,10 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 			return again
 		}
 	}
-	if errors.Is(classify(err), connectors.ErrDenied) && head != nil &&
-		(head.ObjectLockMode != "" || head.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn) {
-		return fmt.Errorf("%w: %w", connectors.ErrHeld, err)
+	if kind := classify(err); head != nil && (errors.Is(kind, connectors.ErrHeld) || errors.Is(kind, connectors.ErrDenied)) {
+		if lock := s.locks(ctx, in, head); lock.Until.After(time.Now()) || lock.Hold || errors.Is(kind, connectors.ErrHeld) {
+			return fmt.Errorf("%w: %v", lock, err) // %v: what it is was said
+		}
 	}
 	return err
 }

@@ -44,6 +44,9 @@ func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutp
 		cache: h.CacheControl, redirect: h.WebsiteRedirectLocation, class: h.StorageClass, sse: h.ServerSideEncryption,
 		kmsKey: h.SSEKMSKeyId, bucketKey: h.BucketKeyEnabled, lockMode: h.ObjectLockMode, lockUntil: h.ObjectLockRetainUntilDate, hold: h.ObjectLockLegalHoldStatus,
 	}
+	if d.lockUntil != nil && !d.lockUntil.After(time.Now()) { // it has ended, and servers take none that has
+		d.lockMode, d.lockUntil = "", nil
+	}
 	if h.ExpiresString != nil {
 		t, err := time.Parse(time.RFC1123, *h.ExpiresString)
 		if err != nil {

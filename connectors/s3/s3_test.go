@@ -198,8 +198,21 @@ func TestDeleteRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete(ctx, o.Ref); !errors.Is(err, connectors.ErrHeld) {
+	var lock *connectors.LockError
+	if err := s.Delete(ctx, o.Ref); !errors.Is(err, connectors.ErrHeld) || !errors.As(err, &lock) || !lock.Hold || lock.Mode != "" || !lock.Until.IsZero() {
 		t.Errorf("delete a held version: %v", err)
+	}
+	until := time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
+	_, err = server.Client().PutObjectRetention(ctx, &s3.PutObjectRetentionInput{Bucket: &bucket, Key: aws.String("k"), VersionId: &o.Version,
+		Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeCompliance, RetainUntilDate: &until}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(ctx, o.Ref); !errors.As(err, &lock) || !lock.Hold || lock.Mode != "COMPLIANCE" || !lock.Until.Equal(until) {
+		t.Errorf("delete a version under retention: %v", err)
+	}
+	if now, err := s.Replace(ctx, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Len: 2}}}); err != nil || now.Version == o.Version {
+		t.Errorf("replace a locked object: %+v, %v", now, err) // it makes a version; the locked one stays
 	}
 	if set, err := s.Check(ctx); err != nil || set.ObjectLock != On {
 		t.Errorf("check of a locked bucket: %+v, %v", set, err)

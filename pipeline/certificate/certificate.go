@@ -95,6 +95,8 @@ type Open struct {
 	Act      string `json:"act,omitempty"` // where it is not the records but the key's unfinished uploads
 	State    string `json:"state"`
 	Reason   string `json:"reason"`
+	Until    string `json:"until,omitempty"`   // LOCKED: when the retention ends
+	Trigger  string `json:"trigger,omitempty"` // of what the store defers: what brings it to its end
 }
 
 // NotExamined is an object that could not be read.

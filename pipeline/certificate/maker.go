@@ -101,7 +101,7 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 		open = u
 	}
 	switch {
-	case open != nil && open.State == journal.Archived:
+	case open != nil && open.State.Deferred():
 		b.Dispositions[string(pipeline.BackupDeferred)]++
 	case open != nil || done == nil:
 		b.Dispositions[NotDone]++
@@ -111,10 +111,12 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 		b.Dispositions[string(pipeline.Erased)]++
 	}
 	if open != nil || done == nil {
-		b.open(r, version, open)
+		m.open(b, r, version, open)
 		return
 	}
-	b.object(r, version, done)
+	if first := m.object(b, r, version, done); first && m.Past.Keeps(r.ObjectID, version, r.ETag) {
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: policy keeps its older versions, which hold the records", r.Object))
+	}
 }
 
 // uploads adds what became of the unfinished uploads of a tombstone's key, once for
@@ -167,13 +169,14 @@ func (b *Body) except(r *manifest.Row) {
 	b.Exceptions = append(b.Exceptions, x)
 }
 
-func (b *Body) open(r *manifest.Row, version string, open *journal.Entry) {
+func (m *Maker) open(b *Body, r *manifest.Row, version string, open *journal.Entry) {
 	o := Open{Object: r.Object, ObjectID: r.ObjectID, Version: version, State: "PENDING", Reason: "nothing was done to it yet"}
 	if open != nil {
 		o.State, o.Reason = string(open.State), open.Reason
 		if open.Act == journal.AbortUploads {
 			o.Act = string(open.Act)
 		}
+		o.Until, o.Trigger = open.Until, m.trigger(open)
 	}
 	if n := len(b.Open); n > 0 && b.Open[n-1] == o {
 		return
@@ -181,11 +184,26 @@ func (b *Body) open(r *manifest.Row, version string, open *journal.Entry) {
 	b.Open = append(b.Open, o)
 }
 
-func (b *Body) object(r *manifest.Row, version string, e *journal.Entry) {
+// trigger says what brings what is deferred to its end.
+func (m *Maker) trigger(open *journal.Entry) string {
+	again := fmt.Sprintf("`expunge erase %s`, under the approval that it has", m.Run)
+	switch {
+	case open.State == journal.Archived:
+		return "restore the object from its archive class, then " + again
+	case open.State == journal.Locked && open.Until != "":
+		return "when the retention has ended, " + again
+	case open.State == journal.Locked:
+		return "when the store's hold is lifted, " + again
+	}
+	return ""
+}
+
+// object adds the state of an object version before and after, once for each.
+func (m *Maker) object(b *Body, r *manifest.Row, version string, e *journal.Entry) (first bool) {
 	if n := len(b.Objects); n > 0 {
 		if last := &b.Objects[n-1]; last.ObjectID == r.ObjectID && last.VersionBefore == version && last.ETagBefore == r.ETag {
 			last.Tombstones++
-			return
+			return false
 		}
 	}
 	b.Objects = append(b.Objects, Object{
@@ -193,4 +211,5 @@ func (b *Body) object(r *manifest.Row, version string, e *journal.Entry) {
 		VersionAfter: e.NewVersion, ETagAfter: e.NewETag, SHA256After: e.SHA256, RecordsBefore: e.Records, RecordsAfter: e.Records - e.Erased,
 		Survivors: e.Survivors, Tombstones: 1, Disposition: pipeline.Erased, Reason: e.Reason,
 	})
+	return true
 }

@@ -170,11 +170,17 @@ func (o *op) refusal(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	var lock *connectors.LockError
 	switch {
 	case errors.Is(err, errDigest):
 		o.settle(journal.Conflict, err.Error())
 	case errors.Is(err, connectors.ErrChanged), errors.Is(err, connectors.ErrNotFound):
 		o.settle(journal.Conflict, "it changed while it was worked on; run erase again")
+	case errors.As(err, &lock):
+		o.settle(journal.Locked, lock.Error())
+		if !lock.Until.IsZero() {
+			o.entry.Until = lock.Until.UTC().Format(time.RFC3339)
+		}
 	case errors.Is(err, connectors.ErrHeld):
 		o.settle(journal.Held, "the store holds it under a lock or a legal hold")
 	case errors.Is(err, connectors.ErrArchived):

@@ -65,6 +65,7 @@ const (
 	Conflict State = "CONFLICT" // changed, and the records could not be told from what is there now
 	Blocked  State = "BLOCKED"  // deleting the version would lose survivors that stand nowhere else
 	Held     State = "HELD"     // a lock of the store or a legal hold
+	Locked   State = "LOCKED"   // an object lock of the store: a retention, until it ends, or a hold of the store's own
 	Archived State = "ARCHIVED" // has to be restored first
 	Refused  State = "REFUSED"  // the object cannot be rewritten
 	Failed   State = "FAILED"   // the store failed, in spite of retries: the same erasure tries again
@@ -73,6 +74,10 @@ const (
 
 // Final reports whether nothing is left to do.
 func (s State) Final() bool { return s == Done || s == Gone }
+
+// Deferred reports whether the same erasure brings it to its end later, under the same
+// approval, when the store lets it.
+func (s State) Deferred() bool { return s == Locked || s == Archived }
 
 // Entry is one line of a segment.
 type Entry struct {
@@ -95,6 +100,7 @@ type Entry struct {
 	Reason     string `json:"reason,omitempty"`
 	Lost       int64  `json:"lost,omitempty"`    // BLOCKED: survivors that would go
 	Uploads    int64  `json:"uploads,omitempty"` // abort_uploads: how many are given up
+	Until      string `json:"until,omitempty"`   // LOCKED: when the retention ends, RFC 3339
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`
 }

@@ -181,3 +181,40 @@ func put(t *testing.T, s *mem.Store, key string, b []byte) {
 		t.Fatal(err)
 	}
 }
+
+// What was replaced is known by its id alone: that it could not be deleted is not lost.
+func TestOfWhatWasReplaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		version string // that goes
+		state   journal.State
+		open    bool
+		keeps   bool
+	}{
+		"gone":                   {"v1", journal.Done, false, false},
+		"locked":                 {"v1", journal.Locked, true, false},
+		"another one, locked":    {"v2", journal.Locked, true, false},
+		"policy keeps it":        {"v1", journal.Kept, false, true},
+		"policy keeps the other": {"v2", journal.Kept, false, true},
+		"a stranger":             {"v3", journal.Locked, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, _ := open(t)
+			base := c.version
+			if base == "v3" {
+				base = "v1"
+			}
+			write(t, j, "a", []journal.Entry{
+				{Kind: journal.Outcome, Object: "o", Version: "v1", ETag: "e", Act: journal.Replace, Base: base, State: journal.Done},
+				{Kind: journal.Outcome, Object: "o", Version: c.version, Act: journal.DeleteVersion, State: c.state},
+			})
+			p, err := j.Past(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			done, left := p.Of("o", "v1", "e")
+			if done == nil || done.Act != journal.Replace || (left != nil) != c.open || p.Keeps("o", "v1", "e") != c.keeps {
+				t.Errorf("done %+v, open %+v, kept %t", done, left, p.Keeps("o", "v1", "e"))
+			}
+		})
+	}
+}

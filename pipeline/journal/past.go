@@ -1,6 +1,9 @@
 package journal
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Past is what earlier tries did and meant to do.
 type Past struct {
@@ -54,23 +57,44 @@ func (p *Past) Outcomes(yield func(*Entry) bool) {
 
 // Of is the last word on one version of an object: of the act that its records
 // called for and, where the store keeps versions, of the version itself, which goes
-// after it was replaced. open is the first of these that is not final, or nil; done
-// is nil where nothing was called for.
+// after it was replaced, and of the one that was replaced in its stead. open is the
+// first of these that is not final, or nil; done is nil where nothing was called for.
+// A version that policy keeps, once it was replaced, is not open: see Keeps.
 func (p *Past) Of(object, version, etag string) (done, open *Entry) {
-	for _, act := range []Act{Replace, Delete, DeleteVersion, DeleteMarkers} {
-		at := Place{object, version, etag, act}
-		if act == DeleteMarkers {
-			at.Version, at.ETag = "", MarkersETag
-		}
+	for _, at := range p.places(object, version, etag) {
 		if e := p.final[at]; e != nil {
 			if done == nil {
 				done = e
 			}
-		} else if e := p.last[at]; e != nil && open == nil {
+		} else if e := p.last[at]; e != nil && open == nil && (e.State != Kept || done == nil) {
 			open = e
 		}
 	}
 	return done, open
+}
+
+// Keeps reports whether policy keeps a version after it was replaced, or the one that
+// was replaced in its stead.
+func (p *Past) Keeps(object, version, etag string) bool {
+	return slices.ContainsFunc(p.places(object, version, etag), func(at Place) bool {
+		e := p.last[at]
+		return at.Act == DeleteVersion && p.final[at] == nil && e != nil && e.State == Kept
+	})
+}
+
+// places are those of all acts on one version of an object, in their order.
+func (p *Past) places(object, version, etag string) []Place {
+	out := []Place{{object, version, etag, Replace}, {object, version, etag, Delete}}
+	versions := []Place{{object, version, etag, DeleteVersion}}
+	if version != "" { // of what was replaced the id alone is known, which is immutable
+		versions = append(versions, Place{object, version, "", DeleteVersion})
+	}
+	for _, at := range out {
+		if e := p.final[at]; e != nil && e.Base != "" && e.Base != version {
+			versions = append(versions, Place{object, e.Base, "", DeleteVersion})
+		}
+	}
+	return append(append(out, versions...), Place{object, "", MarkersETag, DeleteMarkers})
 }
 
 // Uploads is the last word on the unfinished uploads of a key, or nil.
