@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -136,6 +137,10 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 		res.Outcome, res.Code, res.Reason = pipeline.Refused, code(err), reason(err, in.Name)
 		res.Cataloged, res.Segments = false, nil
 		return res
+	}
+	if !utf8.ValidString(u.Object.Key) {
+		// Manifests and journals are JSON, which would name another key in its place.
+		return refuse(&scanners.Refusal{Code: scanners.Unsupported, Name: in.Name, Err: errors.New("its name is not UTF-8; rename it")}), nil
 	}
 	format := d.Format
 	if format == "auto" {
