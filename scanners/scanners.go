@@ -40,6 +40,7 @@ type Splitter interface {
 // Input is one object version, or a part of it.
 type Input struct {
 	Name   string                                                         // what errors call it; never holds an identifier
+	Ext    string                                                         // Ext of its key
 	Size   int64                                                          // bytes as stored
 	Open   func(ctx context.Context, off, n int64) (io.ReadCloser, error) // n < 0: to the end
 	Part   Part                                                           // the zero Part is the whole object

@@ -68,7 +68,7 @@ func (a *app) sample(ctx context.Context, stores map[string]connectors.Store, na
 
 func (a *app) sampleObject(ctx context.Context, store connectors.Store, shown string, d *pipeline.Dataset, o *pipeline.Object, s *sample) error {
 	in := scanners.Input{
-		Name: shown, Size: o.Size, Every: true,
+		Name: shown, Ext: scanners.Ext(o.Key), Size: o.Size, Every: true,
 		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
 		Open:   openObject(store, o.Ref),
 	}

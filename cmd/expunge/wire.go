@@ -229,7 +229,8 @@ func (a *app) catalogKey(ctx context.Context) (identity.Key, error) {
 	return key, nil
 }
 
-// detectFormat tells an object's format from its first bytes, unpacked.
+// detectFormat tells an object's format from its first bytes, unpacked, and where they
+// leave doubts from its name.
 func detectFormat(ctx context.Context, in scanners.Input) (string, error) {
 	body, err := in.Open(ctx, 0, 4*detect.HeadSize)
 	if err != nil {
@@ -255,7 +256,7 @@ func detectFormat(ctx context.Context, in scanners.Input) (string, error) {
 	if string(head) == "\ufeff" {
 		return "jsonl", nil // the same, of an object that began with a byte order mark; it is no record there
 	}
-	return detect.Format(head[:min(len(head), detect.HeadSize)]), nil
+	return detect.Named(head[:min(len(head), detect.HeadSize)], in.Ext), nil
 }
 
 // openObject opens ranges of exactly one version.

@@ -214,7 +214,7 @@ var (
 func (e *Erase) input(t *manifest.Target, size int64, open func(ctx context.Context, off, n int64) (io.ReadCloser, error)) scanners.Input {
 	d := &e.Datasets[t.Dataset]
 	return scanners.Input{
-		Name: t.Shown, Size: size, Open: open,
+		Name: t.Shown, Ext: scanners.Ext(t.Key), Size: size, Open: open,
 		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
 	}
 }

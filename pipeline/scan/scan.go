@@ -221,7 +221,7 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 func (s *Scan) input(u *pipeline.Unit, d *pipeline.Dataset, read *int64) scanners.Input {
 	store, ref := s.Stores[u.Object.Store], u.Object.Ref
 	return scanners.Input{
-		Name: s.Name(&u.Object), Size: u.Object.Size, Part: u.Part,
+		Name: s.Name(&u.Object), Ext: scanners.Ext(u.Object.Key), Size: u.Object.Size, Part: u.Part,
 		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
 		Open: func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 			body, err := store.Open(ctx, ref, connectors.Range{Off: off, Len: n})

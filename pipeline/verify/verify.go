@@ -178,7 +178,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	d := &v.Datasets[t.Dataset]
 	object := &pipeline.Object{Object: ver.Object, Dataset: t.Dataset, Account: t.Account, Captures: captures}
 	in := scanners.Input{
-		Name: t.Shown, Size: ver.Size,
+		Name: t.Shown, Ext: scanners.Ext(t.Key), Size: ver.Size,
 		Layout: scanners.Layout{Header: d.CSV.Header, Delimiter: d.CSV.Delimiter, Columns: d.CSV.Columns},
 		Open: func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 			return v.Stores[t.Store].Open(ctx, ver.Ref, connectors.Range{Off: off, Len: n})

@@ -1,7 +1,7 @@
 // Package detect tells an object's format from its first bytes. It guesses. Where
-// it doubts, it errs towards "text", whose scanner searches all bytes; but what
-// begins like broken JSON stays JSON, to be refused by its scanner: as text, a
-// line that holds many people's records would pass for one record.
+// it doubts, it asks the object's name, and errs towards "text", whose scanner searches
+// all bytes; but what begins like broken JSON stays JSON, to be refused by its scanner:
+// as text, a line that holds many people's records would pass for one record.
 package detect
 
 import (
@@ -62,6 +62,29 @@ func Format(head []byte) string {
 		return f
 	}
 	return Text
+}
+
+// Named is Format where the object's extension (".csv") has a say, too: over what
+// passes for text otherwise. As text, no field of a table is a declared one, and a line
+// of it may be part of a row.
+func Named(head []byte, ext string) string {
+	f := Format(head)
+	if f != Text || wide(head) {
+		return f
+	}
+	switch ext {
+	case ".csv":
+		return CSV
+	case ".tsv":
+		return TSV
+	case ".jsonl", ".ndjson":
+		return JSONL
+	case ".json":
+		if lineOfJSON(bytes.TrimPrefix(head, []byte("\ufeff"))) {
+			return JSONL
+		}
+	}
+	return f
 }
 
 // media reports whether head begins as a container of sound, pictures or video. A

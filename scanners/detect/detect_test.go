@@ -53,6 +53,8 @@ func TestFormat(t *testing.T) {
 		{"csv, mark", "\ufeffid,name\r\n1,Jane\r\n", CSV},
 		{"csv, leading blank lines", "\n\nid,name\n1,Jane\n", CSV},
 		{"csv, header only", "id,start_time,caller\n", CSV},
+		{"csv, header of two columns only", "phone,n\n", CSV},
+		{"one row of numbers", "4045550123,1\n", Text},
 		{"csv with a json cell", "id,props\n1,\"{\"\"a\"\":1,\"\"b\"\":2}\"\n2,\"{\"\"a\"\":2}\"\n", CSV},
 		{"csv with a line end in a cell", "id,note\n1,\"two\nlines, really\"\n2,x\n", CSV},
 		{"csv whose first cell is a json array", "[1],b\n[2],c\n", CSV},
@@ -72,6 +74,29 @@ func TestFormat(t *testing.T) {
 	} {
 		if got := Format([]byte(c.head)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// What passes for text is what its name says; whatever else it is, the name has no say.
+func TestNamed(t *testing.T) {
+	for _, c := range []struct{ name, head, ext, want string }{
+		{"one column", "user_id\n12345\n", ".csv", CSV},
+		{"one column, no name", "user_id\n12345\n", "", Text},
+		{"ragged rows", "id,user_id\n1,12345\n2,12345,more\n", ".csv", CSV},
+		{"a quote that never ends", "id,note\n1,\"open\n2,x\n", ".csv", CSV},
+		{"one column", "user_id\n12345\n", ".tsv", TSV},
+		{"a comment first", "# of today\n{\"user_id\":12345}\n", ".jsonl", JSONL},
+		{"a null first", "null\n{\"user_id\":12345}\n", ".json", JSONL},
+		{"prose", "Well, I called you.\n", ".json", Text},
+		{"a log", "# of today\n{\"user_id\":12345}\n", ".log", Text},
+		{"json", "{\n \"a\": 1\n}\n", ".csv", JSON},
+		{"tabs", "a\tb\n1\t2\n", ".csv", TSV},
+		{"utf-16", "\xff\xfea\x00,\x00", ".csv", Text},
+		{"nothing", "", ".csv", Unknown},
+	} {
+		if got := Named([]byte(c.head), c.ext); got != c.want {
+			t.Errorf("%s (%s): %q, want %q", c.name, c.ext, got, c.want)
 		}
 	}
 }

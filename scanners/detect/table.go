@@ -1,6 +1,10 @@
 package detect
 
-import "bytes"
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
 
 const (
 	tableRows = 50 // of the head that are compared
@@ -12,7 +16,7 @@ const (
 // "csv" is also the name for semicolons and bars; the dataset says which.
 func table(b []byte, whole bool) string {
 	for _, c := range []byte{'\t', ',', ';', '|'} {
-		if rows, cells := shape(b, c, whole); cells >= minCells && (rows >= 2 || rows == 1 && cells >= 3 && whole && header(b, c)) {
+		if rows, cells := shape(b, c, whole); cells >= minCells && (rows >= 2 || rows == 1 && whole && header(b, c, cells)) {
 			if c == '\t' {
 				return TSV
 			}
@@ -71,10 +75,14 @@ func shape(b []byte, delimiter byte, whole bool) (rows, cells int) {
 }
 
 // header reports whether the only row of b could name columns: short words
-// without blanks. "Well, yes, sure" is a sentence.
-func header(b []byte, delimiter byte) bool {
+// without blanks. "Well, yes, sure" is a sentence. What an erasure of all rows leaves
+// of a table has to pass for one. Two words are few, and must not be numbers.
+func header(b []byte, delimiter byte, cells int) bool {
 	for cell := range bytes.SplitSeq(bytes.TrimSpace(b), []byte{delimiter}) {
 		if cell = bytes.Trim(cell, `"`); len(cell) == 0 || len(cell) > 64 || bytes.ContainsAny(cell, " .!?") {
+			return false
+		}
+		if r, _ := utf8.DecodeRune(cell); cells == minCells && r != '_' && !unicode.IsLetter(r) {
 			return false
 		}
 	}
