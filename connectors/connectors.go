@@ -25,6 +25,8 @@ var (
 	ErrChanged     = errors.New("object changed since it was listed")
 	ErrHeld        = errors.New("object is held by a lock or a legal hold")
 	ErrDenied      = errors.New("access denied")
+	ErrMFA         = errors.New("deleting a version takes multi-factor authentication here")
+	ErrNull        = errors.New("what has no version id of its own cannot be deleted under a condition")
 	ErrNoStore     = errors.New("bucket or directory not found")
 	ErrArchived    = errors.New("object is archived and must be restored before it can be read")
 	ErrTemporary   = errors.New("temporary failure") // worth another try: throttling, resets, truncated bodies

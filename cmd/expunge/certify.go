@@ -128,6 +128,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if err := e.notExamined(ctx, b); err != nil {
 		return err
 	}
+	if err := e.notCovered(ctx, b); err != nil {
+		return err
+	}
 	for i := range e.report.Requests {
 		if q := &e.report.Requests[i]; q.Request == b.Request {
 			b.Decided = decidedOf(q.Included, q.Excluded)

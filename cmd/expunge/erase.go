@@ -71,6 +71,8 @@ type erasure struct {
 	report   *report.Report // of the run; read when the first certificate is written
 	idle     time.Time      // unfinished uploads that nobody has written to since then are nobody's any more
 
+	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it
+
 	holdsNow []*hold.Hold // when it began; they are asked for again before each change
 }
 

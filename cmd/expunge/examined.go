@@ -7,6 +7,7 @@ import (
 
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/report"
+	"expunge/pipeline/scan"
 )
 
 // notExamined fills in what the run could not read of what may concern the
@@ -24,6 +25,9 @@ func (e *erasure) notExamined(ctx context.Context, b *certificate.Body) error {
 			return
 		}
 		n := certificate.NotExamined{Object: x.Object, Code: x.Code, Reason: reason}
+		if x.Code == scan.Archived {
+			n.Trigger = "restore it from its archive class: the next run searches it, and what is found is erased"
+		}
 		if !strings.Contains(x.Object, "{") { // shown in full: its id is that of its name
 			n.ObjectID = e.keys.Digest("object", "", []byte(x.Object))
 		}

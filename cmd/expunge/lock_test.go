@@ -1,11 +1,15 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"expunge/connectors"
+	"expunge/connectors/fault"
+	"expunge/connectors/s3"
 	"expunge/pipeline"
+	"expunge/pipeline/config"
 )
 
 // A version that the store locks is deferred, with its date; the current object is
@@ -51,5 +55,106 @@ func TestLockedVersion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What was archived between search and erasure is deferred, with what brings it back.
+func TestArchivedObject(t *testing.T) {
+	p := play(t, false)
+	const key = "calls/account=acme/1.jsonl"
+	p.lake.Overwrite(key, []byte(playedLine))
+	run, _ := p.run()
+	p.lake.Archive(key, true)
+	for range 2 {
+		if code := p.erase(run); code != exitIncomplete {
+			t.Fatalf("erase: exit %d", code)
+		}
+		p.wants(pipeline.Blocked, "restore the object from its archive class", "expunge erase "+run)
+	}
+	p.certificate("R-1/partial-1.json", `"BACKUP_DEFERRED":1`, `"state":"ARCHIVED"`, `"trigger":"restore the object`, `"residue":0`)
+	p.lake.Archive(key, false)
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase when it is restored: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	if got := p.holds(key); got != playedLine[len(playedLine)/2:] {
+		t.Errorf("the object holds %q", got)
+	}
+}
+
+// What was archived before the search is not examined; the next night looks again.
+func TestArchivedBeforeTheSearch(t *testing.T) {
+	p := play(t, false)
+	p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+	p.lake.Overwrite("calls/account=acme/2.jsonl", []byte(playedLine))
+	p.lake.Archive("calls/account=acme/2.jsonl", true)
+	run, code := p.run()
+	if code != exitIncomplete {
+		t.Fatalf("run: exit %d", code)
+	}
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase: exit %d", code)
+	}
+	p.wants(pipeline.Received)
+	p.certificate("R-1/partial-1.json", `"complete":false`, `"code":"ARCHIVED"`, `"trigger":"restore it from its archive class`)
+	p.lake.Archive("calls/account=acme/2.jsonl", false)
+	p.now = p.now.Add(24 * time.Hour)
+	if run, code = p.run(); code != exitDone {
+		t.Fatalf("the next night: exit %d", code)
+	}
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase what is restored: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+}
+
+// Versions that nobody but the bucket's owner can delete.
+func TestVersionsOfTheOwner(t *testing.T) {
+	for code, c := range map[string]struct {
+		err   error
+		words []string
+	}{
+		"MFA_DELETE":   {connectors.ErrMFA, []string{"multi-factor", "turn MFA delete off"}},
+		"DENIED":       {connectors.ErrDenied, []string{"denies", "s3:DeleteObjectVersion"}},
+		"NULL_VERSION": {connectors.ErrNull, []string{"no version id of its own", "by hand"}},
+	} {
+		t.Run(code, func(t *testing.T) {
+			p := play(t, true)
+			p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+			p.plan = func(op fault.Op) *fault.Fault {
+				if op.Kind == "delete" {
+					return &fault.Fault{Err: c.err}
+				}
+				return nil
+			}
+			run, _ := p.run()
+			if code := p.erase(run); code != exitIncomplete {
+				t.Fatalf("erase: exit %d", code)
+			}
+			p.wants(pipeline.Blocked, append(c.words, "expunge erase "+run)...)
+			p.certificate("R-1/partial-1.json", `"complete":false`, `"OPEN":1`, `"state":"REFUSED","code":"`+code+`"`)
+			p.plan = nil
+			if code := p.erase(run); code != exitDone {
+				t.Fatalf("erase again: exit %d", code)
+			}
+			p.wants(pipeline.Completed)
+		})
+	}
+}
+
+func TestBeyond(t *testing.T) {
+	for words, c := range map[string]struct {
+		set      s3.Settings
+		versions bool
+	}{
+		"":                       {s3.Settings{Replication: s3.Off, Versioning: s3.On}, true},
+		"lake is replicated":     {s3.Settings{Replication: s3.On, Versioning: s3.On}, true},
+		"whether it is":          {s3.Settings{Replication: s3.Unknown, Versioning: s3.Off}, true},
+		"says versions: current": {s3.Settings{Replication: s3.Off, Versioning: s3.Suspended}, false},
+	} {
+		got := strings.Join(beyond(&c.set, config.Store{Name: "lake", Versions: c.versions}), "; ")
+		if (words == "") != (got == "") || !strings.Contains(got, words) {
+			t.Errorf("%+v: %q, want %q", c, got, words)
+		}
 	}
 }

@@ -84,3 +84,24 @@ func storehold(ts *testscript.TestScript, neg bool, args []string) {
 		return err
 	})
 }
+
+// versioning BUCKET Enabled|Suspended: sets the versioning of a bucket.
+func versioning(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: versioning BUCKET Enabled|Suspended")
+	}
+	_, err := clientOf(ts).PutBucketVersioning(context.Background(), &s3.PutBucketVersioningInput{
+		Bucket: &args[0], VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatus(args[1])},
+	})
+	ts.Check(err)
+}
+
+// dropversion BUCKET/KEY ID: deletes one version, as the bucket's owner.
+func dropversion(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: dropversion BUCKET/KEY ID")
+	}
+	bucket, key, _ := strings.Cut(args[0], "/")
+	_, err := clientOf(ts).DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: &args[1]})
+	ts.Check(err)
+}

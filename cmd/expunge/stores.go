@@ -25,6 +25,7 @@ type settings struct {
 	Bucket        string     `json:"bucket"`
 	Region        string     `json:"region"`
 	Versioning    s3.Setting `json:"versioning"`
+	MFADelete     s3.Setting `json:"mfa_delete"`
 	ObjectLock    s3.Setting `json:"object_lock"`
 	Replication   s3.Setting `json:"replication"`
 	Lifecycle     s3.Setting `json:"lifecycle"`
@@ -94,6 +95,8 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	}
 	note(s.Versioning == s3.On && !c.Versions, "it keeps versions, and the config says versions: current: older versions are neither searched nor erased")
 	note(s.Versioning == s3.Suspended, "versioning is suspended: older versions are still there, and what is overwritten now is not kept")
+	note(s.MFADelete == s3.On, "deleting a version takes MFA, which expunge cannot give: older versions are left, and their requests are BLOCKED until the bucket's owner deletes them or turns MFA delete off")
+	note(s.Versioning != s3.Off && s.Versioning != s3.Unknown, "objects of before versioning was turned on, or written while it is suspended, have no version id: once they are not current any more, such versions are left to the bucket's owner, and their requests are BLOCKED until they are gone")
 	note(s.ObjectLock == s3.On, "locked versions cannot be deleted before their time: their erasure is deferred until then, and their requests are BLOCKED; allow s3:GetObjectRetention and s3:GetObjectLegalHold, so that certificates can say until when")
 	note(s.Replication == s3.On, "it is replicated: erasing here does not reach the copies; make the replica a store of the config, too")
 	note(s.Lifecycle == s3.On, "lifecycle rules may archive or remove objects during a run: archived ones are refused until they are restored")

@@ -26,7 +26,10 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if r.ETag == "" && (r.Version == "" || r.Version == "null") {
+	if r.ETag == "" && r.Version == "null" {
+		return fmt.Errorf("%w: it is a delete marker", connectors.ErrNull)
+	}
+	if r.ETag == "" && r.Version == "" {
 		return errors.New("an object is deleted by its ETag or its version, and neither is given")
 	}
 	in := &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)}
@@ -67,6 +70,9 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 		if lock := s.locks(ctx, in, head); lock.Until.After(time.Now()) || lock.Hold || errors.Is(kind, connectors.ErrHeld) {
 			return fmt.Errorf("%w: %v", lock, err) // %v: what it is was said
 		}
+		if r.Version != "" && s.mfaDelete(ctx) {
+			return fmt.Errorf("%w: %v", connectors.ErrMFA, err)
+		}
 	}
 	return err
 }
@@ -82,7 +88,7 @@ func (s *Store) currentNull(ctx context.Context, r connectors.Ref) (*s3.HeadObje
 		if _, err := s.head(ctx, r); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: version null is not the current one and may be another one by now", connectors.ErrUnsupported)
+		return nil, fmt.Errorf("%w: version null is not the current one and may be another one by now", connectors.ErrNull)
 	case bare(aws.ToString(head.ETag)) != r.ETag:
 		return nil, connectors.ErrChanged
 	}

@@ -66,8 +66,11 @@ func byCode(code, message string) (error, bool) {
 	case "InvalidObjectState":
 		return connectors.ErrArchived, true
 	case "AccessDenied", "AllAccessDisabled", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "XAdminUserNotFound":
-		if locked(message) {
+		switch {
+		case locked(message):
 			return connectors.ErrHeld, true
+		case strings.Contains(strings.ToLower(message), "mfa"):
+			return connectors.ErrMFA, true
 		}
 		return connectors.ErrDenied, true
 	case "SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSkewed", "Throttling", "ThrottlingException",

@@ -29,3 +29,10 @@ func (s *Store) locks(ctx context.Context, in *s3.DeleteObjectInput, head *s3.He
 	lock.Hold = err == nil && h.LegalHold != nil && h.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	return lock
 }
+
+// mfaDelete tells that the bucket asks for MFA where a version is deleted. Servers deny
+// it in many words.
+func (s *Store) mfaDelete(ctx context.Context) bool {
+	v, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: s.bucket()})
+	return err == nil && v.MFADelete == types.MFADeleteStatusEnabled
+}

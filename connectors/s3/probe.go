@@ -153,21 +153,34 @@ func (s *Store) Sweep(ctx context.Context, scratch string) error {
 	return nil
 }
 
-// sweep removes what the probe wrote, all versions of it. The key is the probe's own.
+// sweep removes what the probe wrote, all versions of it, and the marker that some
+// servers leave in their place. The key is the probe's own.
 func (s *Store) sweep(ctx context.Context, key string) error {
-	var all []connectors.Version
-	for v, err := range s.Versions(ctx, key) {
-		if err != nil {
-			return fmt.Errorf("clean up: %w", err)
+	for range probeTries {
+		var all []connectors.Version
+		for v, err := range s.Versions(ctx, key) {
+			if err != nil {
+				return fmt.Errorf("clean up: %w", err)
+			}
+			if v.Key == key {
+				all = append(all, v)
+			}
 		}
-		if v.Key == key {
-			all = append(all, v)
+		again := false
+		for _, v := range all {
+			err := s.delete(ctx, v.Ref)
+			if errors.Is(err, connectors.ErrNull) && v.Deleted {
+				// Where versioning is suspended the object leaves a marker without an id, which
+				// no condition can name. Nobody else writes this key, and a marker holds nothing.
+				_, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(key), VersionId: &v.Version})
+			}
+			if err != nil && !gone(err) {
+				return fmt.Errorf("clean up version %q: %w", v.Version, err)
+			}
+			again = again || v.Version == "null" && !v.Deleted
 		}
-	}
-	for _, v := range all {
-		err := s.delete(ctx, v.Ref)
-		if err != nil && !gone(err) {
-			return fmt.Errorf("clean up version %q: %w", v.Version, err)
+		if !again {
+			break
 		}
 	}
 	return nil
@@ -189,6 +202,7 @@ type Settings struct {
 	Bucket        string
 	Region        string
 	Versioning    Setting
+	MFADelete     Setting // deleting a version takes MFA, which no program has
 	ObjectLock    Setting
 	Replication   Setting // copies that an erasure here does not reach
 	Lifecycle     Setting // rules that may archive or remove objects under a run
@@ -215,8 +229,9 @@ func (s *Store) Check(ctx context.Context) (Settings, error) {
 		set.Region = *head.BucketRegion
 	}
 	if v, err := s.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: s.bucket()}); err != nil {
-		set.Versioning = Unknown
+		set.Versioning, set.MFADelete = Unknown, Unknown
 	} else {
+		set.MFADelete = setting(nil, v.MFADelete == types.MFADeleteStatusEnabled)
 		set.Versioning = map[types.BucketVersioningStatus]Setting{"Enabled": On, "Suspended": Suspended}[v.Status]
 		if set.Versioning == "" {
 			set.Versioning = Off

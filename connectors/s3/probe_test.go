@@ -48,3 +48,20 @@ func TestProbeAndCheck(t *testing.T) {
 		t.Errorf("create in no bucket: %v", err)
 	}
 }
+
+// Where versioning is suspended, a probe leaves nothing behind either.
+func TestProbeWhereVersioningIsSuspended(t *testing.T) {
+	s := local(t, true, nil)
+	if err := server.SetVersioning(t.Context(), s.opt.Bucket, false); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Probe(t.Context(), "scratch/"); err != nil || !c.All() {
+		t.Errorf("probe: %+v, %v", c, err)
+	}
+	for v, err := range s.Versions(t.Context(), "") {
+		t.Errorf("the probe left %q %q, %v", v.Key, v.Version, err)
+	}
+	if set, err := s.Check(t.Context()); err != nil || set.Versioning != Suspended {
+		t.Errorf("check: %+v, %v", set, err)
+	}
+}

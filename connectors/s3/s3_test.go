@@ -175,8 +175,11 @@ func TestDeleteRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	old.Version = "null"
-	if err := s.Delete(ctx, old.Ref); !errors.Is(err, connectors.ErrUnsupported) {
+	if err := s.Delete(ctx, old.Ref); !errors.Is(err, connectors.ErrNull) {
 		t.Errorf("delete a null version that is not current: %v", err)
+	}
+	if err := s.Delete(ctx, connectors.Ref{Key: "k", Version: "null"}); !errors.Is(err, connectors.ErrNull) {
+		t.Errorf("delete a marker without an id: %v", err)
 	}
 	if r, err := s.Open(ctx, old.Ref, connectors.All); err != nil {
 		t.Errorf("the null version is gone: %v", err)

@@ -230,3 +230,36 @@ func TestDeleteOfWhatWentMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// A bucket that asks for MFA is known by what it says, or by its settings. Where it does
+// not, a denial is one.
+func TestDeleteAsksForMFA(t *testing.T) {
+	for _, c := range []struct {
+		message, set string
+		want         error
+	}{
+		{"Mfa Authentication must be used for this request", "", connectors.ErrMFA},
+		{"Access Denied", "<MfaDelete>Enabled</MfaDelete>", connectors.ErrMFA},
+		{"Access Denied", "<MfaDelete>Disabled</MfaDelete>", connectors.ErrDenied},
+		{"Access Denied", "", connectors.ErrDenied},
+	} {
+		s := remote(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodDelete:
+				reply(w, 403, "AccessDenied", c.message)
+			case r.Method == http.MethodHead:
+				w.Header().Set("ETag", `"e"`)
+			case r.URL.Query().Has("versioning"):
+				fmt.Fprintf(w, `<VersioningConfiguration><Status>Enabled</Status>%s</VersioningConfiguration>`, c.set)
+			default:
+				reply(w, 404, "NoSuchObjectLockConfiguration", "")
+			}
+		}), nil)
+		err := s.Delete(t.Context(), connectors.Ref{Key: "dir/k", Version: "v1", ETag: "e"})
+		for _, kind := range []error{connectors.ErrMFA, connectors.ErrDenied} {
+			if errors.Is(err, kind) != (kind == c.want) {
+				t.Errorf("%q, %q: %v, want %v", c.message, c.set, err, c.want)
+			}
+		}
+	}
+}

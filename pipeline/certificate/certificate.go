@@ -94,9 +94,10 @@ type Open struct {
 	Version  string `json:"version,omitempty"`
 	Act      string `json:"act,omitempty"` // where it is not the records but the key's unfinished uploads
 	State    string `json:"state"`
+	Code     string `json:"code,omitempty"` // REFUSED versions: NULL_VERSION, MFA_DELETE, DENIED
 	Reason   string `json:"reason"`
 	Until    string `json:"until,omitempty"`   // LOCKED: when the retention ends
-	Trigger  string `json:"trigger,omitempty"` // of what the store defers: what brings it to its end
+	Trigger  string `json:"trigger,omitempty"` // what brings it to its end, where that is not in our hands
 }
 
 // NotExamined is an object that could not be read.
@@ -105,6 +106,7 @@ type NotExamined struct {
 	ObjectID string `json:"object_id"`
 	Code     string `json:"code"`
 	Reason   string `json:"reason,omitempty"`
+	Trigger  string `json:"trigger,omitempty"` // ARCHIVED: what brings it back
 }
 
 // Verified is what reading back and scanning again came to.

@@ -1,24 +1,19 @@
 package certificate
 
-import (
-	"fmt"
+import "fmt"
 
-	"expunge/pipeline/journal"
-)
-
-// Deferred says what a request waits for whose open versions the store defers, all of
-// them: a search would find them again, and could do no more. "" where there are none,
-// or others are open, too.
+// Deferred says what a request waits for whose open versions the store keeps from us,
+// all of them: a search would find them again, and could do no more. "" where there are
+// none, or others are open, too.
 func (b *Body) Deferred() string {
-	n, until := 0, ""
+	until := ""
 	for i := range b.Open {
-		o := &b.Open[i]
-		if !journal.State(o.State).Deferred() {
+		if b.Open[i].Trigger == "" {
 			return ""
 		}
-		n++
-		until = max(until, o.Until) // of one form, in UTC
+		until = max(until, b.Open[i].Until) // of one form, in UTC
 	}
+	n := len(b.Open)
 	if n == 0 {
 		return ""
 	}

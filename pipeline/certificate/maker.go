@@ -176,7 +176,7 @@ func (m *Maker) open(b *Body, r *manifest.Row, version string, open *journal.Ent
 		if open.Act == journal.AbortUploads {
 			o.Act = string(open.Act)
 		}
-		o.Until, o.Trigger = open.Until, m.trigger(open)
+		o.Code, o.Until, o.Trigger = open.Code, open.Until, m.trigger(open)
 	}
 	if n := len(b.Open); n > 0 && b.Open[n-1] == o {
 		return
@@ -194,6 +194,12 @@ func (m *Maker) trigger(open *journal.Entry) string {
 		return "when the retention has ended, " + again
 	case open.State == journal.Locked:
 		return "when the store's hold is lifted, " + again
+	case open.Code == journal.NullVersion:
+		return "delete the version null of the key by hand, then " + again
+	case open.Code == journal.MFADelete:
+		return "delete the version as the bucket's owner, or turn MFA delete off, then " + again
+	case open.Code == journal.MayNot:
+		return "allow s3:DeleteObjectVersion, then " + again
 	}
 	return ""
 }

@@ -194,10 +194,14 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 		return nil
 	case err != nil:
 		return o.refusal(ctx, err)
+	case v.Current && o.ref.Version == "null" && k.overwrote(v.Ref):
+		o.settle(journal.Done, "it was overwritten: the store keeps no older one of its id") // versioning is suspended
+		return nil
 	case v.Current:
 		o.settle(journal.Conflict, "the version is the current one; run erase again")
 		return nil
 	case o.ref.Version == "null":
+		o.entry.Code = journal.NullVersion
 		o.settle(journal.Refused, "a noncurrent version without an id of its own cannot be deleted safely: it may be another one by now")
 		return nil
 	}
@@ -231,6 +235,17 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 	}
 	o.settle(journal.Done, "")
 	return nil
+}
+
+// overwrote reports whether what is current was written by the replacement of a version
+// of the same id; not every server says which id that is.
+func (k *task) overwrote(now connectors.Ref) bool {
+	if len(k.ops) == 0 {
+		return false
+	}
+	done := &k.ops[0].entry
+	return done.Act == journal.Replace && done.State == journal.Done && done.Base == now.Version &&
+		(done.NewVersion == now.Version || done.NewVersion == "") && done.NewETag == now.ETag
 }
 
 // proves reports whether all that stays of a version is known to stand in what is

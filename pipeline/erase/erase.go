@@ -183,9 +183,18 @@ func (o *op) refusal(ctx context.Context, err error) error {
 		}
 	case errors.Is(err, connectors.ErrHeld):
 		o.settle(journal.Held, "the store holds it under a lock or a legal hold")
+	case errors.Is(err, connectors.ErrMFA):
+		o.entry.Code = journal.MFADelete
+		o.settle(journal.Refused, connectors.ErrMFA.Error())
+	case errors.Is(err, connectors.ErrNull):
+		o.entry.Code = journal.NullVersion
+		o.settle(journal.Refused, connectors.ErrNull.Error())
 	case errors.Is(err, connectors.ErrArchived):
 		o.settle(journal.Archived, "it must be restored before it can be rewritten")
 	case errors.Is(err, connectors.ErrDenied):
+		if o.entry.Act == journal.DeleteVersion {
+			o.entry.Code = journal.MayNot
+		}
 		o.settle(journal.Refused, "the store denies it")
 	case errors.Is(err, connectors.ErrUnsupported):
 		o.settle(journal.Refused, "the store does not support it")

@@ -72,6 +72,13 @@ const (
 	Kept     State = "KEPT"     // a noncurrent version that policy keeps; uploads that may still be written
 )
 
+// Codes of versions that are refused.
+const (
+	NullVersion = "NULL_VERSION" // it has no id of its own, and is not current
+	MFADelete   = "MFA_DELETE"   // the bucket asks for multi-factor authentication
+	MayNot      = "DENIED"       // deleting versions is not allowed
+)
+
 // Final reports whether nothing is left to do.
 func (s State) Final() bool { return s == Done || s == Gone }
 
@@ -100,6 +107,7 @@ type Entry struct {
 	Reason     string `json:"reason,omitempty"`
 	Lost       int64  `json:"lost,omitempty"`    // BLOCKED: survivors that would go
 	Uploads    int64  `json:"uploads,omitempty"` // abort_uploads: how many are given up
+	Code       string `json:"code,omitempty"`    // of a REFUSED version that somebody else can delete
 	Until      string `json:"until,omitempty"`   // LOCKED: when the retention ends, RFC 3339
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`

@@ -189,6 +189,10 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 			return ctx.Err()
 		}
 		reason := cause(err).Error()
+		if _, done := v.Done(t.ID, ver.Version); !done && errors.Is(err, connectors.ErrArchived) { // the erasure lists it as open
+			out.Staying = append(out.Staying, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
+			return nil
+		}
 		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
 			reason = r.Error()
 		}
