@@ -61,7 +61,11 @@ func Parse(name string, data []byte, c Check) ([]*pipeline.Request, error) {
 		r := new(pipeline.Request)
 		dec := json.NewDecoder(bytes.NewReader(one))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(r); err != nil {
+		err := checkNames(one)
+		if err == nil {
+			err = dec.Decode(r)
+		}
+		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %s", where, naming.Mask(err.Error()))) // decoders quote what they do not understand
 			continue
 		}
@@ -114,6 +118,11 @@ func Validate(r *pipeline.Request, c Check) []error {
 		bad("received is missing: deadlines count from the day the account received the request")
 	} else if r.Received.After(c.Now.Add(24 * time.Hour)) {
 		bad("received lies in the future")
+	} else if r.Received.Year() < 2000 {
+		bad("received is before the year 2000")
+	}
+	if w := r.Window; w != nil && w.Since != nil && w.Until != nil && w.Until.Before(w.Since.Time) {
+		bad("window.until is before window.since: nothing would be given")
 	}
 	switch r.Verification.Level {
 	case "", "none", "reasonable", "reasonably_high":
@@ -124,6 +133,9 @@ func Validate(r *pipeline.Request, c Check) []error {
 		bad("identifiers are missing: there is nothing to look for")
 	}
 	for i, id := range r.Identifiers {
+		if id.ValidFrom != nil && id.ValidTo != nil && id.ValidTo.Before(id.ValidFrom.Time) {
+			bad("identifiers[%d]: valid_to is before valid_from", i)
+		}
 		switch {
 		case !c.Kind(id.Kind):
 			near := ""
