@@ -98,7 +98,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
 	case waits != "":
-		next.State, next.Reason = pipeline.Blocked, waits
+		next.State, next.Reason, next.Deferred, next.Until = pipeline.Blocked, waits, true, b.First()
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("%d object versions could not be erased: the next run looks for what is left", len(b.Open))
 	}

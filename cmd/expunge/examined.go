@@ -13,12 +13,8 @@ import (
 // notExamined fills in what the run could not read of what may concern the
 // certificate's account, waived or not: a certificate says what nobody looked into.
 func (e *erasure) notExamined(ctx context.Context, b *certificate.Body) error {
-	if e.report == nil {
-		r := new(report.Report)
-		if err := readJSON(ctx, e.work, "runs/"+e.m.Run+"/report.json", r); err != nil {
-			return err
-		}
-		e.report = r
+	if err := e.readReport(ctx); err != nil {
+		return err
 	}
 	add := func(x *report.Refusal, reason string) {
 		if x.Account != "" && x.Account != b.Account {
@@ -45,4 +41,37 @@ func (e *erasure) notExamined(ctx context.Context, b *certificate.Body) error {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%d more refused objects, of any account: objects.parquet of run %s names them", more, e.m.Run))
 	}
 	return nil
+}
+
+// readReport reads the run's report, once.
+func (e *erasure) readReport(ctx context.Context) error {
+	if e.report != nil {
+		return nil
+	}
+	r := new(report.Report)
+	if err := readJSON(ctx, e.work, "runs/"+e.m.Run+"/report.json", r); err != nil {
+		return err
+	}
+	e.report = r
+	return nil
+}
+
+// archived are the objects that the run could not examine since they are archived, as
+// outputs show them: a certificate names them.
+func (e *erasure) archived(ctx context.Context) (map[string]bool, error) {
+	if err := e.readReport(ctx); err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for i := range e.report.Refusals {
+		if r := &e.report.Refusals[i]; r.Code == scan.Archived {
+			out[r.Object] = true
+		}
+	}
+	for i := range e.report.Waived {
+		if r := &e.report.Waived[i].Refusal; r.Code == scan.Archived {
+			out[r.Object] = true
+		}
+	}
+	return out, nil
 }

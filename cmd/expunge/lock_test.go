@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -157,4 +158,100 @@ func TestBeyond(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", c, got, words)
 		}
 	}
+}
+
+// Where policy erases without being asked, a night goes on with what a store has
+// deferred, from the day on when it may.
+func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
+	p := play(t, true)
+	b, err := os.ReadFile(p.config)
+	if err == nil {
+		err = os.WriteFile(p.config, append(b, "policy: {approval: automatic}\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+	lock := &connectors.LockError{Mode: "COMPLIANCE", Until: p.now.Add(48 * time.Hour)}
+	p.lake.Lock(old.Key, lock)
+	night := func() int {
+		t.Helper()
+		err := p.app().run(t.Context(), &runOptions{workers: 2, lease: time.Minute})
+		if err == nil {
+			return exitDone
+		}
+		return exitCode(t.Context(), err)
+	}
+	if code := night(); code != exitIncomplete {
+		t.Fatalf("the first night: exit %d", code)
+	}
+	p.wants(pipeline.Blocked, "COMPLIANCE retention until 2026-11-27T12:00:00Z")
+
+	writes := 0 // the store is not asked before the day
+	p.plan = func(op fault.Op) *fault.Fault {
+		if op.Kind != "list" && op.Kind != "versions" {
+			writes++
+		}
+		return nil
+	}
+	p.now = p.now.Add(24 * time.Hour)
+	if code := night(); code != exitDone || writes != 0 {
+		t.Errorf("before the day: exit %d, %d operations", code, writes)
+	}
+	p.wants(pipeline.Blocked)
+
+	p.now = p.now.Add(24 * time.Hour)
+	if code := night(); code != exitDone { // it holds on a little longer
+		t.Errorf("on the day: exit %d", code)
+	}
+	p.wants(pipeline.Blocked)
+	p.lake.Lock(old.Key, nil)
+	if code := night(); code != exitDone {
+		t.Errorf("when the lock is gone: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	for v, err := range p.lake.Versions(t.Context(), old.Key) {
+		if err != nil || v.Version == old.Version {
+			t.Errorf("the locked version is still there, %v", err)
+		}
+	}
+}
+
+// A version that was archived before the search, of a key that is erased from, is no
+// residue: nobody has claimed to have looked into it.
+func TestArchivedOlderVersion(t *testing.T) {
+	p := play(t, true)
+	const key = "calls/account=acme/1.jsonl"
+	old := p.lake.Overwrite(key, []byte(playedLine))
+	p.lake.Overwrite(key, []byte(playedLine))
+	archived := true
+	p.plan = func(op fault.Op) *fault.Fault {
+		if archived && op.Kind == "open" && op.Ref.Version == old.Version {
+			return &fault.Fault{Err: connectors.ErrArchived}
+		}
+		return nil
+	}
+	run, code := p.run()
+	if code != exitIncomplete {
+		t.Fatalf("run: exit %d", code)
+	}
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase: exit %d", code)
+	}
+	p.wants(pipeline.Received)
+	p.certificate("R-1/partial-1.json", `"complete":false`, `"code":"ARCHIVED"`, `"residue":0`)
+	archived = false
+	p.now = p.now.Add(24 * time.Hour)
+	if run, code = p.run(); code != exitDone {
+		t.Fatalf("the next night: exit %d", code)
+	}
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase what is restored: exit %d", code)
+	}
+	for v, err := range p.lake.Versions(t.Context(), key) {
+		if err != nil || v.Version == old.Version {
+			t.Errorf("the old version is still there, %v", err)
+		}
+	}
+	p.wants(pipeline.Completed)
 }

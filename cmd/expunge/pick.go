@@ -29,6 +29,8 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 		case o.urgent && !e.Request.Urgent:
 		case e.Open():
 			picked = append(picked, e)
+		case !o.urgent && e.State == pipeline.Blocked && e.Last.Deferred:
+			a.deferred = append(a.deferred, e)
 		case !o.urgent && answered(e, ""):
 			ended[e.Request.Ref()] = e
 		}

@@ -104,6 +104,9 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		return a.dryRun(ctx, picked, ended)
 	}
 	a.sweep(ctx)
+	if err := a.goOn(ctx, o.workers); err != nil {
+		return err
+	}
 	if len(picked)+len(ended) == 0 {
 		fmt.Println("nothing to do: no open request")
 		return nil

@@ -113,6 +113,10 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	if err != nil {
 		return nil, err
 	}
+	archived, err := e.archived(ctx)
+	if err != nil {
+		return nil, err
+	}
 	unfinished, counts := settled(past)
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
@@ -124,7 +128,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			}
 			return counts[object], true
 		},
-		Idle: e.idle,
+		Idle: e.idle, NotRead: archived,
 		Uploads: func(object string) bool {
 			u := past.Uploads(object)
 			return u != nil && !u.State.Final() && u.State != journal.Kept

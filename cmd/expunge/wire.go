@@ -61,6 +61,8 @@ type app struct {
 	calls  map[string]*count.Calls                                             // what is asked of each store; the work store's name is workCalls
 	watch  stopwatch
 	taken  *intake.Requests // one for all, since it remembers what it has seen
+
+	deferred []*intake.Entry // requests that a store keeps versions of, as a run for all finds them
 }
 
 // workCalls is not the name of a store in a config: those are not empty.

@@ -1,6 +1,9 @@
 package certificate
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Deferred says what a request waits for whose open versions the store keeps from us,
 // all of them: a search would find them again, and could do no more. "" where there are
@@ -22,4 +25,19 @@ func (b *Body) Deferred() string {
 		why += "; the last retention ends " + until
 	}
 	return why
+}
+
+// First is when the first of what is deferred may go; nil where one may go at any time.
+func (b *Body) First() *time.Time {
+	var first *time.Time
+	for i := range b.Open {
+		t, err := time.Parse(time.RFC3339, b.Open[i].Until)
+		if err != nil {
+			return nil
+		}
+		if first == nil || t.Before(*first) {
+			first = &t
+		}
+	}
+	return first
 }

@@ -76,6 +76,9 @@ type Event struct {
 	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
 	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion of which something was certified: what is dated later is new; later events carry it on
 
+	Deferred bool       `json:"deferred,omitempty"` // BLOCKED: the store keeps versions from the erasure of Run, which goes on with them later, under the approval that it has
+	Until    *time.Time `json:"until,omitempty"`    // of Deferred: before then it is of no use, nil: nobody can say
+
 	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
 }
 

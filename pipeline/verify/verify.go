@@ -53,6 +53,7 @@ type Verify struct {
 	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
 	Uploads func(objectID string) (open bool)                                         // whether the erasure says that unfinished uploads of a key are left, or were not examined
+	NotRead map[string]bool                                                           // archived objects, as outputs show them, that the run is known not to have examined
 	Idle    time.Time                                                                 // unfinished uploads of before are residue; later ones stay
 }
 
@@ -189,7 +190,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 			return ctx.Err()
 		}
 		reason := cause(err).Error()
-		if _, done := v.Done(t.ID, ver.Version); !done && errors.Is(err, connectors.ErrArchived) { // the erasure lists it as open
+		if _, done := v.Done(t.ID, ver.Version); errors.Is(err, connectors.ErrArchived) && (!done || v.NotRead[t.Shown]) { // certificates name it, as open or as not examined
 			out.Staying = append(out.Staying, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
 			return nil
 		}
