@@ -43,6 +43,9 @@ func runCommand(f *flags) *cobra.Command {
 		Short: "Search the lake for all open requests; write bundles, a sealed manifest and a report",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			a, err := open(c.Context(), f)
 			if err != nil {
 				return err
@@ -58,6 +61,20 @@ func runCommand(f *flags) *cobra.Command {
 	c.Flags().Int64Var(&o.batch, "batch-bytes", 0, "about how many bytes a batch and a part of a large object have; 0: by the size of the lake")
 	c.Flags().DurationVar(&o.lease, "lease", 10*time.Minute, "how long a run that died keeps its requests from others")
 	return c
+}
+
+// check refuses numbers that no run can work with: a lease that is over before it can
+// be renewed leaves its requests claimed and unsearched.
+func (o *runOptions) check() error {
+	switch {
+	case o.workers < 1:
+		return usage("--workers must be at least 1")
+	case o.batch < 0:
+		return usage("--batch-bytes must not be negative; 0 goes by the size of the lake")
+	case o.lease < time.Second:
+		return usage("--lease must be at least 1s")
+	}
+	return nil
 }
 
 // header is runs/<run>/run.json: what a resumed run needs to be the same run.

@@ -75,6 +75,8 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		all = append(all, r)
 	} else if len(o.rights)+len(o.phones)+len(o.emails)+len(o.ids) > 0 {
 		return usage("--account is missing: say for which business customer the request is")
+	} else if o.id+o.instruction+o.subject+o.received+o.level != "" || o.urgent {
+		return usage("--request-id, --instruction, --subject, --received, --level and --urgent are of a request that --account makes: they change none of a file")
 	} else if len(files) == 0 {
 		return usage("name a file of requests, - for standard input, or --account and the rest")
 	}
