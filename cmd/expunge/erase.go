@@ -531,6 +531,8 @@ func (o *erased) code() error {
 		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
 	case o.OnHold > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d tombstones are under a legal hold: `expunge hold list`", o.OnHold)}
+	case open > 0 && open == o.Applied[string(journal.Locked)]+o.Applied[string(journal.Archived)]:
+		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %d object versions: their requests are BLOCKED until it lets them go", open)}
 	case open > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d object versions could not be erased: their requests stay open", open)}
 	}

@@ -255,3 +255,38 @@ func TestArchivedOlderVersion(t *testing.T) {
 	}
 	p.wants(pipeline.Completed)
 }
+
+// A rewritten object that goes back to its archive class is not certified before it was
+// read back, and is not rewritten twice.
+func TestArchivedAgainWhenItIsRewritten(t *testing.T) {
+	p := play(t, false)
+	const key = "calls/account=acme/1.jsonl"
+	p.lake.Overwrite(key, []byte(playedLine))
+	run, _ := p.run()
+	replaced := 0
+	archived := false
+	p.plan = func(op fault.Op) *fault.Fault {
+		switch {
+		case op.Kind == "replace":
+			replaced++
+			archived = true
+		case op.Kind == "open" && archived:
+			return &fault.Fault{Err: connectors.ErrArchived}
+		}
+		return nil
+	}
+	for range 2 {
+		if code := p.erase(run); code != exitIncomplete {
+			t.Fatalf("erase: exit %d", code)
+		}
+		p.wants(pipeline.Blocked, "restore the object")
+	}
+	p.plan = nil
+	if code := p.erase(run); code != exitDone {
+		t.Fatalf("erase when it can be read back: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	if got := p.holds(key); replaced != 1 || got != playedLine[len(playedLine)/2:] {
+		t.Errorf("it was replaced %d times and holds %q", replaced, got)
+	}
+}
