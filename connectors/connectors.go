@@ -113,6 +113,10 @@ type Versioner interface {
 type Patch struct {
 	Pieces []Piece
 	Spool  io.ReaderAt // what the pieces with Spool set refer to; may be nil if there are none
+
+	// Begun is told the id of an upload in parts before it holds a byte, so that its caller
+	// can give it up should this process be killed; its error ends the write. nil: nobody.
+	Begun func(ctx context.Context, upload string) error
 }
 
 // Piece is a run of bytes of the source object or of the spool.

@@ -78,7 +78,7 @@ func (s *Store) create(ctx context.Context, key string, body io.ReadSeeker) (con
 		_, err := io.ReadFull(body, b)
 		return b, err
 	}
-	return s.multipart(ctx, key, "", parts, read, &dress{}, condition{absent: true})
+	return s.multipart(ctx, key, "", parts, read, &dress{}, condition{absent: true}, nil)
 }
 
 // partSize is large enough for 10,000 parts to hold size.

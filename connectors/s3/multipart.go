@@ -32,8 +32,9 @@ func encode(sum []byte) *string { return aws.String(base64.StdEncoding.EncodeToS
 
 // multipart writes an object in parts, or nothing: a failure aborts the upload. No
 // checksum algorithm is named, so that copied parts need not be read. read is
-// called for the parts that are sent, one at a time and in order.
-func (s *Store) multipart(ctx context.Context, key, version string, parts []piece, read func(piece) ([]byte, error), d *dress, c condition) (_ connectors.Object, err error) {
+// called for the parts that are sent, one at a time and in order; begun, before the
+// first of them.
+func (s *Store) multipart(ctx context.Context, key, version string, parts []piece, read func(piece) ([]byte, error), d *dress, c condition, begun func(context.Context, string) error) (_ connectors.Object, err error) {
 	begin := &s3.CreateMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key)}
 	d.begin(begin)
 	up, err := s.client.CreateMultipartUpload(ctx, begin)
@@ -53,6 +54,11 @@ func (s *Store) multipart(ctx context.Context, key, version string, parts []piec
 		}
 	}()
 
+	if begun != nil {
+		if err := begun(ctx, aws.ToString(up.UploadId)); err != nil {
+			return connectors.Object{}, err
+		}
+	}
 	done := make([]types.CompletedPart, len(parts))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.opt.Concurrency)

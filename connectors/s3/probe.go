@@ -101,7 +101,7 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 		return c, key, err
 	}
 	parts := []piece{{len: int64(len(stale))}}
-	_, tried = s.multipart(ctx, key, "", parts, func(piece) ([]byte, error) { return stale, nil }, &dress{}, condition{etag: wrongETag})
+	_, tried = s.multipart(ctx, key, "", parts, func(piece) ([]byte, error) { return stale, nil }, &dress{}, condition{etag: wrongETag}, nil)
 	if c.Complete, err = kept("complete an upload with a wrong ETag", tried); err != nil {
 		return c, key, err
 	}
@@ -153,9 +153,19 @@ func (s *Store) Sweep(ctx context.Context, scratch string) error {
 	return nil
 }
 
-// sweep removes what the probe wrote, all versions of it, and the marker that some
-// servers leave in their place. The key is the probe's own.
+// sweep removes what the probe wrote, its uploads first where they may be listed, then
+// all versions of it, and the marker that some servers leave in their place. The key is
+// the probe's own.
 func (s *Store) sweep(ctx context.Context, key string) error {
+	uploads, err := s.Uploads(ctx, key)
+	if err != nil && !errors.Is(err, connectors.ErrDenied) && !errors.Is(err, connectors.ErrUnsupported) {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	for _, u := range uploads {
+		if err := s.Abort(ctx, u); err != nil && !gone(err) {
+			return fmt.Errorf("clean up: %w", err)
+		}
+	}
 	for range probeTries {
 		var all []connectors.Version
 		for v, err := range s.Versions(ctx, key) {

@@ -53,7 +53,7 @@ func (s *Store) replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 		return s.put(ctx, old.Key, bytes.NewReader(b), size, d, condition{etag: old.ETag})
 	}
 	read := func(part piece) ([]byte, error) { return s.compose(ctx, old, p, part.from, part.len) }
-	return s.multipart(ctx, old.Key, version, plan(p.Pieces, s.partSize(size)), read, d, condition{etag: old.ETag})
+	return s.multipart(ctx, old.Key, version, plan(p.Pieces, s.partSize(size)), read, d, condition{etag: old.ETag}, p.Begun)
 }
 
 // check holds the pieces against the source.

@@ -162,7 +162,9 @@ func (e *Erase) condemn(k *task) {
 			if judge(sealed, k.t).whole {
 				rows = nil // that is what was asked for; an object of which no record was left is none
 			}
-			add(connectors.Ref{Store: k.t.Store, Key: k.t.Key, Version: first.entry.Base}, rows)
+			if first.entry.Base != sealed.Version { // else it has one place in the journal, whatever becomes of what is current
+				add(connectors.Ref{Store: k.t.Store, Key: k.t.Key, Version: first.entry.Base}, rows)
+			}
 			add(sealed.Ref, rows)
 		}
 	}

@@ -140,6 +140,15 @@ func (e *Erase) Apply(ctx context.Context, w Window) ([]journal.Entry, error) {
 	}
 	var all, fresh []journal.Entry
 	for _, task := range tasks {
+		for i := range task.ops {
+			if o := &task.ops[i]; !o.settled && o.entry.Act == journal.Replace {
+				intent := o.entry
+				o.patch.Begun = func(ctx context.Context, upload string) error {
+					intent.Upload = upload
+					return writer.Append(ctx, []journal.Entry{intent})
+				}
+			}
+		}
 		err := e.carry(ctx, task)
 		for i := range task.ops {
 			if o := &task.ops[i]; o.entry.Kind == journal.Outcome {

@@ -324,6 +324,60 @@ func TestVersions(t *testing.T) {
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept)})
 }
 
+// Another writer has put an object in the place of the sealed one, without its records:
+// that version is none of ours, also when it is not the current one any more.
+func TestVersionOfAnotherWriterStays(t *testing.T) {
+	w := newWorld(t, true)
+	lines, theirs := []string{rec(0, "ann"), rec(1, "bob")}, []string{rec(5, "eve")}
+	sealed := w.put("a.jsonl", lines...)
+	w.tomb(sealed, lines, 0)
+	w.lost = 100 // whatever stands nowhere else
+	other := w.put("a.jsonl", theirs...)
+	out := w.mustErase()
+	if e := out["a.jsonl delete_version "+sealed.Version]; e.State != journal.Done {
+		t.Errorf("the sealed version: %+v", e)
+	}
+	if e, planned := out["a.jsonl delete_version "+other.Version]; planned {
+		t.Errorf("the other's version: %+v", e)
+	}
+	w.put("a.jsonl", rec(6, "fay"))
+	w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{rec(6, "fay")}), "a.jsonl " + other.Version: text(theirs)})
+}
+
+// A race that is lost says so, and the next try leaves nothing open: a version has one
+// place in the journal, whatever stands at its key by then.
+func TestRaceIsSettledByTheNextTry(t *testing.T) {
+	w := newWorld(t, true)
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	sealed := w.put("a.jsonl", lines...)
+	w.tomb(sealed, lines, 0)
+	w.lost = 100
+	lake := fault.New(w.lake)
+	lake.Plan = func(op fault.Op) *fault.Fault {
+		if op.Kind == "replace" {
+			w.put("a.jsonl", rec(5, "eve"))
+		}
+		return nil
+	}
+	out, err := w.erase(lake.View(), w.work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states(t, out, map[string]journal.State{"a.jsonl replace " + sealed.Version: journal.Conflict, "a.jsonl delete_version " + sealed.Version: journal.Blocked})
+	w.mustErase()
+	past, err := (&journal.Journal{Work: w.work, Keys: w.keys, Run: "r1"}).Past(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for o := range past.Outcomes {
+		if !o.State.Final() {
+			t.Errorf("left open: %+v", o)
+		}
+	}
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{rec(5, "eve")})})
+}
+
 func TestPolicyKeepsOldVersions(t *testing.T) {
 	w := newWorld(t, true)
 	lines := []string{rec(0, "ann"), rec(1, "bob")}

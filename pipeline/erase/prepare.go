@@ -113,6 +113,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 			return o, o.refusal(ctx, err)
 		}
 		if len(found.edits) == 0 {
+			o.entry.Base = "" // what another writer has put there is no version of ours to condemn
 			o.settle(journal.Gone, "the object changed, and the records are not in it any more")
 			return o, nil
 		}

@@ -19,6 +19,9 @@ func (e *Erase) unfinished(ctx context.Context, k *task) error {
 	}
 	o := op{entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, ETag: journal.UploadsETag, Act: journal.AbortUploads}}
 	all, err := u.Uploads(ctx, k.t.Key)
+	if err == nil {
+		all, err = e.giveUp(ctx, k, u, all)
+	}
 	switch {
 	case errors.Is(err, connectors.ErrUnsupported):
 		o.settle(journal.Kept, "the store cannot tell which unfinished uploads it keeps")
@@ -47,6 +50,26 @@ func (e *Erase) unfinished(ctx context.Context, k *task) error {
 	}
 	k.ops = append(k.ops, o)
 	return nil
+}
+
+// giveUp gives up the uploads that tries of ours have begun and not completed, since they
+// were killed, and returns the others'. Should one be at work in another process, it
+// begins a new one.
+func (e *Erase) giveUp(ctx context.Context, k *task, u connectors.Uploader, all []connectors.Upload) ([]connectors.Upload, error) {
+	ours := map[string]bool{}
+	sealed := &k.t.Versions[0]
+	for _, intent := range e.Past.Intents(journal.Place{Object: k.t.ID, Version: sealed.Version, ETag: sealed.ETag, Act: journal.Replace}) {
+		ours[intent.Upload] = true
+	}
+	var others []connectors.Upload
+	for _, up := range all {
+		if !ours[up.ID] {
+			others = append(others, up)
+		} else if err := u.Abort(ctx, up); err != nil && !errors.Is(err, connectors.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return others, nil
 }
 
 // before settles an op that finds nothing to give up: what earlier tries gave up, or

@@ -106,6 +106,7 @@ type Entry struct {
 	State      State  `json:"state,omitempty"`
 	Reason     string `json:"reason,omitempty"`
 	Lost       int64  `json:"lost,omitempty"`    // BLOCKED: survivors that would go
+	Upload     string `json:"upload,omitempty"`  // intent of a replace: an upload in parts that was begun for it
 	Uploads    int64  `json:"uploads,omitempty"` // abort_uploads: how many are given up
 	Code       string `json:"code,omitempty"`    // of a REFUSED version that somebody else can delete
 	Until      string `json:"until,omitempty"`   // LOCKED: when the retention ends, RFC 3339
