@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,15 +20,30 @@ import (
 	"expunge/testdata/lake"
 )
 
+// crashStep is at how many operations one is tried: EXPUNGE_CRASH says all, or a
+// number; otherwise it is what make test can bear.
+func crashStep(t *testing.T, usual int) int {
+	t.Helper()
+	switch said := os.Getenv("EXPUNGE_CRASH"); said {
+	case "":
+		return usual
+	case "all":
+		return 1
+	default:
+		n, err := strconv.Atoi(said)
+		if err != nil || n < 1 {
+			t.Fatalf("EXPUNGE_CRASH is %q: it is all, or a number", said)
+		}
+		return n
+	}
+}
+
 // TestEraseKilledAnywhere stops an erasure at operations of the lake and of the work
 // store, before and after they take effect, runs it again, and compares lake and
 // certificates with those of an undisturbed one. The lake holds every format.
 // `make crash` stops at every single operation; make test at every sixtieth.
 func TestEraseKilledAnywhere(t *testing.T) {
-	step := 60
-	if os.Getenv("EXPUNGE_CRASH") == "all" {
-		step = 1
-	}
+	step := crashStep(t, 60)
 	dir := t.TempDir()
 	l, err := lake.Generate(lake.Options{Seed: 5, Bytes: 1 << 20, Accounts: 3, Requests: 12})
 	if err != nil {

@@ -27,8 +27,8 @@ import (
 // nothing else is. `make crash` kills a hundred times.
 func TestEraseKilledOnS3(t *testing.T) {
 	kills := 6
-	if os.Getenv("EXPUNGE_CRASH") == "all" {
-		kills = 100
+	if os.Getenv("EXPUNGE_CRASH") != "" {
+		kills = max(kills, 100/crashStep(t, 1))
 	}
 	l, err := lake.Generate(lake.Options{Seed: 17, Bytes: 1 << 20, Accounts: 3, Requests: 12})
 	if err != nil {
