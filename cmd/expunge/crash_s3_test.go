@@ -479,8 +479,9 @@ func TestEraseHarmedOnS3(t *testing.T) {
 	}
 	for i, line := range lines { // what is written in parts can be left half-written: always
 		if step > 1 && strings.Contains(line, w.large) && !reads(line) {
-			try(i+1, dieBefore)
-			try(i+1, dieAfter)
+			for _, h := range []harm{dieBefore, dieAfter, internal} {
+				try(i+1, h)
+			}
 		}
 	}
 	harms := []harm{dieBefore, dieAfter, slowDown, internal, lostBefore, lostAfter, cutShort}

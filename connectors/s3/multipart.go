@@ -5,8 +5,10 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,20 +62,32 @@ func (s *Store) multipart(ctx context.Context, key, version string, parts []piec
 		}
 	}
 	done := make([]types.CompletedPart, len(parts))
-	group, gctx := errgroup.WithContext(ctx)
+	// A part that fails ends the upload, but not the parts that are on their way: what
+	// the server takes in after the upload was given up may bring it back.
+	var group errgroup.Group
 	group.SetLimit(s.opt.Concurrency)
+	var failed atomic.Bool
+	part := func(do func() error) {
+		group.Go(func() error {
+			err := do()
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
 	var size int64
 	var readErr error
 	for i, p := range parts {
 		size += p.len
-		if gctx.Err() != nil {
+		if failed.Load() || ctx.Err() != nil {
 			break
 		}
 		number := aws.Int32(int32(i + 1))
 		done[i].PartNumber = number
 		if p.copied {
-			group.Go(func() (err error) {
-				done[i].ETag, err = s.copyPart(gctx, key, version, up.UploadId, number, p, c)
+			part(func() (err error) {
+				done[i].ETag, err = s.copyPart(ctx, key, version, up.UploadId, number, p, c)
 				return err
 			})
 			continue
@@ -83,9 +97,9 @@ func (s *Store) multipart(ctx context.Context, key, version string, parts []piec
 			readErr = fmt.Errorf("read part %d: %w", i+1, err)
 			break
 		}
-		group.Go(func() error {
+		part(func() error {
 			sum := md5.Sum(b)
-			out, err := s.client.UploadPart(gctx, &s3.UploadPartInput{
+			out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId, PartNumber: number,
 				Body: section(b), ContentLength: &p.len, ContentMD5: encode(sum[:]),
 			})
@@ -127,6 +141,11 @@ func (s *Store) copyPart(ctx context.Context, key, version string, upload *strin
 		CopySource: &source, CopySourceIfMatch: quoted(c.etag),
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.off, p.off+p.len-1)),
 	})
+	if status(err) == http.StatusBadRequest { // perhaps since the range lies beyond what is there by now
+		if changed := s.exists(ctx, connectors.Ref{Key: key, Version: version, ETag: c.etag}); changed != nil {
+			return nil, changed
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
