@@ -25,17 +25,29 @@ func (j *job) bundles(ctx context.Context, hits *results.Merged) (map[pipeline.R
 		}
 	}
 	out := map[pipeline.RequestRef]*bundle.Result{}
-	erasing := map[pipeline.RequestRef]bool{}
+	erasing := map[pipeline.RequestRef]string{} // the last run that has begun to
 	for _, c := range j.claimed {
-		erasing[c.Request.Ref()] = c.Last.Erasing != ""
+		erasing[c.Request.Ref()] = c.Last.Erasing
 	}
 	write := func(ctx context.Context, r *pipeline.Request) (*bundle.Result, error) {
-		if erasing[r.Ref()] {
-			if kept, err := j.keptBundle(ctx, r, hits); kept != nil || err != nil {
-				return kept, err
+		in := j.bundle(r, hits)
+		if after := erasing[r.Ref()]; after != "" {
+			kept, err := j.kept(ctx, r.Ref())
+			if err != nil {
+				return nil, err
+			}
+			if kept != nil {
+				in.After = after
+				some, err := anything(in)
+				if err != nil {
+					return nil, err
+				}
+				if !some {
+					return kept, bundle.Withdraw(ctx, j.work, r.Ref(), after)
+				}
 			}
 		}
-		res, err := bundle.Write(ctx, j.work, j.bundle(r, hits))
+		res, err := bundle.Write(ctx, j.work, in)
 		if err != nil {
 			return nil, fmt.Errorf("write bundle of %s: %w", r.Ref(), err)
 		}
@@ -51,21 +63,23 @@ func (j *job) bundles(ctx context.Context, hits *results.Merged) (map[pipeline.R
 	return out, err
 }
 
-// keptBundle keeps the bundle of an earlier run from which records were erased since:
-// the lake does not have them any more. What was found beside it waits until that
-// bundle is handed over and gone; nil: there is none.
-func (j *job) keptBundle(ctx context.Context, r *pipeline.Request, hits *results.Merged) (*bundle.Result, error) {
-	earlier, err := bundle.Earlier(ctx, j.work, j.keys, r.Ref())
+// kept is the bundle of an earlier run from which records were erased since, nil if
+// there is none: the lake does not have them any more, so nothing replaces it.
+func (j *job) kept(ctx context.Context, ref pipeline.RequestRef) (*bundle.Result, error) {
+	earlier, err := bundle.Earlier(ctx, j.work, j.keys, ref)
 	if err != nil || earlier == "" || earlier == j.h.Run {
 		return nil, err
 	}
-	dir := "bundles/" + r.Account + "/" + r.ID
-	res := &bundle.Result{Missing: hits.Span(r.Ref()).Records}
-	if res.Missing > 0 {
-		res.Why = fmt.Sprintf("found after records of it were erased: release the bundle of run %s, remove %s, and run again", earlier, dir)
+	j.log.Info("bundle of an earlier run kept: records in it are erased from the lake", "request", ref.String(), "earlier", earlier)
+	return &bundle.Result{Dir: bundle.Dir(ref)}, nil
+}
+
+// anything reports whether there is anything to hand over.
+func anything(in bundle.Input) (bool, error) {
+	for _, err := range in.Rows() {
+		return err == nil, err
 	}
-	j.log.Info("bundle of an earlier run kept: records in it are erased from the lake", "request", r.Ref().String(), "earlier", earlier)
-	return res, nil
+	return false, nil
 }
 
 // bundle is what the bundle of a request is made of.

@@ -270,7 +270,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				continue
 			}
 			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {
-				if err := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run); err != nil { // access comes before deletion
+				if err := e.handedOver(ctx, ref); err != nil { // access comes before deletion
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
@@ -282,6 +282,25 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 		}
 	}
 	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
+	return nil
+}
+
+// handedOver checks that what the manifest has of a request is in its bundles. What
+// stands in older versions alone is in none, so where the run found nothing else it
+// wrote no bundle of its own beside those of earlier runs.
+func (e *erasure) handedOver(ctx context.Context, ref pipeline.RequestRef) error {
+	other := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run)
+	if !errors.Is(other, bundle.ErrOther) {
+		return other
+	}
+	for row, err := range e.m.Tombstones(ctx, e.work) {
+		if err != nil {
+			return err
+		}
+		if row.Account == ref.Account && row.Request == ref.ID && row.Action != string(pipeline.DeleteVersion) {
+			return other
+		}
+	}
 	return nil
 }
 

@@ -143,7 +143,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Review += t.Review
 		if b := bundles[ref]; b != nil {
 			r.Missing += b.Missing
-			q.Bundle = "bundles/" + ref.Account + "/" + ref.ID + "/index.html"
+			q.Bundle = b.Dir + "index.html"
 		}
 		r.Requests = append(r.Requests, q)
 		event := intake.Event{State: state, Reason: reason, Left: left}

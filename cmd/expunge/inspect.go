@@ -197,11 +197,7 @@ func (a *app) printRow(t *manifest.Row, why bool) error {
 
 // inspectBundle shows the index of a bundle; that of a sealed one must be authentic.
 func (a *app) inspectBundle(ctx context.Context, key string) error {
-	ref, err := pipeline.ParseRequestRef(strings.TrimPrefix(path.Dir(key), "bundles/"))
-	if err != nil {
-		return usage("%s is no request's bundle", key)
-	}
-	stored, err := bundle.Open(ctx, a.work, a.keys, ref)
+	stored, err := bundle.Open(ctx, a.work, a.keys, key)
 	if err != nil {
 		return forged(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/bundle"
 	"expunge/pipeline/hold"
 	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
@@ -50,7 +52,7 @@ type purged struct {
 // expired is a folder or a file of the work store whose time is over.
 type expired struct {
 	prefix, why string
-	first       string // what goes first, so that a half is never taken for the whole
+	first       string // what files are called that go first, so that a half is never taken for the whole
 }
 
 // spools of a run: what later steps read again. The rest of a run is its record.
@@ -119,10 +121,11 @@ func (a *app) versionsOf(ctx context.Context, x expired) ([]connectors.Object, e
 		return !strings.HasSuffix(x.prefix, "/") && o.Key != x.prefix // a file, not what begins like it
 	})
 	slices.SortStableFunc(out, func(a, b connectors.Object) int {
+		first, second := path.Base(a.Key) == x.first, path.Base(b.Key) == x.first
 		switch {
-		case a.Key == x.first && b.Key != x.first:
+		case first && !second:
 			return -1
-		case b.Key == x.first && a.Key != x.first:
+		case second && !first:
 			return 1
 		}
 		return 0
@@ -155,8 +158,8 @@ func (a *app) expired(ctx context.Context) ([]expired, error) {
 			lasts[e.Last.Run] = e.Last.At
 		}
 		if at := e.Last.At.Add(a.cfg.Bundles.Keep); now.After(at) {
-			dir := "bundles/" + ref.Account + "/" + ref.ID + "/"
-			out = append(out, expired{dir, "the request ended on " + e.Last.At.Format(time.DateOnly), dir + "bundle.json"})
+			dir := bundle.Dir(ref)
+			out = append(out, expired{dir, "the request ended on " + e.Last.At.Format(time.DateOnly), "bundle.json"})
 		}
 	}
 	runs := map[string]bool{}

@@ -9,11 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/intake"
@@ -53,13 +53,14 @@ func releaseCommand(f *flags) *cobra.Command {
 	return c
 }
 
-// stored is the bundle of a request that is handed over.
-func (a *app) stored(ctx context.Context, ref pipeline.RequestRef) (*bundle.Bundle, error) {
-	b, err := bundle.Open(ctx, a.work, a.keys, ref)
-	if errors.Is(err, connectors.ErrNotFound) {
+// stored are the bundles of a request that are handed over: the bundle and what
+// supplements it.
+func (a *app) stored(ctx context.Context, ref pipeline.RequestRef) ([]*bundle.Bundle, error) {
+	all, err := bundle.All(ctx, a.work, a.keys, ref)
+	if err == nil && len(all) == 0 {
 		return nil, usage("request %s has no bundle yet: `expunge status` says where it stands", ref)
 	}
-	return b, forged(err)
+	return all, forged(err)
 }
 
 // forged turns what was changed in the work store into its exit code.
@@ -80,9 +81,9 @@ func (a *app) note(ctx context.Context, ref pipeline.RequestRef, by, what string
 	return err
 }
 
-// handOver writes a bundle in clear, file by file against its digests.
+// handOver writes the bundles of a request in clear, file by file against their digests.
 func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by string) error {
-	b, err := a.stored(ctx, ref)
+	all, err := a.stored(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -92,10 +93,33 @@ func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by stri
 	if err := a.note(ctx, ref, by, "bundle released"); err != nil {
 		return err
 	}
-	files := b.Index.Files
-	sums := make([]string, len(files))
-	for i, f := range files {
-		if sums[i], err = copyOut(ctx, b, f, filepath.Join(to, filepath.FromSlash(b.Path(f)))); err != nil {
+	files, supplements := 0, []string{}
+	for _, b := range all {
+		dir := filepath.Join(to, filepath.FromSlash(b.Supplement()))
+		if err := writeOut(ctx, b, dir); err != nil {
+			return err
+		}
+		files += len(b.Index.Files) + 1
+		if b.Supplement() != "" {
+			supplements = append(supplements, dir)
+		}
+	}
+	if a.flags.json {
+		return printJSON(map[string]any{"request": ref.String(), "to": to, "files": files, "supplements": supplements})
+	}
+	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, plural(int64(files), "file", "files"))
+	for _, dir := range supplements {
+		fmt.Printf("what was found later is in %s, with an index.html of its own\n", dir)
+	}
+	return nil
+}
+
+// writeOut writes one bundle in clear below dir, bundle.json last.
+func writeOut(ctx context.Context, b *bundle.Bundle, dir string) error {
+	sums := make([]string, len(b.Index.Files))
+	for i, f := range b.Index.Files {
+		var err error
+		if sums[i], err = copyOut(ctx, b, f, filepath.Join(dir, filepath.FromSlash(b.Path(f)))); err != nil {
 			return err
 		}
 	}
@@ -103,34 +127,45 @@ func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by stri
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(to, "bundle.json"), index, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bundle.json"), index, 0o600); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
-	if a.flags.json {
-		return printJSON(map[string]any{"request": ref.String(), "to": to, "files": len(files) + 1})
-	}
-	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, plural(int64(len(files))+1, "file", "files"))
 	return nil
 }
 
+// bundleKey opens the Parquet of a sealed bundle; ID is what its bundle.json calls it.
+type bundleKey struct {
+	Key string `json:"key"`
+	ID  string `json:"key_id"`
+}
+
 // handOverKey prints the key that opens a bundle's Parquet, and nothing else on
-// stdout: how to use it goes to stderr.
+// stdout: how to use it goes to stderr. Where the work key was rotated between a
+// bundle and what supplements it there are several, a line for each in their order.
 func (a *app) handOverKey(ctx context.Context, ref pipeline.RequestRef, by string) error {
-	b, err := a.stored(ctx, ref)
+	all, err := a.stored(ctx, ref)
 	if err != nil {
 		return err
 	}
-	key, id, err := b.Key()
-	if err != nil {
-		return usage("the bundle of %s is not sealed: read it where it is, in %s/bundles/%s", ref, strings.TrimSuffix(a.work.URL(), "/"), ref)
+	var keys []bundleKey
+	for _, b := range all {
+		key, id, err := b.Key()
+		if err != nil {
+			return usage("the bundle of %s is not sealed: read it where it is, in %s/%s", ref, strings.TrimSuffix(a.work.URL(), "/"), b.Dir())
+		}
+		if k := (bundleKey{key, id}); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
 	}
 	if err := a.note(ctx, ref, by, "bundle key released"); err != nil {
 		return err
 	}
 	if a.flags.json {
-		return printJSON(map[string]any{"request": ref.String(), "key": key, "key_id": id})
+		return printJSON(map[string]any{"request": ref.String(), "key": keys[0].Key, "key_id": keys[0].ID, "keys": keys})
 	}
-	fmt.Println(key)
+	for _, k := range keys {
+		fmt.Println(k.Key)
+	}
 	fmt.Fprintf(os.Stderr, "In DuckDB, with that line as KEY and a file below bundles/%s of the work store as FILE:\n"+
 		"  PRAGMA add_parquet_key('bundle', 'KEY');\n"+
 		"  SELECT * FROM read_parquet('FILE', encryption_config = {footer_key: 'bundle'});\n"+

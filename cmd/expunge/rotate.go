@@ -53,7 +53,7 @@ func kinds() []rotate.Kind {
 		kind("manifests", `runs/[^/]+/manifest/manifest\.json`, "their digests are what was approved and certified; what opens them is kept for good", manifest.Renew),
 		kind("approvals", `runs/[^/]+/manifest/approvals/[0-9]+\.json`, "", manifest.Renew),
 		kind("journals", `runs/[^/]+/(?:journal|versions-lost)/.+`, "their segments are chained; that they are authentic is kept for good", journal.Renew),
-		kind("bundles", `bundles/[^/]+/[^/]+/bundle\.json`, "their files stay under keys of their own, which are kept; purge removes them (bundles.keep)", bundle.Renew),
+		kind("bundles", `bundles/[^/]+/[^/]+/(?:supplements/[^/]+/)?bundle\.json`, "their files stay under keys of their own, which are kept; purge removes them (bundles.keep)", bundle.Renew),
 	}
 }
 

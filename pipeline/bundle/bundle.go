@@ -48,6 +48,7 @@ type Withheld struct {
 // Input is what a bundle is made of.
 type Input struct {
 	Run      string // that writes it
+	After    string // the run that erased last for the request, if the bundle supplements an earlier one
 	Request  *pipeline.Request
 	Datasets []pipeline.Dataset
 	// Rows are sorted by dataset name, object and record, one per record. They are
@@ -62,6 +63,7 @@ type Input struct {
 
 // Result counts what was written.
 type Result struct {
+	Dir                string // where the bundle is
 	Rows, Files, Bytes int64
 	Missing            int64  // whole objects that could not be read; they are among what is withheld
 	Bare               int64  // records of a request to know that no category is declared of
@@ -90,6 +92,7 @@ type Field struct {
 type Index struct {
 	Version    int        `json:"version"`
 	Run        string     `json:"run"`
+	After      string     `json:"after,omitempty"` // of a supplement: the run that had erased last
 	Request    string     `json:"request"`
 	Account    string     `json:"account"`
 	Encryption string     `json:"encryption"`       // SealedParquet or Unsealed
@@ -142,11 +145,16 @@ type types struct{ own, named *arrow.StructType }
 // output.ErrDiffers. A bundle of another run is withdrawn before it is replaced, so
 // that files of two are never one bundle.
 //
+// Once records of a bundle are erased it is the only copy and is replaced no more:
+// what is found later goes to a supplement below supplements/<After>/. Until its own
+// records are erased no other run has another After, so that supplement is replaced
+// as any bundle is.
+//
 // A whole object that cannot be read any more is withheld and counted as Missing.
 func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error) {
 	w := &writer{Input: in, ctx: ctx, work: work, datasets: map[string]*set{}, cats: map[string]*category{}}
-	w.dir = "bundles/" + in.Request.Account + "/" + in.Request.ID + "/"
-	w.index = Index{Version: 1, Run: in.Run, Request: in.Request.ID, Account: in.Request.Account, Encryption: Unsealed, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
+	w.dir = dirOf(in.Request.Ref(), in.After)
+	w.index = Index{Version: 1, Run: in.Run, After: in.After, Request: in.Request.ID, Account: in.Request.Account, Encryption: Unsealed, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
 	if in.Keys != nil {
 		var err error
 		if w.seal, err = newSealer(in.Keys, in.Request.Account, in.Request.ID, in.Run, ""); err != nil {
@@ -210,6 +218,7 @@ func (w *writer) finish() (*Result, error) {
 	if err := verify(w.ctx, w.work, w.dir, f, nil); err != nil {
 		return nil, err
 	}
+	w.result.Dir = w.dir
 	w.result.Files, w.result.Bytes = int64(len(w.index.Files))+1, f.size
 	for _, f := range w.index.Files {
 		w.result.Bytes += f.size

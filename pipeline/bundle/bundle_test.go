@@ -64,10 +64,20 @@ func input(rows []Row) Input {
 // write gives the files of the bundle by path.
 func write(t *testing.T, work *mem.Store, in Input) map[string][]byte {
 	t.Helper()
-	ctx := context.Background()
-	if _, err := Write(ctx, work, in); err != nil {
+	if _, err := Write(context.Background(), work, in); err != nil {
 		t.Fatal(err)
 	}
+	out := map[string][]byte{}
+	for key, b := range stored(t, work) {
+		out[strings.TrimPrefix(key, "bundles/acme/r1/")] = b
+	}
+	return out
+}
+
+// stored gives all files of the request's bundles by key.
+func stored(t *testing.T, work *mem.Store) map[string][]byte {
+	t.Helper()
+	ctx := context.Background()
 	out := map[string][]byte{}
 	for o, err := range work.List(ctx, "bundles/acme/r1/") {
 		if err != nil {
@@ -81,7 +91,7 @@ func write(t *testing.T, work *mem.Store, in Input) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[strings.TrimPrefix(o.Key, "bundles/acme/r1/")] = b
+		out[o.Key] = b
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"expunge/connectors"
@@ -22,17 +23,67 @@ type Bundle struct {
 	seal  *sealer // nil: it is in clear
 }
 
-// dirOf is where the bundle of a request is.
-func dirOf(ref pipeline.RequestRef) string { return "bundles/" + ref.Account + "/" + ref.ID + "/" }
+// supplements is the folder of what was found once records of a bundle were erased.
+const supplements = "supplements/"
 
-// Open reads the index of a request's bundle, connectors.ErrNotFound where there is
+// Dir is where the bundle of a request is, and all that supplements it.
+func Dir(ref pipeline.RequestRef) string { return "bundles/" + ref.Account + "/" + ref.ID + "/" }
+
+// dirOf is where the bundle of a request is, or its supplement after a run that erased.
+func dirOf(ref pipeline.RequestRef, after string) string {
+	if after == "" {
+		return Dir(ref)
+	}
+	return Dir(ref) + supplements + after + "/"
+}
+
+// requestOf is the request whose bundle.json lies under key.
+func requestOf(key string) (pipeline.RequestRef, error) {
+	name, below := strings.CutPrefix(key, "bundles/")
+	parts := strings.Split(name, "/")
+	if n := len(parts); below && local(name) && parts[n-1] == indexName && (n == 3 || n == 5 && parts[2]+"/" == supplements) {
+		return pipeline.ParseRequestRef(parts[0] + "/" + parts[1])
+	}
+	return pipeline.RequestRef{}, fmt.Errorf("%s is no bundle.json of a request", key)
+}
+
+// All opens the bundles of a request: first that of the run before anything was
+// erased, then what supplements it in the order of their runs. None: it is empty.
+func All(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) ([]*Bundle, error) {
+	var found []string
+	for o, err := range work.List(ctx, Dir(ref)) {
+		if err != nil {
+			return nil, fmt.Errorf("list bundles of %s: %w", ref, err)
+		}
+		if _, err := requestOf(o.Key); err == nil {
+			found = append(found, o.Key)
+		}
+	}
+	var out []*Bundle
+	for _, key := range found {
+		b, err := Open(ctx, work, keys, key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	slices.SortFunc(out, func(a, b *Bundle) int {
+		if a.Supplement() == "" || b.Supplement() == "" {
+			return strings.Compare(a.Supplement(), b.Supplement())
+		}
+		return strings.Compare(a.Index.Run, b.Index.Run)
+	})
+	return out, nil
+}
+
+// Open reads the bundle.json under key, connectors.ErrNotFound where there is
 // none. That of a sealed bundle must be authentic, else seal.ErrForged.
-func Open(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) (*Bundle, error) {
-	index, s, err := readIndex(ctx, work, keys, ref)
+func Open(ctx context.Context, work connectors.Store, keys *seal.Keys, key string) (*Bundle, error) {
+	index, s, err := readIndex(ctx, work, keys, key)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{Index: *index, work: work, dir: dirOf(ref), seal: s}
+	b := &Bundle{Index: *index, work: work, dir: strings.TrimSuffix(key, indexName), seal: s}
 	for _, f := range index.Files {
 		if !local(f.Path) {
 			return nil, fmt.Errorf("read %s: %q is no path within the bundle: %w", b.dir+indexName, f.Path, seal.ErrForged)
@@ -46,9 +97,12 @@ func local(p string) bool {
 	return p != "" && p == path.Clean(p) && !path.IsAbs(p) && p != ".." && !strings.HasPrefix(p, "../") && !strings.Contains(p, `\`)
 }
 
-// readIndex reads bundle.json, and finds the key of a sealed bundle.
-func readIndex(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) (*Index, *sealer, error) {
-	key := dirOf(ref) + indexName
+// readIndex reads a bundle.json, and finds the key of a sealed bundle.
+func readIndex(ctx context.Context, work connectors.Store, keys *seal.Keys, key string) (*Index, *sealer, error) {
+	ref, err := requestOf(key)
+	if err != nil {
+		return nil, nil, err
+	}
 	raw, err := connectors.ReadAll(ctx, work, key)
 	if err != nil {
 		return nil, nil, err
@@ -74,23 +128,45 @@ func readIndex(ctx context.Context, work connectors.Store, keys *seal.Keys, ref 
 	return index, s, nil
 }
 
-// Check reads a request's bundle back: that it is the one that run wrote, that
-// every file of it is there, byte for byte, and that what is sealed opens. Before
-// that nothing of a request that asks for both is erased.
+// Check reads the bundles of a request back: that one of them is what run wrote, else
+// ErrOther, that every file is there, byte for byte, and that what is sealed opens.
+// Before that nothing of a request that asks for both is erased.
 func Check(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef, run string) error {
-	b, err := Open(ctx, work, keys, ref)
+	all, err := All(ctx, work, keys, ref)
 	if err != nil {
 		return err
 	}
-	if b.Index.Run != run {
-		return fmt.Errorf("%s is of run %s", b.dir+indexName, b.Index.Run)
+	if len(all) == 0 {
+		return fmt.Errorf("%s: %w", Dir(ref)+indexName, connectors.ErrNotFound)
 	}
-	for _, f := range b.Index.Files {
-		if err := verify(ctx, work, b.dir, f, b.seal); err != nil {
-			return err
+	written := false
+	for _, b := range all {
+		written = written || b.Index.Run == run
+		for _, f := range b.Index.Files {
+			if err := verify(ctx, work, b.dir, f, b.seal); err != nil {
+				return err
+			}
 		}
 	}
+	if !written {
+		return fmt.Errorf("%s: %w %s", Dir(ref), ErrOther, run)
+	}
 	return nil
+}
+
+// ErrOther is what Check finds where bundles are whole, and all of other runs.
+var ErrOther = errors.New("no bundle in there is of run")
+
+// Dir is where in the work store the bundle is.
+func (b *Bundle) Dir() string { return b.dir }
+
+// Supplement is where a supplement is handed over below its request's bundle, "" for
+// the bundle itself.
+func (b *Bundle) Supplement() string {
+	if at := strings.LastIndex(b.dir, "/"+supplements); at >= 0 {
+		return b.dir[at+1:]
+	}
+	return ""
 }
 
 // Key is the key of the sealed tables, 32 bytes in base64, and what outputs call
@@ -138,9 +214,9 @@ func (b *Bundle) Released(sums []string) ([]byte, error) {
 	return x.encode(nil, indexName)
 }
 
-// Earlier names the run that wrote the bundle that is there, "" if there is none.
+// Earlier names the run that wrote the bundle that is there, whatever supplements it, "" if there is none.
 func Earlier(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef) (string, error) {
-	index, _, err := readIndex(ctx, work, keys, ref)
+	index, _, err := readIndex(ctx, work, keys, Dir(ref)+indexName)
 	if errors.Is(err, connectors.ErrNotFound) {
 		return "", nil
 	}

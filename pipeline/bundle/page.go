@@ -39,13 +39,14 @@ func (w *writer) page(pieces, cats bool) error {
 	data := struct {
 		Request, Account, Rights string
 		Received, Made           string
+		Supplement               bool
 		Categories               []*category
 		Sets                     []pageSet
 		Files                    []File
 		Withheld                 []Withheld
 		Pieces, Cats             bool
 	}{Request: w.Request.ID, Account: w.Request.Account, Made: day(w.Now), Received: day(w.Request.Received),
-		Withheld: w.index.Withheld, Pieces: pieces, Cats: cats}
+		Supplement: w.After != "", Withheld: w.index.Withheld, Pieces: pieces, Cats: cats}
 	var rights []string
 	for _, r := range w.Request.Rights {
 		rights = append(rights, string(r))

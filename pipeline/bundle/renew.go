@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"expunge/pipeline/seal"
 )
@@ -24,7 +23,11 @@ func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Ou
 	if index.Encryption == Unsealed || index.Encryption == "" {
 		return seal.Outcome{}, nil
 	}
-	ref := strings.TrimSuffix(strings.TrimPrefix(file, "bundles/"), "/"+indexName)
+	of, err := requestOf(file)
+	if err != nil {
+		return seal.Outcome{}, err
+	}
+	ref := of.String()
 	b, again, err := r.Document(seal.Document{Purpose: keyPurpose, Account: ref, File: file}, b)
 	if err != nil {
 		return seal.Outcome{}, err

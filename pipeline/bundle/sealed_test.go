@@ -188,7 +188,7 @@ func TestSealedOpensToTheSame(t *testing.T) {
 			if err := Check(t.Context(), work, in.Keys, requestRef, "run-1"); err != nil {
 				t.Fatal(err)
 			}
-			b, err := Open(t.Context(), work, in.Keys, requestRef)
+			b, err := Open(t.Context(), work, in.Keys, Dir(requestRef)+indexName)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -241,7 +241,7 @@ func TestEveryByteIsSealed(t *testing.T) {
 	in.Keys = testKeys(t, 7)
 	work := mem.New("work", mem.Options{})
 	files := write(t, work, in)
-	b, err := Open(t.Context(), work, in.Keys, requestRef)
+	b, err := Open(t.Context(), work, in.Keys, Dir(requestRef)+indexName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +382,7 @@ func TestReleasedIndex(t *testing.T) {
 	in.Run, in.Keys = "run-1", testKeys(t, 7)
 	work := mem.New("work", mem.Options{})
 	write(t, work, in)
-	b, err := Open(t.Context(), work, in.Keys, requestRef)
+	b, err := Open(t.Context(), work, in.Keys, Dir(requestRef)+indexName)
 	if err != nil {
 		t.Fatal(err)
 	}

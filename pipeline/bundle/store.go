@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/output"
 )
 
@@ -15,7 +17,7 @@ const indexName = "bundle.json"
 // earlier looks at what is there of this request's bundle.
 func (w *writer) earlier() error {
 	key := w.dir + indexName
-	before, _, err := readIndex(w.ctx, w.work, w.Keys, w.Request.Ref())
+	before, _, err := readIndex(w.ctx, w.work, w.Keys, key)
 	if errors.Is(err, connectors.ErrNotFound) {
 		return nil
 	}
@@ -66,15 +68,30 @@ func (w *writer) putRaw(path string, body output.Body) (File, error) {
 	return File{Path: path, SHA256: sum, size: size}, err
 }
 
-// sweep removes what an earlier try left below dir and this bundle has not: an
-// old file must not be handed over beside the new ones.
+// Withdraw removes the supplement that an earlier run wrote after that one, of which
+// nothing is erased yet: that run may have found what a person has excluded since.
+func Withdraw(ctx context.Context, work connectors.Store, ref pipeline.RequestRef, after string) error {
+	dir := dirOf(ref, after)
+	index, err := output.Find(ctx, work, dir+indexName) // first: a half is no bundle
+	if err == nil {
+		err = work.Delete(ctx, index)
+	}
+	if err != nil && !errors.Is(err, connectors.ErrNotFound) {
+		return fmt.Errorf("withdraw %s: %w", dir+indexName, err)
+	}
+	return sweep(ctx, work, dir, nil)
+}
+
+// sweep removes what an earlier try left of this bundle and this try has not: an
+// old file must not be handed over beside the new ones. Supplements are bundles of
+// their own.
 func sweep(ctx context.Context, work connectors.Store, dir string, keep map[string]bool) error {
 	var old []connectors.Ref
 	for o, err := range work.List(ctx, dir) {
 		if err != nil {
 			return fmt.Errorf("list %s: %w", dir, err)
 		}
-		if !keep[o.Key] {
+		if !keep[o.Key] && !strings.HasPrefix(o.Key, dir+supplements) {
 			old = append(old, o.Ref)
 		}
 	}
