@@ -115,7 +115,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		e   pipeline.Evidence
 	}
 	known := map[said]bool{}
-	when, digest := record.Time(rec, r.d), ""
+	judge, digest := record.NewJudge(rec, r.d, account, r.s.Policy), ""
 	if rec.Raw != nil {
 		digest = r.s.Keys.Digest("record", account, rec.Raw)
 	}
@@ -124,17 +124,9 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if ask.Request.Account != account {
 				continue
 			}
-			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Rule: m.Rule, Tier: pipeline.Tier(m.Tier), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
-			if tier, moved := r.s.Policy.Tier(account, e.Tier); moved {
-				e.Tier, e.Rule = tier, e.Rule+".policy"
-			}
-			if rec.Suspect {
-				e.Tier, e.Rule = pipeline.Review, e.Rule+".malformed"
-			}
-			if ask.Outside(when.From, r.d.Zone) {
-				e.Tier, e.Rule = pipeline.Review, e.Rule+".outside_validity"
-			}
-			if past := r.s.Past[ask.Request]; past != nil && !when.Tells(past.Cutoff) {
+			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
+			e.Tier, e.Rule = judge.Tier(&m, &ask)
+			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
 				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
 			if evidence[ask.Request] == nil {
@@ -152,7 +144,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	for _, ref := range order {
 		h := pipeline.Hit{
 			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
-			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: when.From, Why: evidence[ref], Tier: pipeline.Review,
+			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: judge.When.From, Why: evidence[ref], Tier: pipeline.Review,
 		}
 		for _, e := range h.Why {
 			if e.Tier.Surer(h.Tier) {

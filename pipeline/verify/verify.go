@@ -216,9 +216,9 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
 	look := func(r *scanners.Record) error {
 		account, _ := record.Account(r, d, object, v.Accounts)
-		when := record.Time(r, d)
+		judge := record.NewJudge(r, d, account, v.Policy)
 		for _, m := range r.Matches {
-			if v.Search.thirdParty(finder, d, m) || v.match(t, ver, r, m, account, when, expect, out) {
+			if v.Search.thirdParty(finder, d, m) || v.match(t, ver, r, m, account, judge, expect, out) {
 				explained[m.Needle] = true
 			}
 		}
@@ -243,10 +243,10 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 
 // match judges one match and reports whether it explains why the needle stands in
 // the bytes.
-func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, when record.Moment, x *expectation, out *Result) bool {
-	explains := false
-	tier, _ := v.Policy.Tier(account, pipeline.Tier(m.Tier))
+func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, judge *record.Judge, x *expectation, out *Result) bool {
+	explains, when := false, judge.When
 	for _, ask := range v.Search.asks[m.Needle] {
+		tier, _ := judge.Tier(&m, &ask)
 		switch {
 		case ask.Request.Account != account:
 			explains = true // another account's record, or nobody's: it is not ours to touch
@@ -255,7 +255,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !tier.Automatic() || r.Suspect, ask.Late || ask.Shared, ask.Outside(when.From, v.Datasets[t.Dataset].Zone), when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic(), ask.Late || ask.Shared, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:

@@ -1,0 +1,41 @@
+package record
+
+import (
+	"time"
+
+	"expunge/pipeline"
+	"expunge/scanners"
+)
+
+// Judge says how sure the matches of one record are. A run asks it what to act upon,
+// and verification what should be gone: what one of them leaves to a person, the other
+// must not take for residue.
+type Judge struct {
+	When Moment // of the record
+
+	policy  pipeline.Policy
+	account string
+	suspect bool
+	zone    *time.Location
+}
+
+// NewJudge makes the judge of r, a record of an account and of dataset d.
+func NewJudge(r *scanners.Record, d *pipeline.Dataset, account string, policy pipeline.Policy) *Judge {
+	return &Judge{When: Time(r, d), policy: policy, account: account, suspect: r.Suspect, zone: d.Zone}
+}
+
+// Tier is how sure a match is for a request that asks for what was matched, and the
+// rule by which it was found with why it is no surer.
+func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, rule string) {
+	tier, rule = pipeline.Tier(m.Tier), m.Rule
+	if moved, is := j.policy.Tier(j.account, tier); is {
+		tier, rule = moved, rule+".policy"
+	}
+	if j.suspect {
+		tier, rule = pipeline.Review, rule+".malformed"
+	}
+	if ask.Outside(j.When.From, j.zone) {
+		tier, rule = pipeline.Review, rule+".outside_validity"
+	}
+	return tier, rule
+}

@@ -1,0 +1,58 @@
+package record_test
+
+import (
+	"testing"
+	"time"
+
+	"expunge/pipeline"
+	"expunge/pipeline/record"
+	"expunge/scanners"
+)
+
+// day is a calendar day.
+func day(t *testing.T, s string) *pipeline.Date {
+	t.Helper()
+	d := new(pipeline.Date)
+	if err := d.UnmarshalText([]byte(s)); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// What makes a match less sure than its finder says, and what the evidence says of it.
+func TestJudge(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		at      string
+		suspect bool
+		review  pipeline.Tier
+		ask     pipeline.Ask
+		tier    pipeline.Tier
+		rule    string
+	}{
+		{name: "nothing", at: "2026-03-02T00:30:00", tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "policy", review: pipeline.Hashed, tier: pipeline.Review, rule: "sha256.e164.policy"},
+		{name: "policy of another tier", review: pipeline.Linked, tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "malformed", suspect: true, tier: pipeline.Review, rule: "sha256.e164.malformed"},
+		{name: "before", at: "2026-03-01T23:30:00", ask: pipeline.Ask{From: day(t, "2026-03-02")}, tier: pipeline.Review, rule: "sha256.e164.outside_validity"},
+		{name: "the first day", at: "2026-03-02T00:30:00", ask: pipeline.Ask{From: day(t, "2026-03-02")}, tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "after", at: "2026-03-03T00:30:00", ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Review, rule: "sha256.e164.outside_validity"},
+		{name: "undated", ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "all", at: "2026-03-03T00:30:00", suspect: true, review: pipeline.Hashed, ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Review, rule: "sha256.e164.policy.malformed.outside_validity"},
+	} {
+		r := &scanners.Record{Suspect: c.suspect, Leaves: []scanners.Leaf{{Path: "at", Value: []byte(c.at)}}}
+		policy := pipeline.Policy{"globex": {pipeline.Hashed}}
+		if c.review != "" {
+			policy["acme"] = []pipeline.Tier{c.review}
+		}
+		j := record.NewJudge(r, &pipeline.Dataset{Time: "at", Zone: zone}, "acme", policy)
+		tier, rule := j.Tier(&scanners.Match{Path: "h", Kind: "phone", Rule: "sha256.e164", Tier: string(pipeline.Hashed)}, &c.ask)
+		if tier != c.tier || rule != c.rule {
+			t.Errorf("%s: %s %s, want %s %s", c.name, tier, rule, c.tier, c.rule)
+		}
+	}
+}
