@@ -26,6 +26,7 @@ import (
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/report"
 )
 
@@ -68,8 +69,9 @@ type erasure struct {
 	requests map[pipeline.RequestRef]*intake.Entry // that tombstones may be applied of
 	workers  int
 	resolve  manifest.Resolver
-	report   *report.Report // of the run; read when the first certificate is written
-	idle     time.Time      // unfinished uploads that nobody has written to since then are nobody's any more
+	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
+	report   *report.Report                                                            // of the run; read when the first certificate is written
+	idle     time.Time                                                                 // unfinished uploads that nobody has written to since then are nobody's any more
 
 	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it
 
@@ -113,7 +115,7 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 		return err
 	}
 	if e.permit.Any() && len(e.requests) > 0 {
-		if err := e.leased(ctx, &out); err != nil {
+		if err := e.carryOut(ctx, &out); err != nil {
 			if c := (*coded)(nil); errors.As(err, &c) {
 				return err
 			}
@@ -128,34 +130,6 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 		return err
 	}
 	return out.code()
-}
-
-// eraserTerm is how long a process that erases counts as alive after it was heard of.
-const eraserTerm = 10 * time.Minute
-
-// leased carries the erasure out under a lease of this process: whoever rotates the
-// work key waits for it.
-func (e *erasure) leased(ctx context.Context, out *erased) error {
-	lease, err := e.claims().Join(ctx, e.m.Run, newOwner(), eraserTerm)
-	if err != nil {
-		return err
-	}
-	held, stop := keep(ctx, lease, eraserTerm, e.now)
-	// the key may have been rotated before there was a lease to be seen
-	if err = e.checkWorkKey(ctx); err == nil {
-		err = e.carryOut(held, out)
-	}
-	lost := context.Cause(held)
-	stop()
-	if ctx.Err() == nil && errors.Is(lost, errLost) {
-		return &coded{exitRefused, fmt.Errorf("erase run %s: %w: nothing more was written; run it again, it goes on where it was", e.m.Run, lost)}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-	defer cancel()
-	if end := lease.End(ctx); end != nil {
-		e.flags.log().Warn("the lease could not be given back; it ends by itself", "run", e.m.Run, "err", end)
-	}
-	return err
 }
 
 // carryOut erases, verifies and certifies.
@@ -258,7 +232,39 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		account, _ := e.cfg.AccountOf(captures["account"])
 		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
 	}
+	e.redacted = func(t *manifest.Target, content string) (key, url, id string, err error) {
+		return redactedKey(names, matcher, t, content)
+	}
 	return nil
+}
+
+// redactedKey is the key that what stays of an object moves to, with the URL that outputs
+// show and its id: one that the same dataset claims for the same account, and in which
+// nothing identifies.
+func redactedKey(names *naming.Names, matcher *config.Matcher, t *manifest.Target, content string) (key, url, id string, err error) {
+	dataset, captures, err := matcher.Find(t.Store, t.Key)
+	if err != nil {
+		return "", "", "", err
+	}
+	o := pipeline.Object{Dataset: dataset, Captures: captures, Account: t.Account}
+	o.Store, o.Key = t.Store, t.Key
+	fill := func(f func(capture, value string) string) (string, error) { return matcher.Fill(t.Store, t.Key, f) }
+	if key, err = names.Moved(&o, content, fill); err != nil {
+		return "", "", "", err
+	}
+	account := captures["account"]
+	if o.Dataset, o.Captures, err = matcher.Find(t.Store, key); err != nil {
+		return "", "", "", fmt.Errorf("%w: %w", erase.ErrNoKey, err)
+	}
+	o.Key = key
+	if o.Dataset != dataset || o.Captures["account"] != account || key == t.Key {
+		return "", "", "", erase.ErrNoKey
+	}
+	ref := names.Ref(&o)
+	if ref.Identifying {
+		return "", "", "", erase.ErrNoKey
+	}
+	return key, ref.URL, ref.ID, nil
 }
 
 // uploadRest is how long nobody has written to an unfinished upload that is given up.
@@ -503,6 +509,18 @@ func (e *erasure) allowsAny(account string) bool {
 func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails since Go 1.24
+	cutoff, err := e.cutoffs(ctx)
+	if err != nil {
+		return err
+	}
+	var h header
+	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
+		return err
+	}
+	decided, err := e.readDecisions(ctx, &h)
+	if err != nil {
+		return err
+	}
 	for pass := 1; ; pass++ {
 		clear(states)
 		log := e.journal()
@@ -513,6 +531,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
 			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Idle: e.idle,
+			Region: e.cfg.Policy.DefaultRegion, Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,

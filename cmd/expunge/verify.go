@@ -147,6 +147,9 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			if !yield(t, err) || err != nil {
 				return
 			}
+			if to := movedTo(past, t); to != nil && !yield(to, nil) {
+				return
+			}
 		}
 	}
 	err = engine.Map(ctx, e.workers, targets,
@@ -173,6 +176,19 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	slices.SortFunc(out.Residue, verify.Trace.Compare)
 	slices.SortFunc(out.Staying, verify.Trace.Compare)
 	return out, err
+}
+
+// movedTo is the object that holds what stays of one whose key identifies, nil if it has
+// not moved.
+func movedTo(past *journal.Past, t *manifest.Target) *manifest.Target {
+	v := &t.Versions[0]
+	done, _ := past.Of(t.ID, v.Version, v.ETag)
+	if done == nil || done.Act != journal.Move || done.State != journal.Done {
+		return nil
+	}
+	to := *t
+	to.Key, to.ID, to.Shown, to.Identifying = done.To, done.ToID, done.ToObject, false
+	return &to
 }
 
 // currentOnly reports whether older versions of a store are passed over.
@@ -203,10 +219,13 @@ func settled(past *journal.Past) (unfinished map[[2]string]bool, counts map[stri
 	for o := range past.Outcomes {
 		switch {
 		case o.State.Final():
+			said := verify.Counts{ETag: o.NewETag, Records: o.Records - o.Erased}
 			if o.Act == journal.Replace && o.NewETag != "" {
-				counts[o.Object] = verify.Counts{ETag: o.NewETag, Records: o.Records - o.Erased}
+				counts[o.Object] = said
+			} else if o.Act == journal.Move {
+				counts[o.ToID] = said
 			}
-		case o.Act == journal.AbortUploads: // says nothing of what is in the object
+		case o.Act == journal.AbortUploads, o.Act == journal.DeleteMarkers && o.State == journal.Kept: // says nothing of what is in the object
 		case o.Act == journal.DeleteVersion:
 			unfinished[[2]string{o.Object, o.Version}] = true
 		default:

@@ -7,6 +7,7 @@ package count
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"sync/atomic"
@@ -147,13 +148,32 @@ func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 	o, err := s.inner.Replace(ctx, old, p)
 	if err == nil {
 		s.calls.replaces.Add(1)
-		for _, piece := range p.Pieces {
-			if piece.Spool {
-				s.calls.written.Add(piece.Len)
-			}
-		}
+		s.spooled(p)
 	}
 	return o, err
+}
+
+// CreateLike implements connectors.Liker, if the inner store does. Of a patch only what it
+// brings along is counted as written.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	l, can := s.inner.(connectors.Liker)
+	if !can {
+		return connectors.Object{}, fmt.Errorf("create %q: %w", key, connectors.ErrUnsupported)
+	}
+	o, err := l.CreateLike(ctx, key, like, p)
+	if err == nil {
+		s.calls.creates.Add(1)
+		s.spooled(p)
+	}
+	return o, err
+}
+
+func (s *Store) spooled(p connectors.Patch) {
+	for _, piece := range p.Pieces {
+		if piece.Spool {
+			s.calls.written.Add(piece.Len)
+		}
+	}
 }
 
 // Delete implements connectors.Store.

@@ -19,10 +19,55 @@ const copyStep = 8 << 20
 // Create implements connectors.Store: the body is written under a hidden name,
 // synced, and linked to its name, which fails if the name is taken.
 func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {
+	return s.createBy(ctx, key, func(f *os.File) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return copyBody(ctx, f, body)
+	})
+}
+
+// CreateLike implements connectors.Liker, as Create does.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	fail := func(err error) (connectors.Object, error) {
+		return connectors.Object{}, fmt.Errorf("copy %q: %w", like.Key, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	if like.ETag == "" {
+		return fail(errors.New("the ETag that was seen is needed"))
+	}
+	d, base, err := s.parent(like.Key, false)
+	if err != nil {
+		return fail(cause(err))
+	}
+	defer d.Close()
+	src, was, err := openSeen(d, base, like)
+	if err != nil {
+		return fail(err)
+	}
+	defer src.Close()
+	return s.createBy(ctx, key, func(f *os.File) error {
+		if err := patch(ctx, f, src, was.size, p); err != nil {
+			return err
+		}
+		if now, err := fstat(src); err != nil || !now.same(was) {
+			return errors.Join(connectors.ErrChanged, err)
+		}
+		if err := dress(f, src, was); err != nil {
+			return fmt.Errorf("keep mode, owner and attributes: %w", cause(err))
+		}
+		return nil
+	})
+}
+
+// createBy makes the file that write fills.
+func (s *Store) createBy(ctx context.Context, key string, write func(f *os.File) error) (connectors.Object, error) {
 	var o connectors.Object
 	err := errVanished
 	for range 100 { // a folder may be taken away, empty as it is, just after it was made
-		if o, err = s.create(ctx, key, body); !errors.Is(err, errVanished) {
+		if o, err = s.create(ctx, key, write); !errors.Is(err, errVanished) {
 			break
 		}
 	}
@@ -35,11 +80,8 @@ func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (con
 // errVanished says that another operation removed the folder it was to be in.
 var errVanished = errors.New("the folder was removed meanwhile")
 
-func (s *Store) create(ctx context.Context, key string, body io.ReadSeeker) (o connectors.Object, err error) {
+func (s *Store) create(ctx context.Context, key string, write func(f *os.File) error) (o connectors.Object, err error) {
 	if err := ctx.Err(); err != nil {
-		return o, err
-	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return o, err
 	}
 	d, base, err := s.parent(key, true)
@@ -78,7 +120,7 @@ func (s *Store) create(ctx context.Context, key string, body io.ReadSeeker) (o c
 		}
 	}()
 	s.at("made")
-	if err := copyBody(ctx, f, body); err != nil {
+	if err := write(f); err != nil {
 		return o, err
 	}
 	f, err = finish(d, f, temp)

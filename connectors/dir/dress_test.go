@@ -14,7 +14,7 @@ import (
 )
 
 // dress gives a file a mode, an owner (as root) and an attribute.
-func dress(s connectors.Store, key string) (func() (string, error), error) {
+func dress(s connectors.Store, key string) (func(key string) (string, error), error) {
 	path := filepath.Join(s.(*dir.Store).Root(), key)
 	if err := os.Chmod(path, 0o640); err != nil {
 		return nil, err
@@ -27,7 +27,8 @@ func dress(s connectors.Store, key string) (func() (string, error), error) {
 	if err := unix.Setxattr(path, "user.origin", []byte("loader 7"), 0); err != nil && !errors.Is(err, unix.ENOTSUP) {
 		return nil, err
 	}
-	return func() (string, error) {
+	return func(key string) (string, error) {
+		path := filepath.Join(s.(*dir.Store).Root(), key)
 		fi, err := os.Lstat(path)
 		if err != nil {
 			return "", err

@@ -4,7 +4,7 @@
 // erase, kills it at every single operation, runs it again and compares the end.
 //
 // What counts as an operation: each List or Versions that is begun (and each page of
-// PageSize keys after the first), each Open, Create, Replace, Delete, Uploads and Abort. Reads of
+// PageSize keys after the first), each Open, Create, CreateLike, Replace, Delete, Uploads and Abort. Reads of
 // a body are part of its Open and have faults of their own (Cut).
 package fault
 
@@ -45,7 +45,7 @@ type Op struct {
 	Kind string         // list, versions, open, create, replace, delete, uploads, abort
 	Key  string         // or the prefix
 	Ref  connectors.Ref // of open, replace and delete
-	Text string         // "create key", "open key 0-100", "replace key: source 0-40, spool 3-7", …
+	Text string         // "create key", "create key like other: source 0-40", "open key 0-100", "replace key: source 0-40, spool 3-7", …
 }
 
 // Store wraps a store. Its rules are set before it is used.
@@ -294,6 +294,23 @@ func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 		return connectors.Object{}, err
 	}
 	o, err := s.inner.Replace(ctx, old, p)
+	if err := s.end(op, f, err); err != nil {
+		return connectors.Object{}, err
+	}
+	return o, nil
+}
+
+// CreateLike implements connectors.Liker, if the inner store does.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	l, can := s.inner.(connectors.Liker)
+	if !can {
+		return connectors.Object{}, fmt.Errorf("create %q: %w", key, connectors.ErrUnsupported)
+	}
+	op, f, err := s.begin("create", connectors.Ref{Key: key}, "create "+key+" like "+like.Key+pieces(p))
+	if err != nil {
+		return connectors.Object{}, err
+	}
+	o, err := l.CreateLike(ctx, key, like, p)
 	if err := s.end(op, f, err); err != nil {
 		return connectors.Object{}, err
 	}

@@ -42,7 +42,10 @@ type Store struct {
 	uploads map[string]connectors.Upload // unfinished ones, by id
 }
 
-var _ connectors.Versioner = (*Store)(nil)
+var (
+	_ connectors.Versioner = (*Store)(nil)
+	_ connectors.Liker     = (*Store)(nil)
+)
 
 // history is all that is known of a key.
 type history struct {
@@ -283,6 +286,38 @@ func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 		return fail(err)
 	}
 	return s.write(old.Key, b), nil
+}
+
+// CreateLike implements connectors.Liker.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	fail := func(err error) (connectors.Object, error) {
+		return connectors.Object{}, fmt.Errorf("create %q like %q: %w", key, like.Key, err)
+	}
+	switch {
+	case key == "":
+		return fail(errors.New("an object needs a key"))
+	case like.ETag == "":
+		return fail(errors.New("the ETag that was seen is needed"))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.currentAs(like)
+	if err != nil {
+		return fail(err)
+	}
+	b, err := patched(ctx, e.body, p)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if s.keys[key].current() != nil {
+		return fail(connectors.ErrExists)
+	}
+	o := s.write(key, b)
+	s.keys[key].meta = maps.Clone(s.keys[like.Key].meta)
+	return o, nil
 }
 
 // currentAs is a copy of the current version if that is what r names.

@@ -28,9 +28,9 @@ func TestLaws(t *testing.T) {
 			open := func(*testing.T) connectors.Store { s = mem.New("lake", c.opt); return s }
 			storetest.Run(t, open, storetest.Options{Versions: c.opt.Versions, Begin: func(_ connectors.Store, key string, part []byte) (string, error) {
 				return s.Begin(key, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), part).ID, nil
-			}, Dress: func(_ connectors.Store, key string) (func() (string, error), error) {
+			}, Dress: func(_ connectors.Store, key string) (func(key string) (string, error), error) {
 				s.SetMeta(key, map[string]string{"owner": "loader", "class": "cold"})
-				return func() (string, error) { return fmt.Sprint(s.Meta(key)), nil }, nil
+				return func(key string) (string, error) { return fmt.Sprint(s.Meta(key)), nil }, nil
 			}})
 		})
 	}

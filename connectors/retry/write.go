@@ -48,6 +48,33 @@ func (s *Store) Create(ctx context.Context, key string, src io.ReadSeeker) (conn
 	}
 }
 
+// CreateLike implements connectors.Liker, if the inner store does. What a patch gives is
+// read from its source again only after a reply was lost; with the source changed by then,
+// a lost reply shows as ErrExists.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	l, can := s.inner.(connectors.Liker)
+	if !can {
+		return connectors.Object{}, fmt.Errorf("create %q: %w", key, connectors.ErrUnsupported)
+	}
+	t := tries{s: s}
+	for {
+		o, err := l.CreateLike(ctx, key, like, p)
+		if err == nil {
+			return o, nil
+		}
+		if t.n > 0 && errors.Is(err, connectors.ErrExists) {
+			want, perr := s.patched(ctx, like, p)
+			if perr != nil {
+				return o, err
+			}
+			return s.ours(ctx, key, *want, err)
+		}
+		if err := t.again(ctx, err); err != nil {
+			return connectors.Object{}, err
+		}
+	}
+}
+
 // Replace implements connectors.Store.
 func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error) {
 	t := tries{s: s}

@@ -20,13 +20,19 @@ import (
 // ErrUnsupported: servers and proxies on the way tidy them into other keys. Objects
 // that have such keys are listed and read as any.
 func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {
+	return s.createIn(ctx, key, func() (connectors.Object, error) { return s.create(ctx, key, body) })
+}
+
+// createIn creates by write under a key that can be, and says why it did not where the
+// server says only that a condition failed.
+func (s *Store) createIn(ctx context.Context, key string, write func() (connectors.Object, error)) (connectors.Object, error) {
 	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
 		if key != "" && (segment == "" || segment == "." || segment == "..") {
 			return connectors.Object{}, s.fail("create", key, connectors.ErrUnsupported)
 		}
 	}
 	defer s.turn(key)()
-	o, err := s.create(ctx, key, body)
+	o, err := write()
 	if errors.Is(err, connectors.ErrChanged) || errors.Is(classify(err), connectors.ErrChanged) {
 		if _, err := s.head(ctx, connectors.Ref{Key: key}); gone(err) {
 			// Either the object went this moment, or the server takes a delete marker
@@ -78,7 +84,7 @@ func (s *Store) create(ctx context.Context, key string, body io.ReadSeeker) (con
 		_, err := io.ReadFull(body, b)
 		return b, err
 	}
-	return s.multipart(ctx, key, "", parts, read, &dress{}, condition{absent: true}, nil)
+	return s.multipart(ctx, key, connectors.Ref{}, parts, read, &dress{}, condition{absent: true}, nil)
 }
 
 // partSize is large enough for 10,000 parts to hold size.

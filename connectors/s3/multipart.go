@@ -33,10 +33,10 @@ type piece struct {
 func encode(sum []byte) *string { return aws.String(base64.StdEncoding.EncodeToString(sum)) }
 
 // multipart writes an object in parts, or nothing: a failure aborts the upload. No
-// checksum algorithm is named, so that copied parts need not be read. read is
-// called for the parts that are sent, one at a time and in order; begun, before the
+// checksum algorithm is named, so that copied parts need not be read; they come
+// from source. read is called for the parts that are sent, one at a time and in order; begun, before the
 // first of them.
-func (s *Store) multipart(ctx context.Context, key, version string, parts []piece, read func(piece) ([]byte, error), d *dress, c condition, begun func(context.Context, string) error) (_ connectors.Object, err error) {
+func (s *Store) multipart(ctx context.Context, key string, source connectors.Ref, parts []piece, read func(piece) ([]byte, error), d *dress, c condition, begun func(context.Context, string) error) (_ connectors.Object, err error) {
 	begin := &s3.CreateMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key)}
 	d.begin(begin)
 	up, err := s.client.CreateMultipartUpload(ctx, begin)
@@ -87,7 +87,7 @@ func (s *Store) multipart(ctx context.Context, key, version string, parts []piec
 		done[i].PartNumber = number
 		if p.copied {
 			part(func() (err error) {
-				done[i].ETag, err = s.copyPart(ctx, key, version, up.UploadId, number, p, c)
+				done[i].ETag, err = s.copyPart(ctx, key, source, up.UploadId, number, p)
 				return err
 			})
 			continue
@@ -128,21 +128,21 @@ func (s *Store) multipart(ctx context.Context, key, version string, parts []piec
 	return connectors.Object{Ref: s.ref(key, s.shown(out.VersionId), aws.ToString(out.ETag)), Size: size, Class: class(string(d.class))}, nil
 }
 
-func (s *Store) copyPart(ctx context.Context, key, version string, upload *string, number *int32, p piece, c condition) (*string, error) {
-	source := s.opt.Bucket
-	for segment := range strings.SplitSeq(*s.key(key), "/") {
-		source += "/" + strings.ReplaceAll(url.PathEscape(segment), "+", "%2B") // a bare + is read as a space
+func (s *Store) copyPart(ctx context.Context, key string, source connectors.Ref, upload *string, number *int32, p piece) (*string, error) {
+	from := s.opt.Bucket
+	for segment := range strings.SplitSeq(*s.key(source.Key), "/") {
+		from += "/" + strings.ReplaceAll(url.PathEscape(segment), "+", "%2B") // a bare + is read as a space
 	}
-	if version != "" {
-		source += "?versionId=" + url.QueryEscape(version)
+	if source.Version != "" {
+		from += "?versionId=" + url.QueryEscape(source.Version)
 	}
 	out, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket: s.bucket(), Key: s.key(key), UploadId: upload, PartNumber: number,
-		CopySource: &source, CopySourceIfMatch: quoted(c.etag),
+		CopySource: &from, CopySourceIfMatch: quoted(source.ETag),
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.off, p.off+p.len-1)),
 	})
 	if status(err) == http.StatusBadRequest { // perhaps since the range lies beyond what is there by now
-		if changed := s.exists(ctx, connectors.Ref{Key: key, Version: version, ETag: c.etag}); changed != nil {
+		if changed := s.exists(ctx, source); changed != nil {
 			return nil, changed
 		}
 	}

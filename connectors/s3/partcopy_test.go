@@ -95,7 +95,7 @@ func TestUnchangedBytesStayOnTheServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			was, err := look()
+			was, err := look("dir/large")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestUnchangedBytesStayOnTheServer(t *testing.T) {
 			if !bytes.Equal(readAll(t, s, got.Ref), want) {
 				t.Error("it is not what the patch says")
 			}
-			if now, err := look(); err != nil || now != was {
+			if now, err := look("dir/large"); err != nil || now != was {
 				t.Errorf("what stands beside the bytes was %q and is %q, %v", was, now, err)
 			}
 			if left, err := s.Uploads(t.Context(), "dir/large"); err != nil || len(left) > 0 {

@@ -101,7 +101,7 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 		return c, key, err
 	}
 	parts := []piece{{len: int64(len(stale))}}
-	_, tried = s.multipart(ctx, key, "", parts, func(piece) ([]byte, error) { return stale, nil }, &dress{}, condition{etag: wrongETag}, nil)
+	_, tried = s.multipart(ctx, key, connectors.Ref{}, parts, func(piece) ([]byte, error) { return stale, nil }, &dress{}, condition{etag: wrongETag}, nil)
 	if c.Complete, err = kept("complete an upload with a wrong ETag", tried); err != nil {
 		return c, key, err
 	}
@@ -128,7 +128,7 @@ func (s *Store) probeCopy(ctx context.Context, key string, size int64) (bool, er
 		return false, err
 	}
 	one := int32(1)
-	_, tried := s.copyPart(ctx, key, "", up.UploadId, &one, piece{copied: true, len: size}, condition{etag: wrongETag})
+	_, tried := s.copyPart(ctx, key, connectors.Ref{Key: key, ETag: wrongETag}, up.UploadId, &one, piece{copied: true, len: size})
 	_, err = s.client.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: s.bucket(), Key: s.key(key), UploadId: up.UploadId})
 	if err == nil && tried != nil && !refused(tried) {
 		err = tried

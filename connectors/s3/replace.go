@@ -22,25 +22,7 @@ func (s *Store) Replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 
 func (s *Store) replace(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error) {
 	var none connectors.Object
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	if old.ETag == "" {
-		return none, errors.New("an object is replaced by its ETag, and none is given")
-	}
-	head, err := s.head(ctx, connectors.Ref{Key: old.Key, ETag: old.ETag}) // the current version
-	if err != nil {
-		return none, err
-	}
-	version := aws.ToString(head.VersionId)
-	if old.Version != "" && version != "" && version != old.Version {
-		return none, connectors.ErrChanged
-	}
-	old.Version = version
-	if err := check(p, aws.ToInt64(head.ContentLength)); err != nil {
-		return none, err
-	}
-	d, err := s.look(ctx, old, head)
+	old, d, err := s.source(ctx, old, p)
 	if err != nil {
 		return none, err
 	}
@@ -53,7 +35,61 @@ func (s *Store) replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 		return s.put(ctx, old.Key, bytes.NewReader(b), size, d, condition{etag: old.ETag})
 	}
 	read := func(part piece) ([]byte, error) { return s.compose(ctx, old, p, part.from, part.len) }
-	return s.multipart(ctx, old.Key, version, plan(p.Pieces, s.partSize(size)), read, d, condition{etag: old.ETag}, p.Begun)
+	return s.multipart(ctx, old.Key, old, plan(p.Pieces, s.partSize(size)), read, d, condition{etag: old.ETag}, p.Begun)
+}
+
+// CreateLike writes with If-None-Match: *, and copies from like as Replace does.
+func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	var none connectors.Object
+	from, d, err := s.source(ctx, like, p)
+	if err != nil {
+		return none, s.fail("copy", like.Key, err)
+	}
+	size := p.Size()
+	if size <= 2*s.opt.PartSize {
+		b, err := s.compose(ctx, from, p, joined(p.Pieces), size)
+		if err != nil {
+			return none, s.fail("copy", like.Key, err)
+		}
+		return s.createIn(ctx, key, func() (connectors.Object, error) {
+			return s.put(ctx, key, bytes.NewReader(b), size, d, condition{absent: true})
+		})
+	}
+	read := func(part piece) ([]byte, error) { return s.compose(ctx, from, p, part.from, part.len) }
+	o, err := s.createIn(ctx, key, func() (connectors.Object, error) {
+		return s.multipart(ctx, key, from, plan(p.Pieces, s.partSize(size)), read, d, condition{absent: true}, p.Begun)
+	})
+	if errors.Is(err, connectors.ErrTemporary) { // perhaps it was the condition on like that failed
+		if changed := s.exists(ctx, connectors.Ref{Key: like.Key, ETag: like.ETag}); changed != nil {
+			return none, s.fail("copy", like.Key, changed)
+		}
+	}
+	return o, err
+}
+
+// source looks at the current object that a patch is laid over. It returns its Ref with
+// the version, and what stands beside its bytes.
+func (s *Store) source(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Ref, *dress, error) {
+	if err := ctx.Err(); err != nil {
+		return old, nil, err
+	}
+	if old.ETag == "" {
+		return old, nil, errors.New("an object is replaced or copied by its ETag, and none is given")
+	}
+	head, err := s.head(ctx, connectors.Ref{Key: old.Key, ETag: old.ETag}) // the current version
+	if err != nil {
+		return old, nil, err
+	}
+	version := aws.ToString(head.VersionId)
+	if old.Version != "" && version != "" && version != old.Version {
+		return old, nil, connectors.ErrChanged
+	}
+	old.Version = version
+	if err := check(p, aws.ToInt64(head.ContentLength)); err != nil {
+		return old, nil, err
+	}
+	d, err := s.look(ctx, old, head)
+	return old, d, err
 }
 
 // check holds the pieces against the source.

@@ -100,7 +100,7 @@ func (s overMarkers) Create(ctx context.Context, key string, body io.ReadSeeker)
 }
 
 // dressed puts the object anew with all that the server keeps beside the bytes.
-func dressed(store connectors.Store, key string) (func() (string, error), error) {
+func dressed(store connectors.Store, key string) (func(key string) (string, error), error) {
 	var s *Store
 	switch v := store.(type) {
 	case *Store:
@@ -124,7 +124,7 @@ func dressed(store connectors.Store, key string) (func() (string, error), error)
 		ContentDisposition: aws.String("attachment"), ContentLanguage: aws.String("en"), Tagging: aws.String("team=calls&note=a%20b%2Bc%3Dd"),
 		Expires: aws.Time(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)),
 	})
-	look := func() (string, error) {
+	look := func(key string) (string, error) {
 		h, err := server.Client().HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(key)})
 		if err != nil {
 			return "", err

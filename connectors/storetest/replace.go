@@ -130,7 +130,7 @@ func replaceDressed(e *env) error {
 		if err != nil {
 			return fmt.Errorf("dress %q: %w", key, err)
 		}
-		before, err := look()
+		before, err := look(key)
 		if err != nil {
 			return fmt.Errorf("look at %q: %w", key, err)
 		}
@@ -143,7 +143,7 @@ func replaceDressed(e *env) error {
 			if o, err = e.s.Replace(e.ctx, o.Ref, p); err != nil {
 				return fmt.Errorf("replace %q: %w", key, err)
 			}
-			after, err := look()
+			after, err := look(key)
 			if err != nil {
 				return fmt.Errorf("look at %q: %w", key, err)
 			}

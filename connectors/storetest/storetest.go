@@ -36,9 +36,10 @@ type Options struct {
 	Refuses func(key string) bool
 
 	// Dress gives the current object at key what the store keeps beside its bytes
-	// (metadata, tags, mode) and returns a function that describes it; Replace must
-	// not change the description. It may write the object anew. nil: there is nothing.
-	Dress func(s connectors.Store, key string) (look func() (string, error), err error)
+	// (metadata, tags, mode) and returns a function that describes that of any key; Replace
+	// must not change the description, and CreateLike has to copy it. It may write the
+	// object anew. nil: there is nothing.
+	Dress func(s connectors.Store, key string) (look func(key string) (string, error), err error)
 
 	// Begin begins an upload at key, writes one part of it and leaves it so. nil: the
 	// store has no unfinished uploads, and is no connectors.Uploader.
@@ -62,7 +63,7 @@ type law struct {
 
 func laws() []law {
 	var all []law
-	for _, group := range [][]law{listLaws(), openLaws(), createLaws(), replaceLaws(), deleteLaws(), uploadLaws(), contextLaws(), versionLaws()} {
+	for _, group := range [][]law{listLaws(), openLaws(), createLaws(), replaceLaws(), likeLaws(), deleteLaws(), uploadLaws(), contextLaws(), versionLaws()} {
 		all = append(all, group...)
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -22,6 +23,7 @@ type faulty struct {
 	open     func(r connectors.Ref, rng connectors.Range) (connectors.Ref, connectors.Range, context.Context)
 	create   func(key string, body io.ReadSeeker) (connectors.Object, error)
 	replace  func(ctx context.Context, old connectors.Ref, p connectors.Patch) (connectors.Object, error)
+	like     func(key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error)
 	remove   func(ctx context.Context, r connectors.Ref) error
 	uploads  func(key string) ([]connectors.Upload, error)
 	abort    func(u connectors.Upload) error
@@ -104,6 +106,13 @@ func (f *faulty) Replace(ctx context.Context, old connectors.Ref, p connectors.P
 	return f.Store.Replace(ctx, old, p)
 }
 
+func (f *faulty) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+	if f.like == nil {
+		return f.Store.CreateLike(ctx, key, like, p)
+	}
+	return f.like(key, like, p)
+}
+
 func (f *faulty) Delete(ctx context.Context, r connectors.Ref) error {
 	if f.remove != nil {
 		return f.remove(ctx, r)
@@ -123,6 +132,11 @@ func TestLawsCatch(t *testing.T) {
 	}
 	begin := func(s connectors.Store, key string, part []byte) (string, error) {
 		return s.(*faulty).Begin(key, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), part).ID, nil
+	}
+	dress := func(s connectors.Store, key string) (func(key string) (string, error), error) {
+		f := s.(*faulty)
+		f.SetMeta(key, map[string]string{"owner": "loader"})
+		return func(key string) (string, error) { return fmt.Sprint(f.Meta(key)), nil }, nil
 	}
 	for _, c := range []struct {
 		law   string
@@ -223,6 +237,28 @@ func TestLawsCatch(t *testing.T) {
 				return o, err
 			}
 		}},
+		{"CreateLike/over an object is ErrExists", func(f *faulty) {
+			f.like = func(key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+				o, err := f.Store.CreateLike(bg, key, like, p)
+				if errors.Is(err, connectors.ErrExists) {
+					return f.Overwrite(key, []byte("over")), nil
+				}
+				return o, err
+			}
+		}},
+		{"CreateLike/of a changed object is ErrChanged", func(f *faulty) {
+			f.like = func(key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+				like.ETag, like.Version = etagOf(f, like.Key), ""
+				return f.Store.CreateLike(bg, key, like, p)
+			}
+		}},
+		{"CreateLike/copies what stands beside the bytes", func(f *faulty) {
+			f.like = func(key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
+				o, err := f.Store.CreateLike(bg, key, like, p)
+				f.SetMeta(key, nil)
+				return o, err
+			}
+		}},
 		{"Delete/of a changed object is ErrChanged", func(f *faulty) { // as some S3 servers do
 			f.remove = func(ctx context.Context, r connectors.Ref) error {
 				if r.Version == "" && r.ETag != "" {
@@ -310,7 +346,7 @@ func TestLawsCatch(t *testing.T) {
 			c.spoil(f)
 			for _, l := range laws() {
 				if l.name == c.law {
-					if err := l.check(newEnv(t.Context(), f, Options{Versions: true, Begin: begin})); err == nil {
+					if err := l.check(newEnv(t.Context(), f, Options{Versions: true, Begin: begin, Dress: dress})); err == nil {
 						t.Error("a store that breaks the law passes it")
 					}
 					return

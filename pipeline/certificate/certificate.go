@@ -62,6 +62,7 @@ type Object struct {
 	ETagBefore    string               `json:"etag_before"`
 	VersionAfter  string               `json:"version_after,omitempty"`
 	ETagAfter     string               `json:"etag_after,omitempty"`
+	ObjectAfter   string               `json:"object_after,omitempty"` // moved: under which key what stayed of it is now; object itself is gone
 	SHA256After   string               `json:"sha256_after,omitempty"`
 	RecordsBefore int64                `json:"records_before"`
 	RecordsAfter  int64                `json:"records_after"`

@@ -214,7 +214,7 @@ func (m *Maker) object(b *Body, r *manifest.Row, version string, e *journal.Entr
 	}
 	b.Objects = append(b.Objects, Object{
 		Dataset: r.Dataset, Object: r.Object, ObjectID: r.ObjectID, Act: string(e.Act), VersionBefore: version, ETagBefore: r.ETag,
-		VersionAfter: e.NewVersion, ETagAfter: e.NewETag, SHA256After: e.SHA256, RecordsBefore: e.Records, RecordsAfter: e.Records - e.Erased,
+		VersionAfter: e.NewVersion, ETagAfter: e.NewETag, ObjectAfter: e.ToObject, SHA256After: e.SHA256, RecordsBefore: e.Records, RecordsAfter: e.Records - e.Erased,
 		Survivors: e.Survivors, Tombstones: 1, Disposition: pipeline.Erased, Reason: e.Reason,
 	})
 	return true

@@ -215,6 +215,29 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
+// Fill gives each capture at its own place, whatever stands elsewhere in the key, and in
+// a pattern of more captures than most have.
+func TestFill(t *testing.T) {
+	m, err := NewMatcher([]string{"lake/{a}/**/{b}.{c}", "old/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}x", "two/**", "two/{a}"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	double := func(capture, value string) string { return "<" + capture + value + ">" }
+	for _, c := range []struct{ store, key, want string }{
+		{"lake", "7/7/7/7.7", "<a7>/7/7/<b7>.<c7>"},
+		{"lake", "7/17.7.7", "<a7>/<b17>.<c7.7>"},
+		{"old", "1/2/3/4/5/6/7/8/9x", "<a1>/<b2>/<c3>/<d4>/<e5>/<f6>/<g7>/<h8>/<i9>x"},
+		{"none", "7/7", "7/7"},
+	} {
+		if got, err := m.Fill(c.store, c.key, double); err != nil || got != c.want {
+			t.Errorf("%s/%s becomes %q, %v; want %q", c.store, c.key, got, err, c.want)
+		}
+	}
+	if _, err := m.Fill("two", "x", double); !errors.Is(err, ErrTwoDatasets) {
+		t.Errorf("two datasets: %v", err)
+	}
+}
+
 // TestIndexAgainstAll holds the prefix index against asking every pattern.
 func TestIndexAgainstAll(t *testing.T) {
 	ats := []string{"s/*", "s/a/*", "s/a/b/*", "s/ab/*", "s/a{x}", "s/{x}/c", "s/b/**", "s/a/b", "s/ab"}

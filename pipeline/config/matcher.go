@@ -47,6 +47,34 @@ func NewMatcher(at []string, ignores []Ignore) (*Matcher, error) {
 // pattern captured; -1 if none does. It looks at every dataset, so that two which
 // claim one object are always found out: ErrTwoDatasets.
 func (m *Matcher) Find(store, key string) (int, map[string]string, error) {
+	found, spans, err := m.find(store, key)
+	if found < 0 {
+		return -1, nil, err
+	}
+	return found, m.datasets.patterns[found].captured(key, spans), nil
+}
+
+// Fill puts what fill says in the place of each capture of an object's key. A key that
+// no dataset claims comes back as it is. Whether one claims the new key is to be asked
+// of Find.
+func (m *Matcher) Fill(store, key string, fill func(capture, value string) string) (string, error) {
+	found, spans, err := m.find(store, key)
+	if found < 0 {
+		return key, err
+	}
+	var out strings.Builder
+	done := 0
+	for i, name := range m.datasets.patterns[found].names { // in the order of the key
+		out.WriteString(key[done:spans[i][0]])
+		out.WriteString(fill(name, key[spans[i][0]:spans[i][1]]))
+		done = spans[i][1]
+	}
+	out.WriteString(key[done:])
+	return out.String(), nil
+}
+
+// find is the dataset that claims an object, and where its captures are; -1 if none does.
+func (m *Matcher) find(store, key string) (int, [][2]int, error) {
 	found, spans := -1, [8][2]int{}
 	var wide [][2]int
 	for _, i := range m.datasets.candidates(store, key) {
@@ -73,7 +101,7 @@ func (m *Matcher) Find(store, key string) (int, map[string]string, error) {
 	if wide == nil {
 		wide = spans[:]
 	}
-	return found, m.datasets.patterns[found].captured(key, wide), nil
+	return found, wide, nil
 }
 
 // dataset is how errors call a dataset.

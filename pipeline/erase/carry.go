@@ -22,7 +22,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 	for i := range k.ops {
 		o := &k.ops[i]
 		if o.settled {
-			if o.entry.Act == journal.Replace || o.entry.Act == journal.Delete {
+			if o.entry.Act == journal.Replace || o.entry.Act == journal.Delete || o.entry.Act == journal.Move {
 				clear = clear && o.entry.State.Final()
 			}
 			continue
@@ -41,6 +41,9 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			clear = clear && o.entry.State.Final()
 		case journal.Delete:
 			err = e.remove(ctx, k, o)
+			clear = clear && o.entry.State.Final()
+		case journal.Move:
+			err = e.move(ctx, k, o)
 			clear = clear && o.entry.State.Final()
 		case journal.DeleteVersion:
 			if !clear {
@@ -131,8 +134,10 @@ func (e *Erase) remove(ctx context.Context, k *task, o *op) error {
 }
 
 // condemn plans the deletion of the versions that hold the records: those that the
-// manifest names, and the one that is about to be replaced.
-func (e *Erase) condemn(k *task) {
+// manifest names, and the one that is about to be replaced; and of a key that
+// identifies, once nothing stands under it, the markers. there says whether something
+// does now.
+func (e *Erase) condemn(k *task, there bool) {
 	if _, keeps := k.store.(connectors.Versioner); !keeps {
 		return
 	}
@@ -153,13 +158,12 @@ func (e *Erase) condemn(k *task) {
 		}
 		k.ops = append(k.ops, o)
 	}
-	whole := false
 	if len(k.ops) > 0 {
 		first, sealed := &k.ops[0], &k.t.Versions[0]
-		whole = first.entry.Act == journal.Delete
+		there = there && first.entry.Act == journal.Replace
 		if !first.settled || first.entry.State.Final() {
 			rows := sealed
-			if judge(sealed, k.t).whole {
+			if judge(sealed, k.t).whole && (len(e.named(sealed.Rows, k.t)) == 0 || first.entry.Act == journal.Delete && first.entry.State != journal.Gone) {
 				rows = nil // that is what was asked for; an object of which no record was left is none
 			}
 			if first.entry.Base != sealed.Version { // else it has one place in the journal, whatever becomes of what is current
@@ -174,7 +178,7 @@ func (e *Erase) condemn(k *task) {
 			add(v.Ref, v)
 		}
 	}
-	if whole && k.t.Identifying {
+	if k.t.Identifying && !there && len(k.ops) > 0 {
 		o := op{entry: journal.Entry{Kind: journal.Intent, Object: k.t.ID, ETag: journal.MarkersETag, Act: journal.DeleteMarkers}}
 		if done := e.Past.Final(o.entry.Place()); done != nil {
 			o.entry, o.settled, o.known = *done, true, true
@@ -207,7 +211,13 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 		o.settle(journal.Refused, "a noncurrent version without an id of its own cannot be deleted safely: it may be another one by now")
 		return nil
 	}
-	if o.rows != nil && !k.proves(o.ref.Version, now) {
+	proven := o.rows == nil
+	if !proven {
+		if proven, err = e.proves(ctx, k, o.ref.Version, now); err != nil {
+			return o.refusal(ctx, err)
+		}
+	}
+	if !proven {
 		lost, err := e.lost(ctx, k, &v, o.rows)
 		if err != nil {
 			return o.refusal(ctx, err)
@@ -251,13 +261,36 @@ func (k *task) overwrote(now connectors.Ref) bool {
 }
 
 // proves reports whether all that stays of a version is known to stand in what is
-// current: it was replaced by its own survivors, and that is what is there now.
-func (k *task) proves(version string, now connectors.Ref) bool {
+// current: it was replaced by its own survivors, or they have moved, and that is what is
+// there now.
+func (e *Erase) proves(ctx context.Context, k *task, version string, now connectors.Ref) (bool, error) {
 	if len(k.ops) == 0 {
-		return false
+		return false, nil
 	}
 	done := &k.ops[0].entry
-	return done.Act == journal.Replace && done.State == journal.Done && done.Base == version && done.NewVersion == now.Version && done.NewETag == now.ETag
+	if done.State != journal.Done || done.Base != version {
+		return false, nil
+	}
+	switch done.Act {
+	case journal.Replace:
+	case journal.Move:
+		moved, there, err := e.current(ctx, k.store, done.To)
+		if err != nil || !there {
+			return false, err
+		}
+		now = moved.Ref
+	default:
+		return false, nil
+	}
+	return done.NewVersion == now.Version && done.NewETag == now.ETag, nil
+}
+
+// standing is the key under which what stays of the object is now.
+func (k *task) standing() string {
+	if len(k.ops) > 0 && k.ops[0].entry.Act == journal.Move && k.ops[0].entry.State == journal.Done {
+		return k.ops[0].entry.To
+	}
+	return k.t.Key
 }
 
 // look finds one version of the key, and what is current.
@@ -291,7 +324,15 @@ func (e *Erase) markers(ctx context.Context, k *task, o *op) error {
 		if v.Key != k.t.Key {
 			break
 		}
-		if !v.Deleted {
+		switch {
+		case v.Deleted:
+		case !k.named():
+			o.settle(journal.Kept, "versions of the key are left, and nobody asked for the key")
+			return nil
+		case e.KeepOld:
+			o.settle(journal.Kept, "policy keeps noncurrent versions, and their key: it is not covered")
+			return nil
+		default:
 			o.settle(journal.Blocked, "versions of the key are left")
 			return nil
 		}
@@ -304,4 +345,13 @@ func (e *Erase) markers(ctx context.Context, k *task, o *op) error {
 	}
 	o.settle(journal.Done, "")
 	return nil
+}
+
+// named reports whether the key itself is asked for, and not only what is in it.
+func (k *task) named() bool {
+	return slices.ContainsFunc(k.t.Versions, func(v manifest.Version) bool {
+		return slices.ContainsFunc(v.Rows, func(r *manifest.Row) bool {
+			return r.Record == nil && r.Digest == nil && r.Disposition != string(pipeline.Excepted)
+		})
+	})
 }

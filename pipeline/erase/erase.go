@@ -4,7 +4,8 @@
 // The order of one key: rewrite to a patch, lay it over the source and take its
 // census again (no record that stays is lost or changed), journal the intent,
 // replace only what was read, read back, delete the older versions that hold the
-// records, journal the outcome. Everything is conditional: an object that another
+// records, journal the outcome. An object whose key names the consumer goes from it: what
+// stays of it is written under a redacted key first. Everything is conditional: an object that another
 // writer has put in the place of the one that was sealed is searched for the
 // records by their digests, and else left alone.
 //
@@ -52,6 +53,12 @@ type Erase struct {
 	Lost    int64                                               // survivors in old versions whose loss is approved
 	Idle    time.Time                                           // unfinished uploads that nobody has written to since then are given up; younger ones are left
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
+
+	// Of objects that go since their key names the consumer: what stays of them moves.
+	Region   string                                                                    // of national phone numbers
+	Cutoff   func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
+	Excluded func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
+	Redacted func(t *manifest.Target, content string) (key, url, id string, err error) // the key that what stays has then, for its content; ErrNoKey
 
 	tables tables
 }
@@ -104,8 +111,9 @@ type op struct {
 	known   bool // ... which an earlier try has journaled
 	ref     connectors.Ref
 	patch   connectors.Patch
-	rows    *manifest.Version // DeleteVersion: what is asked of it; nil: all of it goes
-	left    int               // AbortUploads: how many are too young to be given up
+	made    *connectors.Object // Move: what an earlier try has written under the redacted key
+	rows    *manifest.Version  // DeleteVersion: what is asked of it; nil: all of it goes
+	left    int                // AbortUploads: how many are too young to be given up
 	uploads []connectors.Upload
 }
 
@@ -141,7 +149,7 @@ func (e *Erase) Apply(ctx context.Context, w Window) ([]journal.Entry, error) {
 	var all, fresh []journal.Entry
 	for _, task := range tasks {
 		for i := range task.ops {
-			if o := &task.ops[i]; !o.settled && o.entry.Act == journal.Replace {
+			if o := &task.ops[i]; !o.settled && (o.entry.Act == journal.Replace || o.entry.Act == journal.Move) {
 				intent := o.entry
 				o.patch.Begun = func(ctx context.Context, upload string) error {
 					intent.Upload = upload
@@ -181,6 +189,8 @@ func (o *op) refusal(ctx context.Context, err error) error {
 	}
 	var lock *connectors.LockError
 	switch {
+	case errors.Is(err, ErrNoKey):
+		o.settle(journal.Refused, ErrNoKey.Error())
 	case errors.Is(err, errDigest):
 		o.settle(journal.Conflict, err.Error())
 	case errors.Is(err, connectors.ErrChanged), errors.Is(err, connectors.ErrNotFound):
@@ -271,6 +281,9 @@ func (e *Erase) rewrite(ctx context.Context, t *manifest.Target, src *source, v 
 	}
 	out := &counting{w: f}
 	got, err := rw.Rewrite(ctx, in, v.edits, out, func(r *scanners.Record) error {
+		if v.keyed[r.Index] {
+			return nil
+		}
 		return e.same(v.digest[r.Index], r)
 	})
 	if err != nil {

@@ -39,6 +39,8 @@ type world struct {
 	lost    int64
 	held    func(ctx context.Context, t *manifest.Target) error
 	tries   int
+
+	excluded string // a record that a person has excluded
 }
 
 func newWorld(t *testing.T, versions bool) *world {
@@ -126,6 +128,9 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 	e := &erase.Erase{
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
 		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
+		Region: "US", Redacted: redacted,
+		Cutoff:   func(pipeline.RequestRef) int64 { return searched.UnixMilli() },
+		Excluded: func(_ pipeline.RequestRef, _ string, raw []byte) bool { return string(raw) == w.excluded },
 	}
 	rows := func(yield func(*manifest.Row, error) bool) {
 		for _, r := range w.rows {

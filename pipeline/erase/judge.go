@@ -23,6 +23,7 @@ type verdict struct {
 	whole  bool // the object goes
 	edits  []scanners.Edit
 	digest map[int64]*manifest.Row // one row of each edited record: whose digest it must have
+	keyed  map[int64]bool          // edited records that no tombstone names: the key says whose they are
 	kept   int                     // places that an exception keeps as they are
 	shared bool                    // whole, though the key does not say whose the object is
 }
@@ -55,6 +56,8 @@ func judge(v *manifest.Version, t *manifest.Target) verdict {
 		}
 		out.edits = append(out.edits, e)
 	}
-	slices.SortFunc(out.edits, func(a, b scanners.Edit) int { return cmp.Compare(a.Record, b.Record) })
+	slices.SortFunc(out.edits, byRecord)
 	return out
 }
+
+func byRecord(a, b scanners.Edit) int { return cmp.Compare(a.Record, b.Record) }

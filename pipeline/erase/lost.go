@@ -14,10 +14,12 @@ import (
 
 // lost counts the records of a noncurrent version that would be lost with it: those
 // that no tombstone names and that do not also stand in the current object, as
-// multisets. Digests are sorted externally, so memory does not grow with objects.
+// multisets. Of an object that goes since its key names the consumer, those are meant that
+// are not the consumer's.
 func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *manifest.Version) (int64, error) {
 	var goes []*manifest.Row
 	stays, whole := false, false
+	requests := e.named(rows.Rows, k.t)
 	for _, r := range rows.Rows {
 		switch {
 		case r.Disposition == string(pipeline.Excepted) && len(r.KeptFields) == 0:
@@ -29,47 +31,41 @@ func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *
 		}
 		goes = append(goes, r)
 	}
-	if whole && !stays {
+	if whole && !stays && len(requests) == 0 {
 		return 0, nil
 	}
 	w, err := e.wanted(goes)
 	if err != nil {
 		return 0, err
 	}
-	old := spool.NewSorter()
-	defer old.Close()
 	taken := map[string]int{}
-	err = e.digests(ctx, k, v.Object, func(raw []byte) error {
-		if d := w.find(raw); d != "" && taken[d] < len(w.rows[d]) {
+	var other *others
+	if whole && !stays {
+		other = e.others(requests, k.t)
+	}
+	now, there, err := e.current(ctx, k.store, k.standing())
+	if err != nil {
+		return 0, err
+	}
+	if !there {
+		now = connectors.Object{}
+	}
+	return e.alone(ctx, k, v.Object, now, func(r seen) bool {
+		if d := w.find(r.raw); d != "" && taken[d] < len(w.rows[d]) {
 			taken[d]++
-			return nil
+			return false
 		}
-		sum := sha256.Sum256(raw)
-		return old.Add(sum[:], nil)
+		return other == nil || r.rec == nil || other.has(r.rec)
 	})
-	if err != nil {
-		return 0, err
-	}
-	now := spool.NewSorter()
-	defer now.Close()
-	base, there, err := e.current(ctx, k.store, k.t.Key)
-	if err != nil {
-		return 0, err
-	}
-	if there {
-		err := e.digests(ctx, k, base, func(raw []byte) error {
-			sum := sha256.Sum256(raw)
-			return now.Add(sum[:], nil)
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return missing(old, now)
 }
 
-// digests hands over the bytes of every record of an object.
-func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do func(raw []byte) error) error {
+func addDigest(s *spool.Sorter, raw []byte) error {
+	sum := sha256.Sum256(raw)
+	return s.Add(sum[:], nil)
+}
+
+// digests hands over every record of an object.
+func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do func(seen) error) error {
 	open := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 		return k.store.Open(ctx, o.Ref, connectors.Range{Off: off, Len: n})
 	}
@@ -78,11 +74,11 @@ func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do fu
 	if err != nil {
 		return err
 	}
-	stats, err := each(ctx, s, in, func(r seen) error { return do(r.raw) })
+	stats, err := each(ctx, s, in, do)
 	if err == nil && stats.Malformed > 0 {
 		// Malformed records are in no digest: each counts as one that stands nowhere else.
 		for range stats.Malformed {
-			if err := do([]byte("malformed")); err != nil {
+			if err := do(seen{index: -1, raw: []byte("malformed")}); err != nil {
 				return err
 			}
 		}

@@ -42,7 +42,7 @@ func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*t
 			k.ops = append(k.ops, *o)
 		}
 	}
-	e.condemn(k)
+	e.condemn(k, there)
 	return k, e.unfinished(ctx, k)
 }
 
@@ -67,7 +67,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 	o := &op{ref: sealed.Ref, entry: journal.Entry{
 		Kind: journal.Intent, Object: t.ID, Version: sealed.Version, ETag: sealed.ETag, Rows: digestRows(sealed.Rows),
 	}}
-	for _, act := range []journal.Act{journal.Delete, journal.Replace} {
+	for _, act := range []journal.Act{journal.Delete, journal.Replace, journal.Move} {
 		o.entry.Act = act
 		if done := e.Past.Final(o.entry.Place()); done != nil && done.Rows == o.entry.Rows {
 			o.entry, o.settled, o.known = *done, true, true
@@ -81,11 +81,13 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 			return o, nil
 		}
 	}
+	requests := e.named(sealed.Rows, t)
+	o.entry.Act = journal.Replace
 	if v.whole {
 		o.entry.Act = journal.Delete
 	}
 	switch {
-	case v.whole && v.kept > 0, v.whole && len(v.edits) > 0 && hasRedaction(v.edits):
+	case v.whole && v.kept > 0, v.whole && len(requests) == 0 && hasRedaction(v.edits):
 		o.settle(journal.Refused, "the whole object would go, and an exception keeps records of it")
 		return o, nil
 	case v.whole && v.shared:
@@ -100,6 +102,11 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		return o, nil
 	}
 	o.ref, o.entry.Base = k.base.Ref, k.base.Version
+	if v.whole && len(requests) > 0 {
+		if err := e.moving(ctx, k, o, v, requests, f); err != nil {
+			return o, o.refusal(ctx, err)
+		}
+	}
 	if v.whole {
 		return o, nil
 	}
@@ -154,6 +161,10 @@ func (e *Erase) earlier(ctx context.Context, k *task, o *op, there bool) (bool, 
 	for _, intent := range e.Past.Intents(o.entry.Place()) {
 		switch {
 		case intent.Rows != o.entry.Rows:
+		case intent.Act == journal.Move:
+			if ours, err := e.resume(ctx, k, o, intent, there); ours || err != nil {
+				return ours, err
+			}
 		case intent.Act == journal.Delete && !there:
 			o.entry = *intent
 			o.settle(journal.Done, "")

@@ -1,6 +1,7 @@
 package erase
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -86,7 +87,9 @@ func (e *Erase) refuse(ctx context.Context, t *manifest.Target, why error) ([]op
 		case asked.whole:
 			o.entry.Act = journal.Delete
 		}
-		if done := e.Past.Final(o.entry.Place()); done != nil {
+		moved := o.entry.Place()
+		moved.Act = journal.Move
+		if done := cmp.Or(e.Past.Final(o.entry.Place()), e.Past.Final(moved)); done != nil {
 			o.entry, o.settled, o.known = *done, true, true
 		} else if errors.Is(why, errTable) {
 			o.settle(journal.Refused, why.Error())

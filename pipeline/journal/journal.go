@@ -50,6 +50,7 @@ type Act string
 const (
 	Replace       Act = "replace"        // the current object by one without the records
 	Delete        Act = "delete"         // the current object
+	Move          Act = "move"           // the current object, whose key identifies, after what stays of it was written under a redacted key
 	DeleteVersion Act = "delete_version" // a noncurrent version, by its id
 	DeleteMarkers Act = "delete_markers" // of a key that identifies, once no version is left
 	AbortUploads  Act = "abort_uploads"  // of a key: what writers began before and never completed
@@ -94,8 +95,8 @@ type Entry struct {
 	ETag    string `json:"etag"`              // of the source
 	Act     Act    `json:"act"`
 
-	Base      string `json:"base,omitempty"`   // replace, delete: the version that goes; the sealed one, or what took its place
-	SHA256    string `json:"sha256,omitempty"` // replace: of the new content, hex
+	Base      string `json:"base,omitempty"`   // replace, delete, move: the version that goes; the sealed one, or what took its place
+	SHA256    string `json:"sha256,omitempty"` // replace, move: of the new content, hex
 	Size      int64  `json:"size,omitempty"`
 	Rows      string `json:"rows,omitempty"` // digest of the tombstones that are applied
 	Records   int64  `json:"records"`        // of the source
@@ -103,13 +104,17 @@ type Entry struct {
 	Redacted  int64  `json:"redacted"`
 	Survivors string `json:"survivors,omitempty"` // digest over the records that stay, in order
 
-	State      State  `json:"state,omitempty"`
-	Reason     string `json:"reason,omitempty"`
-	Lost       int64  `json:"lost,omitempty"`    // BLOCKED: survivors that would go
-	Upload     string `json:"upload,omitempty"`  // intent of a replace: an upload in parts that was begun for it
-	Uploads    int64  `json:"uploads,omitempty"` // abort_uploads: how many are given up
-	Code       string `json:"code,omitempty"`    // of a REFUSED version that somebody else can delete
-	Until      string `json:"until,omitempty"`   // LOCKED: when the retention ends, RFC 3339
+	State    State  `json:"state,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Lost     int64  `json:"lost,omitempty"`      // BLOCKED: survivors that would go
+	Upload   string `json:"upload,omitempty"`    // intent of a replace or move: an upload in parts that was begun for it
+	Uploads  int64  `json:"uploads,omitempty"`   // abort_uploads: how many are given up
+	Code     string `json:"code,omitempty"`      // of a REFUSED version that somebody else can delete
+	Until    string `json:"until,omitempty"`     // LOCKED: when the retention ends, RFC 3339
+	To       string `json:"to,omitempty"`        // move: the redacted key
+	ToObject string `json:"to_object,omitempty"` // ... and the object's URL
+	ToID     string `json:"to_id,omitempty"`     // ... and keyed id
+
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`
 }

@@ -84,7 +84,7 @@ func (p *Past) Keeps(object, version, etag string) bool {
 
 // places are those of all acts on one version of an object, in their order.
 func (p *Past) places(object, version, etag string) []Place {
-	out := []Place{{object, version, etag, Replace}, {object, version, etag, Delete}}
+	out := []Place{{object, version, etag, Replace}, {object, version, etag, Delete}, {object, version, etag, Move}}
 	versions := []Place{{object, version, etag, DeleteVersion}}
 	if version != "" { // of what was replaced the id alone is known, which is immutable
 		versions = append(versions, Place{object, version, "", DeleteVersion})

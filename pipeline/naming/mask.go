@@ -54,9 +54,9 @@ func maskSegment(segment string, mask func(string) string) string {
 
 func maskPhones(text string) string { return maskRuns(text, maskRun) }
 
-// maskNumbers hides the phone numbers in a segment of a declared key: what a person
-// could dial, and nobody has declared to be something else.
-func (n *Names) maskNumbers(text string, o *pipeline.Object) string {
+// maskNumbers puts what hide says in the place of the phone numbers in a segment of a
+// declared key: what a person could dial, and nobody has declared to be something else.
+func (n *Names) maskNumbers(text string, o *pipeline.Object, hide func(number string) string) string {
 	count := 0
 	for i := range len(text) {
 		if text[i] >= '0' && text[i] <= '9' {
@@ -76,7 +76,7 @@ func (n *Names) maskNumbers(text string, o *pipeline.Object) string {
 		if !n.dialled(run) {
 			return run
 		}
-		return maskPhone
+		return hide(run)
 	})
 }
 

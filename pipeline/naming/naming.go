@@ -63,7 +63,7 @@ func (n *Names) redact(o *pipeline.Object) string {
 	hide := map[string]string{}
 	if o.Dataset >= 0 {
 		for name, f := range n.Datasets[o.Dataset].Object {
-			if v := o.Captures[name]; v != "" && f.Kind.Identifies() {
+			if v := o.Captures[name]; v != "" && f.Kind.Identifies() && !redacted.MatchString(v) {
 				hide[v] = "{" + string(f.Kind) + "}"
 			}
 		}
@@ -93,7 +93,7 @@ func (n *Names) redact(o *pipeline.Object) string {
 		segments[i] = url.PathEscape(s)
 		hide := Mask // nobody has said what its digits are
 		if o.Dataset >= 0 {
-			hide = func(text string) string { return n.maskNumbers(text, o) }
+			hide = func(text string) string { return n.maskNumbers(text, o, func(string) string { return maskPhone }) }
 		}
 		if out := maskSegment(s, hide); out != segments[i] {
 			found = true

@@ -68,15 +68,11 @@ func (d *demo) erased(ctx context.Context) error {
 		}
 		stay += int64(len(left))
 	}
-	versions, err := d.versions(ctx)
+	old, err := d.oldVersions(ctx)
 	if err != nil {
 		return err
 	}
-	for _, v := range versions {
-		if !v.current {
-			wrong = append(wrong, v.key+" has an old version")
-		}
-	}
+	wrong = append(wrong, old...)
 	fmt.Printf("lake      %d records erased, %d others stay, %d objects wrong\n\n", want, stay, len(wrong))
 	show("wrong", wrong)
 	if len(wrong) > 0 {
@@ -123,15 +119,9 @@ func (d *demo) object(ctx context.Context, key string) ([]byte, error) {
 	return b, err
 }
 
-// version is one of an object that the store gives.
-type version struct {
-	key, id string
-	current bool
-}
-
-// versions lists those of the lake; delete markers are none.
-func (d *demo) versions(ctx context.Context) ([]version, error) {
-	var all []version
+// oldVersions names the keys of which a version is left that is not the current one.
+func (d *demo) oldVersions(ctx context.Context) ([]string, error) {
+	var old []string
 	in := &s3.ListObjectVersionsInput{Bucket: aws.String(lakeBucket)}
 	for {
 		page, err := d.client.ListObjectVersions(ctx, in)
@@ -139,10 +129,12 @@ func (d *demo) versions(ctx context.Context) ([]version, error) {
 			return nil, fmt.Errorf("list versions: %w", err)
 		}
 		for _, v := range page.Versions {
-			all = append(all, version{*v.Key, aws.ToString(v.VersionId), aws.ToBool(v.IsLatest)})
+			if !aws.ToBool(v.IsLatest) && !slices.Contains(old, *v.Key+" has an old version") {
+				old = append(old, *v.Key+" has an old version")
+			}
 		}
 		if !aws.ToBool(page.IsTruncated) {
-			return all, nil
+			return old, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 	}

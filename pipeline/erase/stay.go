@@ -1,0 +1,103 @@
+package erase
+
+import (
+	"context"
+	"slices"
+
+	"expunge/pipeline"
+	"expunge/pipeline/identity"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/record"
+	"expunge/scanners"
+)
+
+// named are the requests whose consumer the key of an object names, if that is all why
+// the object goes as a whole, and records of others in it are not to go with it. rows
+// are those of one version.
+func (e *Erase) named(rows []*manifest.Row, t *manifest.Target) []pipeline.RequestRef {
+	if !t.Identifying || e.Datasets[t.Dataset].Erase.Action == pipeline.EraseObject {
+		return nil
+	}
+	var out []pipeline.RequestRef
+	for _, r := range rows {
+		if r.Record != nil || r.Digest != nil || r.Disposition == string(pipeline.Excepted) {
+			continue
+		}
+		ref, err := pipeline.ParseRequestRef(r.Request)
+		if err != nil || !slices.ContainsFunc(r.Kinds, func(k string) bool { return pipeline.Kind(k).Identifies() }) {
+			return nil // by what a call or a recording is called: the object is of that alone
+		}
+		out = append(out, ref)
+	}
+	return out
+}
+
+// others tells which records of an object, whose key names the consumer of requests, are
+// not the consumer's to take along, though no tombstone names them: those that name
+// somebody by themselves (a phone, an address or a user in a declared field of the
+// consumer's party), that are dated after the requests' cut-off, or that a person has
+// excluded. Records that name nobody are the consumer's whom the key names.
+type others struct {
+	e        *Erase
+	d        *pipeline.Dataset
+	requests []pipeline.RequestRef
+	finder   *identity.Finder
+	cutoff   int64 // Unix milliseconds
+}
+
+func (e *Erase) others(requests []pipeline.RequestRef, t *manifest.Target) *others {
+	d := &e.Datasets[t.Dataset]
+	o := &others{e: e, d: d, requests: requests}
+	o.finder = identity.Compile(identity.Key{}, e.Region, nil).Finder(identity.FinderOptions{Fields: d.Fields})
+	for _, ref := range requests {
+		o.cutoff = max(o.cutoff, e.Cutoff(ref))
+	}
+	return o
+}
+
+// has reports whether a record that no tombstone names stays.
+func (o *others) has(r *scanners.Record) bool {
+	if when := record.Time(r, o.d); when.Known() && when.From > o.cutoff {
+		return true
+	}
+	if o.e.Excluded != nil && !slices.ContainsFunc(o.requests, func(ref pipeline.RequestRef) bool { return !o.e.Excluded(ref, o.d.Name, r.Raw) }) {
+		return true
+	}
+	for _, leaf := range r.Leaves {
+		if len(o.finder.Direct(nil, leaf.Path, leaf.Value)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// outlive is what happens to the records of an object that goes since its key names the
+// consumer of requests: the edits that leave what stays of it. It reports whether
+// anything does. Memory is some hundred bytes for each record that goes.
+func (e *Erase) outlive(ctx context.Context, t *manifest.Target, src *source, v verdict, requests []pipeline.RequestRef) (verdict, bool, error) {
+	in := e.input(t, src.size, src.open)
+	s, err := e.scanner(ctx, t, in)
+	if err != nil {
+		return v, false, err
+	}
+	erasure, stays, o := &e.Datasets[t.Dataset].Erase, hasRedaction(v.edits), e.others(requests, t)
+	v.keyed = map[int64]bool{}
+	_, err = each(ctx, s, in, func(r seen) error {
+		switch {
+		case v.digest[r.index] != nil:
+			return nil
+		case o.has(r.rec):
+			stays = true
+			return nil
+		}
+		edit := scanners.Edit{Record: r.index}
+		if erasure.Action == pipeline.Redact {
+			edit.Redact, edit.Keep, stays = true, erasure.Keep, true
+		}
+		v.keyed[r.index] = true
+		v.edits = append(v.edits, edit)
+		return nil
+	})
+	slices.SortFunc(v.edits, byRecord)
+	return v, stays, err
+}
