@@ -115,7 +115,7 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 		return err
 	}
 	if e.permit.Any() && len(e.requests) > 0 {
-		if err := e.carryOut(ctx, &out); err != nil {
+		if err := e.leased(ctx, &out); err != nil {
 			if c := (*coded)(nil); errors.As(err, &c) {
 				return err
 			}
@@ -130,6 +130,34 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 		return err
 	}
 	return out.code()
+}
+
+// eraserTerm is how long a process that erases counts as alive after it was heard of.
+const eraserTerm = 10 * time.Minute
+
+// leased carries the erasure out under a lease of this process: whoever rotates the
+// work key waits for it.
+func (e *erasure) leased(ctx context.Context, out *erased) error {
+	lease, err := e.claims().Join(ctx, e.m.Run, newOwner(), eraserTerm)
+	if err != nil {
+		return err
+	}
+	held, stop := keep(ctx, lease, eraserTerm, e.now)
+	// the key may have been rotated before there was a lease to be seen
+	if err = e.checkWorkKey(ctx); err == nil {
+		err = e.carryOut(held, out)
+	}
+	lost := context.Cause(held)
+	stop()
+	if ctx.Err() == nil && errors.Is(lost, errLost) {
+		return &coded{exitRefused, fmt.Errorf("erase run %s: %w: nothing more was written; run it again, it goes on where it was", e.m.Run, lost)}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	if end := lease.End(ctx); end != nil {
+		e.flags.log().Warn("the lease could not be given back; it ends by itself", "run", e.m.Run, "err", end)
+	}
+	return err
 }
 
 // carryOut erases, verifies and certifies.

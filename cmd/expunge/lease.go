@@ -31,15 +31,18 @@ type claimed struct {
 
 // lease takes the lease of a run.
 func (a *app) lease(ctx context.Context, run string, term time.Duration) (*claim.Lease, error) {
-	owner := make([]byte, 8)
-	if _, err := rand.Read(owner); err != nil {
-		return nil, err
-	}
-	lease, err := a.claims().Lease(ctx, run, hex.EncodeToString(owner), term)
+	lease, err := a.claims().Lease(ctx, run, newOwner(), term)
 	if errors.Is(err, claim.ErrLeased) {
 		return nil, &coded{exitRefused, fmt.Errorf("run %s: %w", run, err)}
 	}
 	return lease, err
+}
+
+// newOwner tells a process from all others.
+func newOwner() string {
+	var owner [8]byte
+	rand.Read(owner[:]) // never fails
+	return hex.EncodeToString(owner[:])
 }
 
 // keep renews a lease until stop is called. The context that it returns ends with

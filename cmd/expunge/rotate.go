@@ -79,8 +79,8 @@ func rotateCommand(f *flags) *cobra.Command {
 		Short: "Bring the work store under a new work key, so that the old one can be taken out of the config",
 		Long: "The new key is that of work.key_env, the old one is named in work.old_key_envs. All that is sealed or authenticated\n" +
 			"under the old one is made again under the new one, and what has to be kept of the old one is sealed under the new\n" +
-			"one. It may be stopped at any moment and repeated. Runs and erasures that have begun under the old key have to end\n" +
-			"first; none can begin after.",
+			"one. It may be stopped at any moment and repeated. Runs that have begun under the old key, and erasures, have to end\n" +
+			"first; none can begin under it after.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			a, err := open(c.Context(), f)
@@ -112,12 +112,19 @@ func (a *app) rotate(ctx context.Context, dry bool) error {
 	if w == nil {
 		return usage("nothing was taken into work store %s yet: set the new key, and no old one", a.work.URL())
 	}
-	working, err := a.working(ctx, dry)
+	working, unfinished, err := a.working(ctx, dry)
 	if err != nil {
 		return err
 	}
+	for _, run := range unfinished {
+		a.flags.log().Warn("a run that has not come to its end cannot be resumed under another work key: the next one takes its requests", "run", run)
+	}
 	if !dry {
 		if err := a.rotateWork(ctx, w); err != nil {
+			return err
+		}
+		// one that has begun just before it could read that; none does from here on
+		if working, _, err = a.working(ctx, dry); err != nil {
 			return err
 		}
 	}
@@ -138,60 +145,60 @@ func (a *app) rotate(ctx context.Context, dry bool) error {
 }
 
 // working lists the runs whose lease is good. One that has begun under an older key
-// would find what it relies on under a key that it has not: it has to end first.
-func (a *app) working(ctx context.Context, dry bool) ([]string, error) {
-	out := []string{}
+// would find what it relies on under a key that it has not: it has to end first, as
+// any erasure has. unfinished are those under an older key that nobody works on.
+func (a *app) working(ctx context.Context, dry bool) (alive, unfinished []string, err error) {
+	alive = []string{}
 	ended := map[string]bool{}
-	open := map[string]bool{} // journals that were written to lately, and are not closed
 	var leased []string
 	for o, err := range a.work.List(ctx, "runs/") {
 		if err != nil {
-			return nil, fmt.Errorf("list runs: %w", err)
+			return nil, nil, fmt.Errorf("list runs: %w", err)
 		}
 		run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/")
-		switch writer, segment, _ := strings.Cut(strings.TrimPrefix(rest, "journal/"), "/"); {
+		switch owner, erasing := strings.CutPrefix(rest, "erasing/"); {
 		case rest == "lease":
 			leased = append(leased, run)
 		case rest == "report.json":
 			ended[run] = true
-		case segment == "root.json": // comes after the segments, which are numbers
-			delete(open, run+"/"+writer)
-		case segment != "" && strings.HasPrefix(rest, "journal/") && a.now().Sub(o.Modified) < deadFor:
-			open[run+"/"+writer] = true
+		case erasing && !dry:
+			erased, err := a.claims().Joined(ctx, run, owner)
+			if err != nil {
+				return nil, nil, err
+			}
+			if erased {
+				return nil, nil, &coded{exitRefused, fmt.Errorf("run %s is being erased: rotate when that has ended", run)}
+			}
 		}
-	}
-	for _, writer := range sorted(open) {
-		run, _, _ := strings.Cut(writer, "/")
-		a.flags.log().Warn("an erasure that has not come to its end may still be at work: end it before the work key is rotated", "run", run)
 	}
 	for _, run := range leased {
-		alive, err := a.claims().Alive(ctx, run)
+		good, err := a.claims().Alive(ctx, run)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if !alive && ended[run] {
+		if !good && ended[run] {
 			continue
 		}
 		b, err := connectors.ReadAll(ctx, a.work, headerKey(run))
 		if err != nil && !errors.Is(err, connectors.ErrNotFound) {
-			return nil, err
+			return nil, nil, err
 		}
 		old := true
 		if err == nil {
 			if _, old, err = a.keys.Rotation().Document(seal.Document{Purpose: "run", File: headerKey(run)}, b); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		switch {
-		case alive && old && !dry:
-			return nil, &coded{exitRefused, fmt.Errorf("run %s works under an older work key: rotate when it has ended", run)}
-		case alive:
-			out = append(out, run)
+		case good && old && !dry:
+			return nil, nil, &coded{exitRefused, fmt.Errorf("run %s works under an older work key: rotate when it has ended", run)}
+		case good:
+			alive = append(alive, run)
 		case old && b != nil:
-			a.flags.log().Warn("a run that has not come to its end cannot be resumed under another work key: the next one takes its requests", "run", run)
+			unfinished = append(unfinished, run)
 		}
 	}
-	return out, nil
+	return alive, unfinished, nil
 }
 
 func (r *rotated) print() error {

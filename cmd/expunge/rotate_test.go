@@ -312,6 +312,47 @@ func TestRotateBesideRuns(t *testing.T) {
 	}
 }
 
+// TestRotateBesideErasure: while a process erases, under whichever key, the work key
+// is not rotated; one that has ended or died is no hindrance.
+func TestRotateBesideErasure(t *testing.T) {
+	r := newRotating(t)
+	work := holding(t, r.begun)
+	both := bare(t, r.both, work)
+	tried := 0
+	erasing := fault.New(work)
+	erasing.Plan = func(op fault.Op) *fault.Fault {
+		if !strings.HasPrefix(op.Key, "certificates/") || tried > 0 {
+			return nil
+		}
+		tried++
+		err := both.rotate(t.Context(), false)
+		if c := (*coded)(nil); !errors.As(err, &c) || c.code != exitRefused || !strings.Contains(err.Error(), r.run) {
+			t.Errorf("rotated while an erasure is at work: %v", err)
+		}
+		if w, err := both.readWork(t.Context()); err != nil || w.Rotated {
+			t.Errorf("the new key was noted, %v", err)
+		}
+		return nil
+	}
+	if err := bare(t, r.old, erasing).erase(t.Context(), r.run, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	if tried == 0 {
+		t.Fatal("the erasure wrote no certificate: the test proves nothing")
+	}
+	stale, dead := bare(t, r.old, work), bare(t, r.old, work)
+	dead.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	if _, err := dead.claims().Join(t.Context(), r.run, "00", eraserTerm); err != nil {
+		t.Fatal(err)
+	}
+	if err := both.rotate(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	if err := stale.erase(t.Context(), r.run, nil, 1); err == nil {
+		t.Error("erased under the old key after it was rotated")
+	}
+}
+
 // TestRotateUnfinishedRun: what a run under the old key has not brought to its end is
 // done by the next one under the new key.
 func TestRotateUnfinishedRun(t *testing.T) {

@@ -3,9 +3,10 @@
 //
 // A claim is a create-only object claims/<account>/<id>/<n> that names a run; n
 // is its fence, and the highest n is the claim that counts. A claim is good while
-// its run's lease, runs/<run>/lease, is good. The lease is the only object of
-// expunge that is ever renewed, and only with the ETag that was last seen, so that
-// a run that was taken over learns it at its next renewal.
+// its run's lease, runs/<run>/lease, is good. Leases are the only objects of
+// expunge that are ever renewed, and only with the ETag that was last seen, so that
+// a run that was taken over learns it at its next renewal. Each process that erases
+// has one of its own, runs/<run>/erasing/<owner>.
 //
 // Claims keep runs from doing the same work twice. They are no part of the lake's
 // safety, which rests on conditional writes: a clock that is off by more than a
@@ -237,8 +238,18 @@ func (c *Claims) file(ctx context.Context, ref pipeline.RequestRef, n int) (clai
 
 // Alive reports whether a run's lease is good. One that was never taken is not.
 func (c *Claims) Alive(ctx context.Context, run string) (bool, error) {
+	return c.alive(ctx, leaseKey(run), run)
+}
+
+// Joined reports whether the lease that a process has joined the erasure of run with
+// is good.
+func (c *Claims) Joined(ctx context.Context, run, owner string) (bool, error) {
+	return c.alive(ctx, joinedKey(run, owner), run)
+}
+
+func (c *Claims) alive(ctx context.Context, key, run string) (bool, error) {
 	var f leaseFile
-	_, err := read(ctx, c.Store, leaseKey(run), &f)
+	_, err := read(ctx, c.Store, key, &f)
 	if errors.Is(err, connectors.ErrNotFound) {
 		return false, nil
 	}

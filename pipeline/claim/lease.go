@@ -11,9 +11,11 @@ import (
 	"expunge/connectors"
 )
 
-// Lease is a run's right to run. It is for one goroutine at a time.
+// Lease is a process's right to run a run, or the sign that it works on one. It is
+// for one goroutine at a time.
 type Lease struct {
 	claims *Claims
+	key    string
 	run    string
 	owner  string
 	term   time.Duration
@@ -32,13 +34,27 @@ type leaseFile struct {
 
 func leaseKey(run string) string { return "runs/" + run + "/lease" }
 
+func joinedKey(run, owner string) string { return "runs/" + run + "/erasing/" + owner }
+
+// Join takes a lease on the erasure of run for term, beside those of other processes:
+// it keeps nobody out, since erasing rests on the lake's conditions alone, and tells
+// who would take something away from under it, such as a work key, that somebody is at
+// work. A process whose lease has expired must stop.
+func (c *Claims) Join(ctx context.Context, run, owner string, term time.Duration) (*Lease, error) {
+	return c.take(ctx, joinedKey(run, owner), run, owner, term)
+}
+
 // Lease takes the lease of run for term. owner is a random id of the process. A
 // lease that has expired or ended is taken over, by exactly one taker; one that
 // is good is ErrLeased.
 func (c *Claims) Lease(ctx context.Context, run, owner string, term time.Duration) (*Lease, error) {
-	l := &Lease{claims: c, run: run, owner: owner, term: term}
+	return c.take(ctx, leaseKey(run), run, owner, term)
+}
+
+func (c *Claims) take(ctx context.Context, key, run, owner string, term time.Duration) (*Lease, error) {
+	l := &Lease{claims: c, key: key, run: run, owner: owner, term: term}
 	var f leaseFile
-	o, err := read(ctx, c.Store, leaseKey(run), &f)
+	o, err := read(ctx, c.Store, key, &f)
 	switch {
 	case errors.Is(err, connectors.ErrNotFound):
 		next := l.next(leaseFile{}, false)
@@ -46,7 +62,7 @@ func (c *Claims) Lease(ctx context.Context, run, owner string, term time.Duratio
 		if err != nil {
 			return nil, err
 		}
-		o, err := c.Store.Create(ctx, leaseKey(run), bytes.NewReader(b))
+		o, err := c.Store.Create(ctx, key, bytes.NewReader(b))
 		if errors.Is(err, connectors.ErrExists) {
 			if o, ours := l.readBack(ctx, next); ours {
 				l.ref, l.until = o.Ref, next.Expires
@@ -97,7 +113,7 @@ func (l *Lease) End(ctx context.Context) error {
 
 func (l *Lease) turn(ctx context.Context, end bool) error {
 	var f leaseFile
-	o, err := read(ctx, l.claims.Store, leaseKey(l.run), &f)
+	o, err := read(ctx, l.claims.Store, l.key, &f)
 	if errors.Is(err, connectors.ErrNotFound) {
 		return ErrFenced
 	}
@@ -142,6 +158,6 @@ func (l *Lease) write(ctx context.Context, f leaseFile) error {
 // readBack tells a write of ours whose reply was lost from a conflict.
 func (l *Lease) readBack(ctx context.Context, f leaseFile) (connectors.Object, bool) {
 	var back leaseFile
-	o, err := read(ctx, l.claims.Store, leaseKey(l.run), &back)
+	o, err := read(ctx, l.claims.Store, l.key, &back)
 	return o, err == nil && back.Owner == f.Owner && back.Epoch == f.Epoch && back.Ended == f.Ended && back.Expires.Equal(f.Expires)
 }

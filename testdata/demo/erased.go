@@ -68,11 +68,15 @@ func (d *demo) erased(ctx context.Context) error {
 		}
 		stay += int64(len(left))
 	}
-	old, err := d.oldVersions(ctx)
+	versions, err := d.versions(ctx)
 	if err != nil {
 		return err
 	}
-	wrong = append(wrong, old...)
+	for _, v := range versions {
+		if !v.current {
+			wrong = append(wrong, v.key+" has an old version")
+		}
+	}
 	fmt.Printf("lake      %d records erased, %d others stay, %d objects wrong\n\n", want, stay, len(wrong))
 	show("wrong", wrong)
 	if len(wrong) > 0 {
@@ -119,9 +123,15 @@ func (d *demo) object(ctx context.Context, key string) ([]byte, error) {
 	return b, err
 }
 
-// oldVersions names the keys of which a version is left that is not the current one.
-func (d *demo) oldVersions(ctx context.Context) ([]string, error) {
-	var old []string
+// version is one of an object that the store gives.
+type version struct {
+	key, id string
+	current bool
+}
+
+// versions lists those of the lake; delete markers are none.
+func (d *demo) versions(ctx context.Context) ([]version, error) {
+	var all []version
 	in := &s3.ListObjectVersionsInput{Bucket: aws.String(lakeBucket)}
 	for {
 		page, err := d.client.ListObjectVersions(ctx, in)
@@ -129,12 +139,10 @@ func (d *demo) oldVersions(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("list versions: %w", err)
 		}
 		for _, v := range page.Versions {
-			if !aws.ToBool(v.IsLatest) && !slices.Contains(old, *v.Key+" has an old version") {
-				old = append(old, *v.Key+" has an old version")
-			}
+			all = append(all, version{*v.Key, aws.ToString(v.VersionId), aws.ToBool(v.IsLatest)})
 		}
 		if !aws.ToBool(page.IsTruncated) {
-			return old, nil
+			return all, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
 	}

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -103,7 +104,18 @@ func run(ctx context.Context, bin, dir string, keep bool) (err error) {
 	if err := d.compare(run); err != nil {
 		return err
 	}
+	consumer, err := d.consumer()
+	if err != nil {
+		return err
+	}
+	before, err := d.traces(ctx, consumer)
+	if err != nil {
+		return err
+	}
 	if err := d.erase(ctx, run); err != nil {
+		return err
+	}
+	if err := d.end(ctx, run, before); err != nil {
 		return err
 	}
 	d.next(run)
@@ -168,61 +180,73 @@ func key() string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
+// step is a command that is shown.
+type step struct {
+	why  string
+	args []string
+	fine []int // exit codes beside 0
+}
+
+func (d *demo) steps(ctx context.Context, steps []step) error {
+	for _, s := range steps {
+		if err := d.expunge(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // job runs the program, command by command, and returns the name of its run.
 func (d *demo) job(ctx context.Context) (string, error) {
-	for _, step := range []struct {
-		why  string
-		args []string
-		fine []int // exit codes beside 0
-	}{
+	if err := d.steps(ctx, []step{
 		{"Does the config fit the stores and what lies in them?", []string{"check"}, nil},
 		{"Consumers' requests, as the accounts pass them on:", []string{"submit", filepath.Join(d.shown, "requests.jsonl")}, nil},
 		{"The nightly job: one pass over the lake for all of them.", []string{"run"}, []int{3}},
 		{"Where does each request stand?", []string{"status"}, nil},
-	} {
-		if _, err := d.expunge(ctx, step.why, step.fine, step.args...); err != nil {
-			return "", err
-		}
+	}); err != nil {
+		return "", err
 	}
+	run, err := d.lastRun(ctx)
+	if err != nil {
+		return "", err
+	}
+	return run, d.steps(ctx, []step{{"What would be erased, and why? Nothing has been touched so far.",
+		[]string{"inspect", "runs/" + run + "/manifest/tombstones.parquet"}, nil}})
+}
+
+// lastRun is the run that began last.
+func (d *demo) lastRun(ctx context.Context) (string, error) {
 	out, err := d.command(ctx, "status", "--json").Output()
 	if err != nil {
 		return "", fmt.Errorf("read status: %w", err)
 	}
 	var status struct {
-		Runs []struct{ Run, State string } `json:"runs"`
+		Runs []struct{ Run string } `json:"runs"`
 	}
 	if err := json.Unmarshal(out, &status); err != nil {
 		return "", fmt.Errorf("read status: %w", err)
 	}
-	if len(status.Runs) != 1 {
-		return "", fmt.Errorf("status names %d runs, want the one that ran", len(status.Runs))
+	last := ""
+	for _, r := range status.Runs {
+		last = max(last, r.Run)
 	}
-	run := status.Runs[0].Run
-	if _, err := d.expunge(ctx, "What would be erased, and why? Nothing has been touched so far.", nil, "inspect", "runs/"+run+"/manifest/tombstones.parquet"); err != nil {
-		return "", err
+	if last == "" {
+		return "", errors.New("status names no run")
 	}
-	return run, nil
+	return last, nil
 }
 
 // erase applies the manifest and looks at what is left of the lake.
 func (d *demo) erase(ctx context.Context, run string) error {
-	for _, step := range []struct {
-		why  string
-		args []string
-	}{
-		{"A person approves the sealed manifest, by its digest.", []string{"approve", run, "--by", "demo"}},
-		{"What is approved is erased, read back, searched again and certified.", []string{"erase", run}},
-		{"Whoever doubts it verifies again, at any time.", []string{"verify", run}},
-	} {
-		if _, err := d.expunge(ctx, step.why, nil, step.args...); err != nil {
-			return err
-		}
-	}
-	fmt.Println("# Is that right? The lake now, against what the generator knows.")
-	if err := d.erased(ctx); err != nil {
+	if err := d.steps(ctx, []step{
+		{"A person approves the sealed manifest, by its digest.", []string{"approve", run, "--by", "demo"}, nil},
+		{"What is approved is erased, read back, searched again and certified.", []string{"erase", run}, nil},
+		{"Whoever doubts it verifies again, at any time.", []string{"verify", run}, nil},
+	}); err != nil {
 		return err
 	}
-	return d.download(ctx)
+	fmt.Println("# Is that right? The lake now, against what the generator knows.")
+	return d.erased(ctx)
 }
 
 func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -236,9 +260,9 @@ func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
 const maxLines = 20
 
 // expunge runs a command and shows it as a transcript.
-func (d *demo) expunge(ctx context.Context, why string, fine []int, args ...string) (int, error) {
-	fmt.Printf("# %s\n$ expunge %s -c %s\n", why, strings.Join(args, " "), filepath.Join(d.shown, "config.yaml"))
-	out, err := d.command(ctx, args...).CombinedOutput()
+func (d *demo) expunge(ctx context.Context, s step) error {
+	fmt.Printf("# %s\n$ expunge %s -c %s\n", s.why, strings.Join(s.args, " "), filepath.Join(d.shown, "config.yaml"))
+	out, err := d.command(ctx, s.args...).CombinedOutput()
 	lines := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 	for i, line := range lines {
 		if i == maxLines {
@@ -253,19 +277,17 @@ func (d *demo) expunge(ctx context.Context, why string, fine []int, args ...stri
 	case errors.As(err, &exit):
 		code = exit.ExitCode()
 	case err != nil:
-		return 0, fmt.Errorf("run expunge %s: %w", args[0], err)
+		return fmt.Errorf("run expunge %s: %w", s.args[0], err)
 	}
 	meaning := map[int]string{3: "finished but INCOMPLETE; the report names what could not be examined"}
 	if code != 0 {
 		fmt.Printf("(exit %d: %s)\n", code, meaning[code])
 	}
 	fmt.Println()
-	for _, f := range append(fine, 0) {
-		if code == f {
-			return code, nil
-		}
+	if code != 0 && !slices.Contains(s.fine, code) {
+		return fmt.Errorf("expunge %s: exit %d", s.args[0], code)
 	}
-	return code, fmt.Errorf("expunge %s: exit %d", args[0], code)
+	return nil
 }
 
 // next says where to look and what to type.

@@ -66,7 +66,7 @@ func Records(key string, b []byte) ([]string, error) {
 	}
 	var out []string
 	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" || strings.HasPrefix(key, "captions/") {
+		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
 			out = append(out, line)
 		}
 	}
