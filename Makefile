@@ -9,7 +9,7 @@ PACKAGES = ./... $(TESTDATA)
 FOLDERS  = cmd connectors pipeline scanners testdata
 
 .DEFAULT_GOAL := build
-.PHONY: build test truth recall race lint fuzz benchmarks bench bench-memory scale demo integration clean
+.PHONY: build test truth recall race lint fuzz benchmarks bench bench-memory scale roundtrip demo integration clean
 
 # The program: bin/expunge. Paths of this machine are kept out of it.
 build:
@@ -68,13 +68,13 @@ benchmarks:
 # compiler and fetches DuckDB, which lives in a module of its own.
 BENCH_SIZE ?= 300MB
 bench:
-	cd testdata/bench && CGO_ENABLED=1 $(GO) run -mod=mod . -size $(BENCH_SIZE)
+	cd testdata/duckdb && CGO_ENABLED=1 $(GO) run -mod=mod ./bench -size $(BENCH_SIZE)
 
 # The built program on JSONL.gz of this raw size, within 512 MiB of memory. Needs
 # a fifth of it as free space for temporary files.
 MEMORY_SIZE ?= 10GB
 bench-memory: build
-	cd testdata/bench && CGO_ENABLED=1 $(GO) run -mod=mod . -memory ../../bin/expunge -size $(MEMORY_SIZE) -every 2000
+	cd testdata/duckdb && CGO_ENABLED=1 $(GO) run -mod=mod ./bench -memory ../../bin/expunge -size $(MEMORY_SIZE) -every 2000
 
 # Runs over a synthetic store of 5 million objects, 10,000 accounts and 10,000 requests
 # at a time: what is resident, how many files are written, how often stores are listed.
@@ -82,6 +82,11 @@ bench-memory: build
 SCALE ?= full
 scale:
 	EXPUNGE_SCALE=$(SCALE) $(GO) test ./cmd/expunge -run '^TestScale$$' -count=1 -v -timeout 3h
+
+# Parquet of every writer before and after an erasure, held against each other by DuckDB.
+# Needs a C compiler and fetches DuckDB.
+roundtrip:
+	cd testdata/duckdb && CGO_ENABLED=1 $(GO) test -mod=mod -count 1 ./roundtrip
 
 # The whole job on a small lake in an S3 server inside the demo's process; what it
 # hands over is compared with the truth about the lake. All is in demo/ afterwards.

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -39,6 +40,7 @@ func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error
 	row := make(pq.Row, 0, len(w.file.leaves))
 	redact := &redactor{}
 	redacted := false
+	within := make([]bounds, len(w.file.leaves))
 	for r := range s.numRows {
 		if r&1023 == 0 {
 			if err := w.file.src.ctx.Err(); err != nil {
@@ -74,6 +76,7 @@ func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error
 		row = row[:0]
 		for i, l := range w.file.leaves {
 			for _, e := range s.asm.entries[i] {
+				within[i].take(l, e)
 				row = append(row, l.value(e).Level(int(e.rep), int(e.def), i))
 			}
 		}
@@ -99,7 +102,7 @@ func (w *rewriting) encode(g int, first int64, edits []scanners.Edit) (err error
 	if err := out.Close(); err != nil {
 		return w.failed(err)
 	}
-	return w.adopt(g, base, out.File().Metadata(), redacted)
+	return w.adopt(g, base, out.File().Metadata(), within, redacted)
 }
 
 // failed is an error of the writer: the spool's own, or that it cannot write this.
@@ -111,12 +114,12 @@ func (w *rewriting) failed(err error) error {
 }
 
 // adopt takes the one row group of a file that was written to the spool from base on.
-func (w *rewriting) adopt(g int, base int64, written *format.FileMetaData, redacted bool) error {
+func (w *rewriting) adopt(g int, base int64, written *format.FileMetaData, bounds []bounds, redacted bool) error {
 	source := &w.file.meta.RowGroups[g]
 	if len(written.RowGroups) != 1 || len(written.RowGroups[0].Columns) != len(source.Columns) {
 		return unsupported("encode row group %d: it came out as %d row groups", g, len(written.RowGroups))
 	}
-	m := made{meta: written.RowGroups[0], columns: make([]tailOf, len(source.Columns))}
+	m := made{source: g, anew: true, meta: written.RowGroups[0], columns: make([]tailOf, len(source.Columns))}
 	m.meta.SortingColumns = nil
 	if !redacted {
 		m.meta.SortingColumns = source.SortingColumns // what goes leaves the rest in order
@@ -148,7 +151,8 @@ func (w *rewriting) adopt(g int, base int64, written *format.FileMetaData, redac
 		c.MetaData.PathInSchema = source.Columns[i].MetaData.PathInSchema
 		c.MetaData.KeyValueMetadata = source.Columns[i].MetaData.KeyValueMetadata
 		if !l.ordered() {
-			c.MetaData.Statistics = format.Statistics{}
+			s := &c.MetaData.Statistics
+			*s = format.Statistics{NullCount: s.NullCount, MinValue: bounds[i].least, MaxValue: bounds[i].greatest}
 		}
 	}
 	w.rows += m.meta.NumRows
@@ -166,6 +170,60 @@ func (l *leaf) ordered() bool {
 		return l.text.means == asString || l.text.means == asBytes
 	}
 	return true
+}
+
+// bounds are the least and the greatest value of a column that the writer does not
+// order as the format says; nil where there is none.
+type bounds struct{ least, greatest []byte }
+
+// take takes an entry into account.
+func (b *bounds) take(l *leaf, e entry) {
+	v := e.value
+	if int(e.def) < l.maxDef || v == nil || l.ordered() {
+		return
+	}
+	var compare func(a, b []byte) int
+	switch l.text.means {
+	case asDecimal:
+		compare = compareSigned
+	case asUUID:
+		compare = bytes.Compare
+	default:
+		return
+	}
+	if b.least == nil || compare(v, b.least) < 0 {
+		b.least = append([]byte{}, v...)
+	}
+	if b.greatest == nil || compare(v, b.greatest) > 0 {
+		b.greatest = append([]byte{}, v...)
+	}
+}
+
+// compareSigned compares numbers in two's complement, the highest byte first, whose
+// lengths may differ.
+func compareSigned(a, b []byte) int {
+	sign := func(v []byte) byte { // what would stand before it
+		if len(v) > 0 && v[0] >= 0x80 {
+			return 0xff
+		}
+		return 0
+	}
+	if x, y := sign(a), sign(b); x != y {
+		return cmp.Compare(y, x)
+	}
+	for n := max(len(a), len(b)); n > 0; n-- {
+		x, y := sign(a), sign(b)
+		if n <= len(a) {
+			x = a[len(a)-n]
+		}
+		if n <= len(b) {
+			y = b[len(b)-n]
+		}
+		if x != y {
+			return cmp.Compare(x, y)
+		}
+	}
+	return 0
 }
 
 // value is an entry as parquet-go has it.
@@ -304,6 +362,8 @@ func (l *leaf) encoding(m *format.ColumnMetaData) encoding.Encoding {
 	}
 	integer := l.typ == format.Int32 || l.typ == format.Int64
 	switch {
+	case l.typ == format.Boolean && has(format.RLE) && !has(format.Plain): // else it is that of the levels
+		return &pq.RLE
 	case l.typ == format.Boolean:
 		return &pq.Plain
 	case m.DictionaryPageOffset > 0 || has(format.RLEDictionary) || has(plainDictionary):
@@ -314,7 +374,7 @@ func (l *leaf) encoding(m *format.ColumnMetaData) encoding.Encoding {
 		return &pq.DeltaLengthByteArray
 	case has(format.DeltaByteArray) && (l.typ == format.ByteArray || l.typ == format.FixedLenByteArray):
 		return &pq.DeltaByteArray
-	case has(format.ByteStreamSplit) && (l.typ == format.Float || l.typ == format.Double || integer):
+	case has(format.ByteStreamSplit) && l.typ != format.ByteArray && l.typ != format.Int96:
 		return &pq.ByteStreamSplit
 	}
 	return &pq.Plain

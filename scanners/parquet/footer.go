@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -14,6 +15,7 @@ import (
 // file is an opened footer.
 type file struct {
 	src    *source
+	footer []byte // as it is stored
 	meta   format.FileMetaData
 	root   *node
 	leaves []*leaf
@@ -54,8 +56,8 @@ func open(src *source) (*file, error) {
 	if err != nil {
 		return nil, corrupt("decode footer: %v", err)
 	}
-	f := &file{src: src}
-	reader := (&thrift.CompactProtocol{}).NewReaderFromBytes(append([]byte(nil), raw[:end]...))
+	f := &file{src: src, footer: slices.Clone(raw[:end])}
+	reader := (&thrift.CompactProtocol{}).NewReaderFromBytes(f.footer)
 	if err := thrift.NewDecoder(reader).Decode(&f.meta); err != nil {
 		return nil, corrupt("decode footer: %v", err)
 	}

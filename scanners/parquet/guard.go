@@ -96,14 +96,8 @@ func (w *thriftWalk) structure(kind thriftKind, depth int) error {
 		if err != nil || head == 0 {
 			return err
 		}
-		if delta := int(head >> 4); delta != 0 {
-			field += delta
-		} else {
-			id, err := w.uvarint()
-			if err != nil {
-				return err
-			}
-			field = int(int16(id>>1) ^ -int16(id&1))
+		if field, err = w.id(head, field); err != nil {
+			return err
 		}
 		if t := head & 15; t > 2 { // 1 and 2 are booleans, which have no bytes
 			if err := w.value(t, kind, field, depth); err != nil {
@@ -111,6 +105,24 @@ func (w *thriftWalk) structure(kind thriftKind, depth int) error {
 			}
 		}
 	}
+}
+
+// id is that of the field that head begins, behind the one with the id last.
+func (w *thriftWalk) id(head byte, last int) (int, error) {
+	if delta := int(head >> 4); delta != 0 {
+		return last + delta, nil
+	}
+	id, err := w.uvarint()
+	return int(int16(id>>1) ^ -int16(id&1)), err
+}
+
+// list reads the head of a list: how many elements of which type follow.
+func (w *thriftWalk) list() (n uint64, typ byte, err error) {
+	head, err := w.byte()
+	if n = uint64(head >> 4); err == nil && n == 15 {
+		n, err = w.uvarint()
+	}
+	return n, head & 15, err
 }
 
 func (w *thriftWalk) value(typ byte, in thriftKind, field, depth int) error {
@@ -129,15 +141,9 @@ func (w *thriftWalk) value(typ byte, in thriftKind, field, depth int) error {
 		}
 		return w.skip(n)
 	case 9, 10:
-		head, err := w.byte()
+		n, elems, err := w.list()
 		if err != nil {
 			return err
-		}
-		n := uint64(head >> 4)
-		if n == 15 {
-			if n, err = w.uvarint(); err != nil {
-				return err
-			}
 		}
 		elem, least, most := in.list(field)
 		if n > uint64(most) {
@@ -146,7 +152,7 @@ func (w *thriftWalk) value(typ byte, in thriftKind, field, depth int) error {
 		if n > uint64(len(w.b)-w.at)/uint64(least) {
 			return errCut
 		}
-		return w.values(n, head&15, elem, depth+1)
+		return w.values(n, elems, elem, depth+1)
 	case 11:
 		n, err := w.uvarint()
 		if err != nil || n == 0 {

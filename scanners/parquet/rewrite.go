@@ -65,6 +65,8 @@ type rewriting struct {
 
 // made is a row group of the new file.
 type made struct {
+	source  int  // of the source's row groups, the one that it was
+	anew    bool // it was encoded anew
 	meta    format.RowGroup
 	columns []tailOf
 }
@@ -131,7 +133,7 @@ func (w *rewriting) groups(edits []scanners.Edit) error {
 		n := sort.Search(len(edits), func(i int) bool { return edits[i].Record >= first+meta.NumRows })
 		var err error
 		if n == 0 {
-			err = w.keep(meta)
+			err = w.keep(g)
 		} else {
 			err = w.encode(g, first, edits[:n])
 		}
@@ -144,8 +146,9 @@ func (w *rewriting) groups(edits []scanners.Edit) error {
 }
 
 // keep takes a row group as it is stored.
-func (w *rewriting) keep(meta *format.RowGroup) error {
-	m := made{meta: *meta, columns: make([]tailOf, len(meta.Columns))}
+func (w *rewriting) keep(g int) error {
+	meta := &w.file.meta.RowGroups[g]
+	m := made{source: g, meta: *meta, columns: make([]tailOf, len(meta.Columns))}
 	m.meta.Columns = slices.Clone(meta.Columns)
 	order := make([]int, len(meta.Columns))
 	for i := range order {
@@ -289,13 +292,7 @@ func (w *rewriting) tail() error {
 	if err != nil {
 		return err
 	}
-	meta := w.file.meta
-	meta.NumRows, meta.RowGroups = w.rows, make([]format.RowGroup, len(w.made))
-	for g := range w.made {
-		meta.RowGroups[g] = w.made[g].meta
-		meta.RowGroups[g].Ordinal = int16(min(g, 1<<15-1))
-	}
-	b, err := thrift.Marshal(&thrift.CompactProtocol{}, &meta)
+	b, err := w.footer()
 	if err != nil {
 		return corrupt("encode footer: %v", err)
 	}

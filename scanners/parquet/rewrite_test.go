@@ -2,7 +2,9 @@ package parquet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
 	"io"
 	"slices"
 	"testing"
@@ -178,6 +180,101 @@ func TestUntouchedRowGroupsAreCopied(t *testing.T) {
 	}
 	if len(out) >= len(data)+1000 {
 		t.Errorf("%d bytes became %d", len(data), len(out))
+	}
+}
+
+// Footers are spliced: what parquet-go's structs do not tell apart stays as it is
+// stored. Most of all, a row group without a null count does not claim to be without
+// nulls, which would hide rows from who asks for nulls.
+func TestFooterIsSpliced(t *testing.T) {
+	schema, docs, _ := mixed()
+	docs = slices.Concat(docs, docs, docs)
+	for name, data := range map[string][]byte{
+		"no statistics": scantest.Columns(t, schema, docs, apq.WithMaxRowGroupLength(4), apq.WithStats(false)),
+		"statistics":    scantest.Columns(t, schema, docs, apq.WithMaxRowGroupLength(4)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, _ := rewritten(t, data, scanners.Edit{Record: 1})
+			was, is := footerOf(t, data), footerOf(t, out)
+			for _, id := range []int{1, 2, 5, 6, 7} { // version, schema, metadata, writer, orders
+				a, b := was.at(id), is.at(id)
+				if (a == nil) != (b == nil) || a != nil && !bytes.Equal(a.value, b.value) {
+					t.Errorf("field %d of the footer is another", id)
+				}
+			}
+			for g := range 2 {
+				before, after := columnsOf(t, was, g), columnsOf(t, is, g)
+				for i := range before {
+					a, b := before[i].at(12), after[i].at(12)
+					switch {
+					case (a == nil) != (b == nil):
+						t.Errorf("row group %d column %d: statistics %v, were %v", g, i, b, a)
+					case g > 0 && a != nil && !bytes.Equal(a.value, b.value):
+						t.Errorf("row group %d column %d, which stays, has other statistics", g, i)
+					case a != nil:
+						x, _ := before[i].nested(12)
+						y, _ := after[i].nested(12)
+						for _, id := range []int{3, 5, 6} {
+							if (x.at(id) == nil) != (y.at(id) == nil) {
+								t.Errorf("row group %d column %d: field %d of statistics came or went", g, i, id)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func footerOf(t *testing.T, data []byte) thriftFields {
+	t.Helper()
+	n := int(binary.LittleEndian.Uint32(data[len(data)-8:]))
+	f, err := fieldsOf(data[len(data)-8-n : len(data)-8])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// columnsOf is the metadata of the columns of row group g.
+func columnsOf(t *testing.T, footer thriftFields, g int) (out []thriftFields) {
+	t.Helper()
+	groups, err := footer.at(4).structs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := fieldsOf(groups[g])
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunks, err := group.at(1).structs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range chunks {
+		chunk, err := fieldsOf(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		meta, err := chunk.nested(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, meta)
+	}
+	return out
+}
+
+// Decimals in bytes and UUIDs are ordered as the format says, which the writer's
+// library does not do.
+func TestCompareSigned(t *testing.T) {
+	ordered := [][]byte{{0x80, 0}, {0xff, 0x7f}, {0x80}, {0xff}, {}, {1}, {0, 2}, {0x7f}, {0, 0x80}, {0x7f, 0}}
+	for i, a := range ordered {
+		for k, b := range ordered {
+			if got := compareSigned(a, b); got != cmp.Compare(i, k) {
+				t.Errorf("%x and %x: %d", a, b, got)
+			}
+		}
 	}
 }
 
