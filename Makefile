@@ -57,7 +57,7 @@ fuzz:
 # each conditional one. CRASH=20 tries every twentieth; all takes some two hours.
 CRASH ?= all
 crash:
-	EXPUNGE_CRASH=$(CRASH) $(GO) test -run "TestEraseKilled|TestEraseHarmed|TestEraseRaces|TestRotateStopped" -timeout 6h -v ./cmd/expunge
+	EXPUNGE_CRASH=$(CRASH) $(GO) test -run "TestEraseKilled|TestEraseHarmed|TestEraseRaces|TestMove|TestRotateStopped" -timeout 6h -v ./cmd/expunge
 
 # Benchmarks on fixed corpora; compare two commits by ratio, on one machine.
 BENCH ?= .

