@@ -11,6 +11,9 @@ import (
 // address where this holds unusual characters.
 func confirmEmail(l *leaf, s span, n *Needle) (found, bool) {
 	want := n.Canon.Value.Reveal()
+	if said := l.text[s.lo:s.hi]; bytes.IndexByte(said, '@') < 0 {
+		return found{pipeline.Review, "email.spoken"}, string(appendSpoken(nil, said)) == want && apart(l.text, s.lo, s.hi)
+	}
 	sp, exact, ok := l.address(s, want)
 	if !ok {
 		return found{}, false
@@ -50,10 +53,19 @@ func (l *leaf) address(s span, want string) (sp spot, plain, ok bool) {
 		return spot{}, false, false
 	}
 	// what else could belong to the domain
-	for k := hi; k < len(b) && (b[k] == '.' || b[k] == '-'); k++ {
-		if k+1 < len(b) && classes[b[k+1]]&alnum != 0 {
-			return spot{}, false, false
-		}
+	end := hi
+	for end < len(b) && (b[end] == '.' || classes[b[end]]&domain != 0) {
+		end++
+	}
+	for end > hi && (b[end-1] == '.' || b[end-1] == '-') {
+		end--
+	}
+	switch dom := bytes.LastIndexByte(b[:hi], '@') + 1; {
+	case end == hi:
+	case b[hi] == '-' && dom+domainEnd(b[dom:end]) == hi:
+		sp.doubt = true
+	case b[hi] == '.' || b[hi] == '-':
+		return spot{}, false, false
 	}
 	if letterAfter(b, hi) {
 		sp.doubt = true
@@ -83,6 +95,11 @@ func (l *leaf) address(s span, want string) (sp spot, plain, ok bool) {
 func confirmGmail(l *leaf, s span, n *Needle) (found, bool) {
 	want := n.Canon.Value.Reveal()
 	local, _, _ := strings.Cut(want, "@")
+	if said := l.text[s.lo:s.hi]; bytes.IndexByte(said, '@') < 0 {
+		said = appendSpoken(nil, said)
+		mailbox := appendMailbox(nil, said[:bytes.IndexByte(said, '@')])
+		return found{pipeline.Review, "email.gmail"}, string(said) != want && string(mailbox) == string(appendMailbox(nil, []byte(local)))
+	}
 	at := bytes.IndexByte(l.text[s.lo:s.hi], '@')
 	if at < 0 || string(appendMailbox(nil, l.text[s.lo:s.lo+at])) != string(appendMailbox(nil, []byte(local))) {
 		return found{}, false

@@ -89,6 +89,13 @@ func plusBefore(b []byte, g group) (int, bool) {
 // confirmPhone reads the number that ends at the token and compares it.
 func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 	b, want := l.text, n.Canon.Value.Reveal()
+	if digits := keypad(b[s.lo:s.hi]); digits != "" {
+		same := slices.ContainsFunc(f.readings(digits, false), func(r reading) bool { return r.e164 == want })
+		if !same || !apart(b, s.lo, s.hi) || n.Canon.Ext != "" {
+			return found{}, false
+		}
+		return l.judge(spot{lo: s.lo, hi: s.hi}, pipeline.Phone, pipeline.Normalised, "phone.vanity")
+	}
 	ext, after := "", s.hi
 	if m := extension.FindSubmatchIndex(b[s.hi:]); m != nil {
 		ext, after = string(b[s.hi+m[2]:s.hi+m[3]]), s.hi+m[3]

@@ -7,8 +7,8 @@ import (
 )
 
 // reference makes the tokens byte by byte, as the rules are told: what the tokenizer,
-// which goes by bits, is compared with. They share the tokens of addresses and of
-// numbers with exponents.
+// which goes by bits, is compared with. They share the tokens of addresses, of
+// numbers with exponents, and of what is spelt in words and letters.
 type reference struct {
 	tokenizer
 
@@ -38,6 +38,7 @@ func (t *reference) scan(b []byte, scratch bool) {
 		}
 		i += 1 + k
 	}
+	t.spoken(b)
 	t.flush()
 }
 
@@ -216,6 +217,7 @@ func (t *reference) word(b []byte, lo, hi int, all uint8) {
 			}
 		}
 	}
+	t.vanity(b, lo, hi)
 	t.emit(t.h.text(seedWord, w), wordToken, lo, hi)
 	// pieces between underscores, and those of letters and digits alone
 	us, un := lo, uint8(0) // since the last underscore

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"math"
 	"net/netip"
 	"strings"
@@ -139,6 +140,12 @@ func (f *Finder) confirmPast(l *leaf, s span, fm form, n *Needle) (found, bool) 
 			}
 		}
 	case asEmail:
+		if said := l.text[s.lo:s.hi]; bytes.IndexByte(said, '@') < 0 {
+			if with(string(appendSpoken(nil, said))) {
+				return confirmEmail(l, s, &known)
+			}
+			break
+		}
 		if lo := s.hi - past.Len; lo >= 0 && with(strings.ToLower(string(l.text[lo:s.hi]))) {
 			return confirmEmail(l, s, &known)
 		}
@@ -224,6 +231,12 @@ func digestOfLen(n int) (digestForm, bool) {
 // read as.
 func (f *Finder) numbersAt(l *leaf, s span) []string {
 	var out []string
+	if digits := keypad(l.text[s.lo:s.hi]); digits != "" {
+		for _, r := range f.readings(digits, false) {
+			out = append(out, r.e164)
+		}
+		return out
+	}
 	gs := groupsBefore(l.text, s.hi)
 	for i := range gs {
 		if g := &gs[i]; i == 0 && g.lo > 0 && l.text[g.lo-1] == '*' && g.hi-g.lo > 2 {

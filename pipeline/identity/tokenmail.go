@@ -88,6 +88,9 @@ func (t *tokenizer) address(b []byte, lo, at, hi int, all uint8) {
 	for hi > at+1 && (b[hi-1] == '.' || b[hi-1] == '-') {
 		hi--
 	}
+	if cut := domainEnd(b[at+1 : hi]); at+1+cut < hi {
+		t.address(b, lo, at, at+1+cut, all)
+	}
 	dom := b[at+1 : hi]
 	if bytes.IndexByte(dom, '.') < 0 {
 		return
@@ -105,6 +108,23 @@ func (t *tokenizer) address(b []byte, lo, at, hi int, all uint8) {
 		t.buf = appendMailbox(t.buf[:0], b[lo:at])
 		t.emit(t.h.text(seedGmail, t.buf), gmailToken, lo, hi)
 	}
+}
+
+// domainEnd is where a domain ends that something is glued to by a hyphen, as keys of
+// two parts are: jane@example.com-826724. No last label has one, but those in punycode.
+// It is len(dom) where nothing is glued.
+func domainEnd(dom []byte) int {
+	dot := bytes.LastIndexByte(dom, '.')
+	if label := dom[dot+1:]; dot > 0 && !punycode(label) {
+		if k := bytes.IndexByte(label, '-'); k > 0 {
+			return dot + 1 + k
+		}
+	}
+	return len(dom)
+}
+
+func punycode(label []byte) bool {
+	return len(label) >= 4 && bytes.EqualFold(label[:4], []byte("xn--"))
 }
 
 func isGmail(dom []byte) bool {

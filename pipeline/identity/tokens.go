@@ -112,6 +112,7 @@ func (t *tokenizer) scan(b []byte, marks []mark) {
 	for _, m := range marks {
 		t.escaped(b, m.to-1)
 	}
+	t.spoken(b)
 	t.flush()
 }
 

@@ -50,6 +50,7 @@ func (t *tokenizer) id(b []byte, lo, hi int) {
 			}
 		}
 	}
+	t.vanity(b, lo, hi)
 	t.emit(t.h.text(seedWord, b[lo:hi]), wordToken, lo, hi)
 	// pieces between underscores, and those of letters and digits alone
 	for us, ps := lo, lo; ; cut = l.split.next(ps, hi) {
