@@ -227,10 +227,10 @@ func (j *job) seed(ctx context.Context) error {
 }
 
 // business says which direct identifiers are the accounts' own.
-func (j *job) business() func(account string, direct pipeline.Link) bool {
+func (a *app) business() func(account string, direct pipeline.Link) bool {
 	own := map[string]map[pipeline.Secret]bool{}
-	for i := range j.cfg.Accounts {
-		own[j.cfg.Accounts[i].Name] = numbers(&j.cfg.Accounts[i], j.cfg.Policy.DefaultRegion)
+	for i := range a.cfg.Accounts {
+		own[a.cfg.Accounts[i].Name] = numbers(&a.cfg.Accounts[i], a.cfg.Policy.DefaultRegion)
 	}
 	return func(account string, direct pipeline.Link) bool {
 		return direct.Kind == pipeline.Phone && own[account][pipeline.Secret(direct.Value)]

@@ -56,6 +56,7 @@ type Erase struct {
 
 	// Of objects that go since their key names the consumer: what stays of them moves.
 	Region   string                                                                    // of national phone numbers
+	Own      func(ref pipeline.RequestRef, direct pipeline.Link) bool                  // whether an identifier is known as the consumer's beside what was asked for, or as the account's own
 	Cutoff   func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
 	Excluded func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Redacted func(t *manifest.Target, content string) (key, url, id string, err error) // the key that what stays has then, for its content; ErrNoKey

@@ -129,6 +129,7 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
 		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
 		Region: "US", Redacted: redacted,
+		Own:      func(_ pipeline.RequestRef, l pipeline.Link) bool { return l.Value == "also-ann@example.com" },
 		Cutoff:   func(pipeline.RequestRef) int64 { return searched.UnixMilli() },
 		Excluded: func(_ pipeline.RequestRef, _ string, raw []byte) bool { return string(raw) == w.excluded },
 	}

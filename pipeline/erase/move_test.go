@@ -102,12 +102,16 @@ func TestWhatGoesWithTheKey(t *testing.T) {
 		set   func(w *world)
 		stays []string // nil: all goes
 	}{
-		"nobody else's":                {lines: []string{rec(0, "ann"), nobodys}, rows: []int64{0}},
-		"nothing":                      {},
-		"all are asked for":            {lines: []string{rec(0, "ann"), rec(1, "bob")}, rows: []int64{0, 1}},
-		"another's":                    {lines: []string{nobodys, rec(1, "bob")}, stays: []string{rec(1, "bob")}},
-		"hers, after the cut-off":      {lines: []string{early, late}, rows: []int64{0}, stays: []string{late}},
-		"what a person excluded":       {lines: []string{nobodys, `{"id":8}`}, set: func(w *world) { w.excluded = nobodys }, stays: []string{nobodys}},
+		"nobody else's":              {lines: []string{rec(0, "ann"), nobodys}, rows: []int64{0}},
+		"nothing":                    {},
+		"all are asked for":          {lines: []string{rec(0, "ann"), rec(1, "bob")}, rows: []int64{0, 1}},
+		"another's":                  {lines: []string{nobodys, rec(1, "bob")}, stays: []string{rec(1, "bob")}},
+		"hers, after the cut-off":    {lines: []string{early, late}, rows: []int64{0}, stays: []string{late}},
+		"what a person excluded":     {lines: []string{nobodys, `{"id":8}`}, set: func(w *world) { w.excluded = nobodys }, stays: []string{nobodys}},
+		"hers by what stands beside": {lines: []string{rec(1, "also-ann")}},
+		"another's beside hers": {lines: []string{`{"id":1,"email":"also-ann@example.com","user":"u-77"}`}, set: func(w *world) {
+			w.dataset.Fields = append(w.dataset.Fields, pipeline.Field{Path: "user", Kind: pipeline.User})
+		}, stays: []string{`{"id":1,"email":"also-ann@example.com","user":"u-77"}`}},
 		"another's in no such field":   {lines: []string{`{"id":1,"note":"bob@example.com"}`}},
 		"redacted, and redacted alone": {lines: []string{nobodys, rec(1, "bob")}, set: func(w *world) { w.dataset.Erase = pipeline.Erasure{Action: pipeline.Redact} }, stays: []string{`{"id":null}`, rec(1, "bob")}},
 		"the object is the consumer's": {lines: []string{rec(1, "bob")}, set: func(w *world) { w.dataset.Erase.Action = pipeline.EraseObject }},

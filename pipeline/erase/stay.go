@@ -36,7 +36,9 @@ func (e *Erase) named(rows []*manifest.Row, t *manifest.Target) []pipeline.Reque
 // not the consumer's to take along, though no tombstone names them: those that name
 // somebody by themselves (a phone, an address or a user in a declared field of the
 // consumer's party), that are dated after the requests' cut-off, or that a person has
-// excluded. Records that name nobody are the consumer's whom the key names.
+// excluded. That may be the consumer, where it is not sure enough for a tombstone. Records
+// that name nobody are the consumer's whom the key names, and so are those that name
+// only what is known as the consumer's beside what was asked for.
 type others struct {
 	e        *Erase
 	d        *pipeline.Dataset
@@ -63,12 +65,18 @@ func (o *others) has(r *scanners.Record) bool {
 	if o.e.Excluded != nil && !slices.ContainsFunc(o.requests, func(ref pipeline.RequestRef) bool { return !o.e.Excluded(ref, o.d.Name, r.Raw) }) {
 		return true
 	}
+	var direct []identity.Link
 	for _, leaf := range r.Leaves {
-		if len(o.finder.Direct(nil, leaf.Path, leaf.Value)) > 0 {
-			return true
-		}
+		direct = o.finder.Direct(direct, leaf.Path, leaf.Value)
 	}
-	return false
+	return slices.ContainsFunc(direct, func(l identity.Link) bool { return !o.own(l) })
+}
+
+// own reports whether an identifier is one of a consumer whom the key names.
+func (o *others) own(l identity.Link) bool {
+	return slices.ContainsFunc(o.requests, func(ref pipeline.RequestRef) bool {
+		return o.e.Own(ref, pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()})
+	})
 }
 
 // outlive is what happens to the records of an object that goes since its key names the
