@@ -52,7 +52,16 @@ type Field struct {
 	Link     bool           // its value links records of one consumer
 	Pattern  *regexp.Regexp // the group "id" is the identifier within the value; nil: the value is
 	Party    Party
-	Text     bool // free text: what is found in it is a mention
+	Text     bool  // free text: what is found in it is a mention
+	When     *When // in which records the value is the consumer's; nil: in all
+}
+
+// When tells by another field of a record whether a field holds the consumer there or
+// the other side: the one called on outbound calls, the caller on inbound ones.
+type When struct {
+	Field string   // path of a field that a record has once
+	Is    []string // its values, whatever their case, where the consumer is meant
+	IsNot []string // and where not; any other leaves it open
 }
 
 // Disclosure is one statutory category of recipients.

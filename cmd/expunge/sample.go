@@ -31,7 +31,9 @@ type sample struct {
 	Likely    []likely `json:"undeclared_identifiers"` // fields that look like identifiers and are not declared
 	NoAccount int64    `json:"records_without_account"`
 	NoTime    int64    `json:"records_with_unread_time"`
-	Refused   []string `json:"refused"` // objects that could not be sampled, and why
+
+	NoRole  map[string]int64 `json:"records_without_role,omitempty"` // by field: those that do not say whether it is the consumer's
+	Refused []string         `json:"refused"`                        // objects that could not be sampled, and why
 
 	seen  map[string]*looks
 	known map[string]bool // declared paths that were seen
@@ -54,7 +56,7 @@ func (enough) Error() string { return "sampled" }
 
 // sample reads some records of each of some objects.
 func (a *app) sample(ctx context.Context, stores map[string]connectors.Store, names *naming.Names, d *pipeline.Dataset, objects []pipeline.Object) *sample {
-	s := &sample{Dataset: d.Name, NotSeen: []string{}, Likely: []likely{}, Refused: []string{}, seen: map[string]*looks{}, known: map[string]bool{}}
+	s := &sample{Dataset: d.Name, NotSeen: []string{}, Likely: []likely{}, Refused: []string{}, seen: map[string]*looks{}, known: map[string]bool{}, NoRole: map[string]int64{}}
 	for i := range objects {
 		if err := a.sampleObject(ctx, stores[objects[i].Store], names.Shown(&objects[i]), d, &objects[i], s); err != nil {
 			s.Refused = append(s.Refused, err.Error())
@@ -125,6 +127,9 @@ func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline
 		}
 		if f := finder.Declared(leaf.Path); f != nil {
 			s.known[f.Path] = true
+			if record.RoleOf(r, f) == record.Untold {
+				s.NoRole[f.Path]++
+			}
 			continue
 		}
 		kind := looksLike(leaf.Path, string(leaf.Value))
@@ -229,6 +234,11 @@ func (s *sample) findings(d *pipeline.Dataset) []finding {
 	}
 	if s.NoTime > 0 {
 		say("%s sampled whose %q is no time that is read: they count as undated, which a deletion's cut-off and a request's window do not bound", plural(s.NoTime, "record was", "records were"), d.Time)
+	}
+	for _, f := range d.Fields {
+		if n := s.NoRole[f.Path]; n > 0 {
+			say("%s sampled whose %q does not say whether %q is the consumer's: what is found there goes to review", plural(n, "record was", "records were"), f.When.Field, f.Path)
+		}
 	}
 	for _, l := range s.Likely {
 		if d.Search {

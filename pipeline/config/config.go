@@ -256,10 +256,11 @@ func (c *Config) digest() {
 type plainField struct {
 	Path, Kind, Pattern, Party string
 	Link, Text                 bool
+	When                       *pipeline.When `json:",omitempty"`
 }
 
 func plainOf(f pipeline.Field) plainField {
-	p := plainField{Path: f.Path, Kind: string(f.Kind), Party: string(f.Party), Link: f.Link, Text: f.Text}
+	p := plainField{Path: f.Path, Kind: string(f.Kind), Party: string(f.Party), Link: f.Link, Text: f.Text, When: f.When}
 	if f.Pattern != nil {
 		p.Pattern = f.Pattern.String()
 	}

@@ -77,7 +77,8 @@ func TestSmall(t *testing.T) {
 	if !same("beta: {}", "beta: {}, gamma: {}") || !same("[attribution]", "[other]") {
 		t.Error("a dataset's digest changes with what does not bear on what is found")
 	}
-	if same("kind: phone", "kind: email") || same("calls/*", "calls/**") || same("kind: phone", "kind: phone, link: true") {
+	when := "kind: phone, consumer_when: {field: direction, is: [outbound]}"
+	if same("kind: phone", when) || same("kind: phone", "kind: email") || same("calls/*", "calls/**") || same("kind: phone", "kind: phone, link: true") {
 		t.Error("a dataset's digest stays when what is found may change")
 	}
 }
@@ -107,6 +108,12 @@ func TestMistakes(t *testing.T) {
 		{"{kind: phone}", `{kind: phone, link: "yes"}`, "link must be true or false, not text"},
 		{"{kind: phone}", `{kind: phone, pattern: "(x)"}`, "has no group that says what the identifier is: (?P<id>…)"},
 		{"{kind: phone}", `{kind: phone, pattern: "("}`, "missing closing )"},
+		{"{kind: phone}", "{kind: phone, consumer_when: {is: [outbound]}}", `dataset calls's field phone's consumer_when needs the key "field"`},
+		{"{kind: phone}", "{kind: phone, consumer_when: {field: direction}}", "consumer_when's is is empty"},
+		{"{kind: phone}", "{kind: phone, consumer_when: {field: phone, is: [outbound]}}", "must be another field"},
+		{"{kind: phone}", `{kind: phone, consumer_when: {field: "legs[].direction", is: [outbound]}}`, "one that a record has once"},
+		{"{kind: phone}", "{kind: phone, consumer_when: {field: direction, is: [outbound], is_not: [Outbound]}}", `is_not has "Outbound", which is under is, too`},
+		{"{kind: phone}", "{party: business, consumer_when: {field: direction, is: [outbound]}}", "goes with a kind of identifier of the consumer's"},
 		{"{kind: phone}", "{link: true}", "what links needs a kind"},
 		{"{kind: phone}", "{}", "says nothing"},
 		{"category: commercial", "on_delete: {action: redact}", "redact needs the paths that stay"},

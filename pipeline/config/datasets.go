@@ -183,7 +183,7 @@ func (r *reader) fields(root object) []pipeline.Field {
 	var out []pipeline.Field
 	r.each(root.key("fields"), root.name("fields"), func(path string, at, v *node) {
 		what := root.what + "'s field " + path
-		o := r.object(v, what, "kind", "category", "link", "pattern", "party", "text")
+		o := r.object(v, what, "kind", "category", "link", "pattern", "party", "text", "consumer_when")
 		f := r.field(o, at)
 		f.Path = path
 		if strings.TrimSpace(path) == "" || strings.ContainsAny(path, "\x00\r\n") {
@@ -192,6 +192,7 @@ func (r *reader) fields(root object) []pipeline.Field {
 		f.Party = r.party(o)
 		f.Text = o.flag("text", false)
 		f.Category = r.category(o)
+		f.When = r.when(o, &f)
 		if f.Kind == "" && f.Party == pipeline.Consumer && !f.Text && f.Category == "" {
 			r.fail(at, "%s says nothing: it needs a kind, party, text or category", what)
 		}
@@ -211,6 +212,33 @@ func (r *reader) party(o object) pipeline.Party {
 		r.fail(o.place("party"), "%s cannot be %q%s", o.name("party"), p, suggest(p, []string{"consumer", "agent", "business"}))
 		return pipeline.Consumer
 	}
+}
+
+// when reads in which records a field is the consumer's.
+func (r *reader) when(root object, f *pipeline.Field) *pipeline.When {
+	n := root.key("consumer_when")
+	if n == nil {
+		return nil
+	}
+	o := r.object(n, root.name("consumer_when"), "field", "is", "is_not")
+	w := &pipeline.When{Field: o.need("field"), Is: o.texts("is"), IsNot: o.texts("is_not")}
+	switch {
+	case f.Kind == "" || f.Party != pipeline.Consumer:
+		r.fail(root.place("consumer_when"), "%s goes with a kind of identifier of the consumer's: it says when the value is that", o.what)
+	case w.Field == f.Path:
+		r.fail(o.place("field"), "%s must be another field", o.name("field"))
+	case strings.Contains(w.Field, "[]") || strings.Contains(w.Field, "{}"):
+		r.fail(o.place("field"), "%s must be one that a record has once, not one in a list or map", o.name("field"))
+	}
+	if len(w.Is) == 0 {
+		r.fail(o.place("is"), "%s is empty: list the values with which the consumer is meant", o.name("is"))
+	}
+	for _, v := range w.IsNot {
+		if slices.ContainsFunc(w.Is, func(is string) bool { return strings.EqualFold(is, v) }) {
+			r.fail(o.place("is_not"), "%s has %q, which is under is, too", o.name("is_not"), v)
+		}
+	}
+	return w
 }
 
 func (r *reader) captures(root object) map[string]pipeline.Field {

@@ -27,7 +27,7 @@ datasets:
     account: {field: company}
     csv: {}
     disclosed: [{to: x, how: shared}]
-    fields: {id: {kind: call_id}}
+    fields: {id: {kind: call_id, consumer_when: {field: direction, is: [outbound]}}}
     object: {recording_id: {kind: recording_id}}
     on_delete: {}
 `
@@ -38,6 +38,7 @@ var sections = []struct{ what, path string }{
 	{`ignore`, `ignore[]`}, {`bundles`, `bundles`}, {`account acme`, `accounts.NAME`}, {`account acme's exception`, `accounts.NAME.exceptions[]`},
 	{`dataset calls`, `datasets[]`}, {`dataset calls's account`, `datasets[].account`}, {`dataset calls's csv`, `datasets[].csv`},
 	{`dataset calls's disclosed`, `datasets[].disclosed[]`}, {`dataset calls's field id`, `datasets[].fields.PATH`},
+	{`dataset calls's field id's consumer_when`, `datasets[].fields.PATH.consumer_when`},
 	{`dataset calls's capture recording_id`, `datasets[].object.CAPTURE`}, {`dataset calls's on_delete`, `datasets[].on_delete`},
 }
 

@@ -113,6 +113,8 @@ func TestWhatGoesWithTheKey(t *testing.T) {
 			w.dataset.Fields = append(w.dataset.Fields, pipeline.Field{Path: "user", Kind: pipeline.User})
 		}, stays: []string{`{"id":1,"email":"also-ann@example.com","user":"u-77"}`}},
 		"another's in no such field":   {lines: []string{`{"id":1,"note":"bob@example.com"}`}},
+		"the other side's":             {lines: []string{`{"email":"jo@example.com","from":"us"}`}, set: byRole},
+		"one side's or the other's":    {lines: []string{nobodys, `{"email":"jo@example.com"}`}, set: byRole, stays: []string{`{"email":"jo@example.com"}`}},
 		"redacted, and redacted alone": {lines: []string{nobodys, rec(1, "bob")}, set: func(w *world) { w.dataset.Erase = pipeline.Erasure{Action: pipeline.Redact} }, stays: []string{`{"id":null}`, rec(1, "bob")}},
 		"the object is the consumer's": {lines: []string{rec(1, "bob")}, set: func(w *world) { w.dataset.Erase.Action = pipeline.EraseObject }},
 		"a call is named, too": {lines: []string{rec(1, "bob")}, set: func(w *world) {
@@ -140,6 +142,11 @@ func TestWhatGoesWithTheKey(t *testing.T) {
 			check(t, state(t, w.lake), want)
 		})
 	}
+}
+
+// byRole lets the field "from" say whether an address is the consumer's.
+func byRole(w *world) {
+	w.dataset.Fields[0].When = &pipeline.When{Field: "from", Is: []string{"them"}, IsNot: []string{"us"}}
 }
 
 func TestMovesThatCannotBe(t *testing.T) {

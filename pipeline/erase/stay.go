@@ -67,7 +67,9 @@ func (o *others) has(r *scanners.Record) bool {
 	}
 	var direct []identity.Link
 	for _, leaf := range r.Leaves {
-		direct = o.finder.Direct(direct, leaf.Path, leaf.Value)
+		if record.RoleOf(r, o.finder.Declared(leaf.Path)) != record.Other {
+			direct = o.finder.Direct(direct, leaf.Path, leaf.Value)
+		}
 	}
 	return slices.ContainsFunc(direct, func(l identity.Link) bool { return !o.own(l) })
 }

@@ -13,15 +13,17 @@ import (
 type Judge struct {
 	When Moment // of the record
 
-	policy  pipeline.Policy
-	account string
-	suspect bool
-	zone    *time.Location
+	record   *scanners.Record
+	declared func(path string) *pipeline.Field
+	policy   pipeline.Policy
+	account  string
+	zone     *time.Location
 }
 
-// NewJudge makes the judge of r, a record of an account and of dataset d.
-func NewJudge(r *scanners.Record, d *pipeline.Dataset, account string, policy pipeline.Policy) *Judge {
-	return &Judge{When: Time(r, d), policy: policy, account: account, suspect: r.Suspect, zone: d.Zone}
+// NewJudge makes the judge of r, a record of an account and of dataset d. declared is
+// the field of d that a path falls under, nil if none does.
+func NewJudge(r *scanners.Record, d *pipeline.Dataset, declared func(path string) *pipeline.Field, account string, policy pipeline.Policy) *Judge {
+	return &Judge{When: Time(r, d), record: r, declared: declared, policy: policy, account: account, zone: d.Zone}
 }
 
 // Tier is how sure a match is for a request that asks for what was matched, and the
@@ -31,7 +33,16 @@ func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, 
 	if moved, is := j.policy.Tier(j.account, tier); is {
 		tier, rule = moved, rule+".policy"
 	}
-	if j.suspect {
+	switch RoleOf(j.record, j.declared(m.Path)) {
+	case Other:
+		rule += ".other_role"
+		if tier.Automatic() {
+			tier = pipeline.Mention
+		}
+	case Untold:
+		tier, rule = pipeline.Review, rule+".role_unknown"
+	}
+	if j.record.Suspect {
 		tier, rule = pipeline.Review, rule+".malformed"
 	}
 	if ask.Outside(j.When.From, j.zone) {

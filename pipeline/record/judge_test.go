@@ -29,6 +29,8 @@ func TestJudge(t *testing.T) {
 		name    string
 		at      string
 		suspect bool
+		says    string // the direction
+		found   pipeline.Tier
 		review  pipeline.Tier
 		ask     pipeline.Ask
 		tier    pipeline.Tier
@@ -42,6 +44,10 @@ func TestJudge(t *testing.T) {
 		{name: "the first day", at: "2026-03-02T00:30:00", ask: pipeline.Ask{From: day(t, "2026-03-02")}, tier: pipeline.Hashed, rule: "sha256.e164"},
 		{name: "after", at: "2026-03-03T00:30:00", ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Review, rule: "sha256.e164.outside_validity"},
 		{name: "undated", ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "on a call to the consumer", says: "Outbound-API ", tier: pipeline.Hashed, rule: "sha256.e164"},
+		{name: "on a call to somebody else", says: "inbound", tier: pipeline.Mention, rule: "sha256.e164.other_role"},
+		{name: "a doubt on a call to somebody else", says: "inbound", found: pipeline.Review, tier: pipeline.Review, rule: "sha256.e164.other_role"},
+		{name: "on a call that does not say to whom", says: "-", tier: pipeline.Review, rule: "sha256.e164.role_unknown"},
 		{name: "all", at: "2026-03-03T00:30:00", suspect: true, review: pipeline.Hashed, ask: pipeline.Ask{To: day(t, "2026-03-02")}, tier: pipeline.Review, rule: "sha256.e164.policy.malformed.outside_validity"},
 	} {
 		r := &scanners.Record{Suspect: c.suspect, Leaves: []scanners.Leaf{{Path: "at", Value: []byte(c.at)}}}
@@ -49,8 +55,17 @@ func TestJudge(t *testing.T) {
 		if c.review != "" {
 			policy["acme"] = []pipeline.Tier{c.review}
 		}
-		j := record.NewJudge(r, &pipeline.Dataset{Time: "at", Zone: zone}, "acme", policy)
-		tier, rule := j.Tier(&scanners.Match{Path: "h", Kind: "phone", Rule: "sha256.e164", Tier: string(pipeline.Hashed)}, &c.ask)
+		field := &pipeline.Field{Path: "h", Kind: pipeline.Phone}
+		if c.says != "" {
+			field.When = &pipeline.When{Field: "direction", Is: []string{"outbound-api"}, IsNot: []string{"inbound"}}
+			r.Leaves = append(r.Leaves, scanners.Leaf{Path: "direction", Value: []byte(c.says)})
+		}
+		if c.found == "" {
+			c.found = pipeline.Hashed
+		}
+		declared := func(path string) *pipeline.Field { return map[string]*pipeline.Field{"h": field}[path] }
+		j := record.NewJudge(r, &pipeline.Dataset{Time: "at", Zone: zone}, declared, "acme", policy)
+		tier, rule := j.Tier(&scanners.Match{Path: "h", Kind: "phone", Rule: "sha256.e164", Tier: string(c.found)}, &c.ask)
 		if tier != c.tier || rule != c.rule {
 			t.Errorf("%s: %s %s, want %s %s", c.name, tier, rule, c.tier, c.rule)
 		}

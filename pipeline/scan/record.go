@@ -115,7 +115,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		e   pipeline.Evidence
 	}
 	known := map[said]bool{}
-	judge, digest := record.NewJudge(rec, r.d, account, r.s.Policy), ""
+	judge, digest := record.NewJudge(rec, r.d, r.finder.Declared, account, r.s.Policy), ""
 	if rec.Raw != nil {
 		digest = r.s.Keys.Digest("record", account, rec.Raw)
 	}
@@ -178,13 +178,19 @@ func (r *recorder) path(path string) string {
 }
 
 // links are the link ids of a record, and the direct identifiers beside them, each
-// once.
+// once: those that may be the consumer's, so that a walk stops where it is not known
+// whose they are.
 func (r *recorder) links(rec *scanners.Record) (links, direct []pipeline.Link) {
 	found := slices.Clone(r.keyed)
 	var beside []identity.Link
 	for _, leaf := range rec.Leaves {
-		found = r.finder.Links(found, leaf.Path, leaf.Value)
-		beside = r.finder.Direct(beside, leaf.Path, leaf.Value)
+		role := record.RoleOf(rec, r.finder.Declared(leaf.Path))
+		if role == record.Own {
+			found = r.finder.Links(found, leaf.Path, leaf.Value)
+		}
+		if role != record.Other {
+			beside = r.finder.Direct(beside, leaf.Path, leaf.Value)
+		}
 	}
 	return once(found), once(beside)
 }

@@ -216,7 +216,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
 	look := func(r *scanners.Record) error {
 		account, _ := record.Account(r, d, object, v.Accounts)
-		judge := record.NewJudge(r, d, account, v.Policy)
+		judge := record.NewJudge(r, d, finder.Declared, account, v.Policy)
 		for _, m := range r.Matches {
 			if v.Search.thirdParty(finder, d, m) || v.match(t, ver, r, m, account, judge, expect, out) {
 				explained[m.Needle] = true
