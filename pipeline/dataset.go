@@ -53,6 +53,7 @@ type Field struct {
 	Pattern  *regexp.Regexp // the group "id" is the identifier within the value; nil: the value is
 	Party    Party
 	Text     bool  // free text: what is found in it is a mention
+	Spoken   bool  // text of what people said: numbers in words and over several turns are looked for, too
 	When     *When // in which records the value is the consumer's; nil: in all
 }
 

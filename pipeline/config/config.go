@@ -256,11 +256,12 @@ func (c *Config) digest() {
 type plainField struct {
 	Path, Kind, Pattern, Party string
 	Link, Text                 bool
+	Spoken                     bool           `json:",omitempty"`
 	When                       *pipeline.When `json:",omitempty"`
 }
 
 func plainOf(f pipeline.Field) plainField {
-	p := plainField{Path: f.Path, Kind: string(f.Kind), Party: string(f.Party), Link: f.Link, Text: f.Text, When: f.When}
+	p := plainField{Path: f.Path, Kind: string(f.Kind), Party: string(f.Party), Link: f.Link, Text: f.Text, Spoken: f.Spoken, When: f.When}
 	if f.Pattern != nil {
 		p.Pattern = f.Pattern.String()
 	}

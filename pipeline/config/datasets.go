@@ -183,14 +183,18 @@ func (r *reader) fields(root object) []pipeline.Field {
 	var out []pipeline.Field
 	r.each(root.key("fields"), root.name("fields"), func(path string, at, v *node) {
 		what := root.what + "'s field " + path
-		o := r.object(v, what, "kind", "category", "link", "pattern", "party", "text", "consumer_when")
+		o := r.object(v, what, "kind", "category", "link", "pattern", "party", "text", "spoken", "consumer_when")
 		f := r.field(o, at)
 		f.Path = path
 		if strings.TrimSpace(path) == "" || strings.ContainsAny(path, "\x00\r\n") {
 			r.fail(at, "%s has a field with an empty or unprintable path", root.what)
 		}
 		f.Party = r.party(o)
-		f.Text = o.flag("text", false)
+		f.Spoken = o.flag("spoken", false)
+		f.Text = o.flag("text", f.Spoken)
+		if f.Spoken && !f.Text {
+			r.fail(o.place("text"), "%s is spoken, so it is text: leave text away", what)
+		}
 		f.Category = r.category(o)
 		f.When = r.when(o, &f)
 		if f.Kind == "" && f.Party == pipeline.Consumer && !f.Text && f.Category == "" {

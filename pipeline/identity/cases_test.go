@@ -97,7 +97,7 @@ func TestMatchCases(t *testing.T) {
 		{0, "email", "brien@example.com", "o&#39;brien@example.com", "form", "review", "email.lower"},
 		{0, "email", "jane.doe@example.com", "jane.doe&#64", "form", "no", ""},
 		{12, "phone", p, "214-555-0142 / 0143", "note", "yes", "phone.national"},
-		// 13: digits spoken over several turns need the turns joined, which no single leaf shows
+		// 13: no single leaf shows digits spoken over several turns: see TestSpoken
 		{13, "phone", p, "0142", "turn", "no", ""},
 		{14, "phone", p, "555-0142", "body", "no", ""},
 		{15, "phone", p, "RE2145550142aaaaaaaaaaaaaaaaaaaaaaaaaa", "sid", "no", ""},

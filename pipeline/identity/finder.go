@@ -37,6 +37,7 @@ type Finder struct {
 	order []uint32
 
 	dialled map[dialled][]reading // numbers that were read lately
+	heard   map[string]bool       // where fields of what people said stand; nil: there are none
 }
 
 // Format shows nothing of what is looked for or was read, whatever the verb.
@@ -61,6 +62,12 @@ func (s *Set) Finder(o FinderOptions) *Finder {
 			f.wild = append(f.wild, wildcard{steps, d})
 		} else {
 			f.exact[d.Path] = d
+		}
+		if d.Spoken {
+			if f.heard == nil {
+				f.heard = map[string]bool{}
+			}
+			f.heard[parentOf(d.Path)] = true
 		}
 		if !idKind(d.Kind) || d.Party == pipeline.Business {
 			continue

@@ -3,6 +3,8 @@
 package record
 
 import (
+	"slices"
+
 	"expunge/pipeline"
 	"expunge/scanners"
 )
@@ -48,6 +50,13 @@ func Account(r *scanners.Record, d *pipeline.Dataset, o *pipeline.Object, accoun
 		return "", Misattributed
 	}
 	return fromField, ""
+}
+
+// Every reports whether each record of a dataset has to be decoded, not only those that
+// raw bytes make candidates: a field tells its account, or what was said in it is to be
+// put together.
+func Every(d *pipeline.Dataset) bool {
+	return d.Account != "" || slices.ContainsFunc(d.Fields, func(f pipeline.Field) bool { return f.Spoken })
 }
 
 // Time is when r says that it happened; Never where its dataset d names no field, or

@@ -32,8 +32,8 @@ type recorder struct {
 }
 
 // everyRecord reports whether each record has to be decoded, since only a field
-// tells its account.
-func (r *recorder) everyRecord() bool { return r.d.Account != "" }
+// tells its account, or since what was said is to be put together.
+func (r *recorder) everyRecord() bool { return record.Every(r.d) }
 
 // object looks for identifiers in the object's own name.
 func (r *recorder) object() error {
@@ -48,6 +48,7 @@ func (r *recorder) object() error {
 
 // record is what scanners emit to.
 func (r *recorder) record(rec *scanners.Record) error {
+	rec.Matches = r.finder.Spoken(rec.Matches, rec.Leaves)
 	account, code := r.account(rec)
 	if r.everyRecord() && rec.Index >= 0 {
 		if at := record.Time(rec, r.d); at.Known() {
