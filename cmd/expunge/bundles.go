@@ -87,9 +87,8 @@ func (j *job) bundle(r *pipeline.Request, hits *results.Merged) bundle.Input {
 	found := hits.Span(r.Ref())
 	in := bundle.Input{
 		Run: j.h.Run, Request: r, Datasets: j.cfg.Datasets, Now: j.h.Started, Zone: j.cfg.Policy.Timezone,
-		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, error) {
-			o := row.Found.At
-			return j.stores[o.Store].Open(ctx, o.Ref, connectors.All)
+		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, int64, error) {
+			return j.openOwn(ctx, row, hits)
 		},
 		Rows: func() iter.Seq2[bundle.Row, error] { return j.bundleRows(hits.Of(found)) },
 	}

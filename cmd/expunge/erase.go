@@ -24,7 +24,6 @@ import (
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
 	"expunge/pipeline/hold"
-	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
@@ -534,33 +533,11 @@ func (e *erasure) allowsAny(account string) bool {
 	return slices.ContainsFunc(e.m.Radius, func(r manifest.Radius) bool { return r.Account == account && e.permit.Allows(account, r.Dataset) })
 }
 
-// own says which direct identifiers are known as a consumer's beside what was asked for,
-// or as the account's own.
-func (e *erasure) own(ctx context.Context) (func(ref pipeline.RequestRef, direct pipeline.Link) bool, error) {
-	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
-	_, _, all, err := identities.ReadAll(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
-	if err != nil {
-		return nil, err
-	}
-	same := func(ref pipeline.RequestRef, direct pipeline.Link) closure.Beside {
-		if direct.Kind == pipeline.Email {
-			direct.Value = identity.Mailbox(direct.Value)
-		}
-		return closure.Beside{Request: ref, Direct: direct}
-	}
-	beside, business := map[closure.Beside]bool{}, e.business()
-	for _, b := range all {
-		beside[same(b.Request, b.Direct)] = true
-	}
-	return func(ref pipeline.RequestRef, direct pipeline.Link) bool {
-		return beside[same(ref, direct)] || business(ref.Account, direct)
-	}, nil
-}
-
 // apply erases, window by window; objects that others change meanwhile, or that the
 // store fails for, are tried again.
 func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
-	own, err := e.own(ctx)
+	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
+	_, _, beside, err := identities.ReadAll(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
 	if err != nil {
 		return err
 	}
@@ -588,7 +565,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
 			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Idle: e.idle,
-			Region: e.cfg.Policy.DefaultRegion, Own: own, Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
+			Region: e.cfg.Policy.DefaultRegion, Own: e.own(beside), Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,

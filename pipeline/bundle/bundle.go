@@ -54,7 +54,7 @@ type Input struct {
 	// Rows are sorted by dataset name, object and record, one per record. They are
 	// read twice; Found is valid until the next step.
 	Rows     func() iter.Seq2[Row, error]
-	Open     func(ctx context.Context, row Row) (io.ReadCloser, error) // the bytes of a whole object
+	Open     func(ctx context.Context, row Row) (body io.ReadCloser, others int64, err error) // the bytes of a whole object, but for so many records of others
 	Withheld []Withheld
 	Now      time.Time
 	Zone     *time.Location // of the request's window; nil: UTC

@@ -56,8 +56,10 @@ func input(rows []Row) Input {
 				}
 			}
 		},
-		Open: func(context.Context, Row) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("RIFF")), nil },
-		Now:  time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC),
+		Open: func(context.Context, Row) (io.ReadCloser, int64, error) {
+			return io.NopCloser(strings.NewReader("RIFF")), 0, nil
+		},
+		Now: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC),
 	}
 }
 

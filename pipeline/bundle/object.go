@@ -10,6 +10,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline/spool"
+	"expunge/scanners"
 )
 
 // Codes of whole objects that could not be read when the bundle was written, as
@@ -21,6 +22,10 @@ const (
 	Archived   = "ARCHIVED"
 	Unreadable = "UNREADABLE"
 )
+
+// Others is the code of records that are left out of an object, since they are of
+// other people.
+const Others = "OTHERS"
 
 // object copies a whole object into the bundle. The search has vouched for it; if
 // it cannot be read any more, it is withheld, and the bundle has the rest.
@@ -36,12 +41,17 @@ func (w *writer) object(row Row, names map[string]int) error {
 	}
 	body := new(spool.Buffer)
 	defer body.Close()
-	failed, err := w.fetch(row, body)
+	others, failed, err := w.fetch(row, body)
 	if err != nil {
 		return err
 	}
 	if failed != nil {
 		if f, ok := w.storedBefore(path); ok { // an earlier try of this run could read it
+			for _, x := range w.before.Withheld {
+				if x.Code == Others && x.Object == f.Object {
+					w.index.Withheld = append(w.index.Withheld, x)
+				}
+			}
 			w.index.Files = append(w.index.Files, f)
 			return nil
 		}
@@ -53,6 +63,10 @@ func (w *writer) object(row Row, names map[string]int) error {
 	if err != nil {
 		return err
 	}
+	if others > 0 {
+		w.index.Withheld = append(w.index.Withheld, Withheld{Dataset: row.Found.Dataset, Object: shown(row.Object), Code: Others, Count: others,
+			Reason: "records of other people in an object that is named after the consumer"})
+	}
 	f.Object = shown(row.Object)
 	w.index.Files = append(w.index.Files, f)
 	return nil
@@ -63,19 +77,19 @@ func (w *writer) missing(x Withheld) {
 	w.result.Missing++
 }
 
-// fetch reads an object into body. failed is what the lake's store says against
-// it; err is what is wrong with anything else.
-func (w *writer) fetch(row Row, body *spool.Buffer) (failed, err error) {
-	src, failed := w.Open(w.ctx, row)
+// fetch reads an object into body, and counts what is left out of it. failed is what the
+// lake's store says against it; err is what is wrong with anything else.
+func (w *writer) fetch(row Row, body *spool.Buffer) (others int64, failed, err error) {
+	src, others, failed := w.Open(w.ctx, row)
 	if failed == nil {
 		defer src.Close()
 		read := &reader{r: src}
 		if _, err := io.Copy(body, read); err != nil && read.err == nil {
-			return nil, fmt.Errorf("copy object %s: %w", row.Object.ID, err)
+			return others, nil, fmt.Errorf("copy object %s: %w", row.Object.ID, err)
 		}
 		failed = read.err
 	}
-	return failed, w.ctx.Err()
+	return others, failed, w.ctx.Err()
 }
 
 // reader keeps the error of reading apart from that of writing.
@@ -133,6 +147,9 @@ func unreadable(err error) (code, reason string) {
 		if errors.Is(err, c.err) {
 			return c.code, c.reason
 		}
+	}
+	if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
+		return string(r.Code), "it cannot be read as records, or written without those of others in it"
 	}
 	return Unreadable, "the store does not give it"
 }

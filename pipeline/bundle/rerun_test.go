@@ -19,6 +19,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
+	"expunge/scanners"
 )
 
 // whole are two whole objects beside a row.
@@ -30,12 +31,13 @@ func whole() []Row {
 }
 
 // unreadableFirst opens every object but the first.
-func unreadableFirst(open func() (io.ReadCloser, error)) func(context.Context, Row) (io.ReadCloser, error) {
-	return func(_ context.Context, r Row) (io.ReadCloser, error) {
+func unreadableFirst(open func() (io.ReadCloser, error)) func(context.Context, Row) (io.ReadCloser, int64, error) {
+	return func(_ context.Context, r Row) (io.ReadCloser, int64, error) {
 		if r.Object.ID == "aaaa" {
-			return open()
+			body, err := open()
+			return body, 0, err
 		}
-		return io.NopCloser(strings.NewReader("RIFF")), nil
+		return io.NopCloser(strings.NewReader("RIFF")), 0, nil
 	}
 }
 
@@ -60,6 +62,9 @@ func TestObjectsThatCannotBeReadAreWithheld(t *testing.T) {
 		{Denied, func() (io.ReadCloser, error) { return nil, connectors.ErrDenied }},
 		{Archived, func() (io.ReadCloser, error) { return nil, connectors.ErrArchived }},
 		{Unreadable, func() (io.ReadCloser, error) { return nil, errors.New("a.wav: no such luck") }},
+		{"UNSUPPORTED", func() (io.ReadCloser, error) {
+			return nil, &scanners.Refusal{Code: scanners.Unsupported, Name: "a.wav", Err: errors.New("no such luck")}
+		}},
 		{Changed, func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("RI"), iotest.ErrReader(connectors.ErrChanged))), nil
 		}},
@@ -93,6 +98,31 @@ func TestObjectsThatCannotBeReadAreWithheld(t *testing.T) {
 	}
 }
 
+// TestOthersAreWithheld: what was left out of an object, since it is of other people, is
+// counted, and the object is not missing.
+func TestOthersAreWithheld(t *testing.T) {
+	in := input(whole())
+	in.Open = func(_ context.Context, r Row) (io.ReadCloser, int64, error) {
+		if r.Object.ID == "aaaa" {
+			return io.NopCloser(strings.NewReader("RI")), 3, nil
+		}
+		return io.NopCloser(strings.NewReader("RIFF")), 0, nil
+	}
+	work := mem.New("work", mem.Options{})
+	res, err := Write(t.Context(), work, in)
+	if err != nil || res.Missing != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	files := write(t, work, in)
+	want := []Withheld{{Dataset: "calls", Object: "file:///lake/a.wav", Code: Others, Reason: "records of other people in an object that is named after the consumer", Count: 3}}
+	if diff := cmp.Diff(want, indexOf(t, files).Withheld); diff != "" {
+		t.Errorf("withheld (-want +got):\n%s", diff)
+	}
+	if string(files["files/calls/aaaa.wav"]) != "RI" || !bytes.Contains(files["index.html"], []byte("OTHERS")) {
+		t.Error("the file is not there, or the page does not say what it lacks")
+	}
+}
+
 // TestCancelledIsNotWithheld: an object is not given up because the run stops.
 func TestCancelledIsNotWithheld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -107,12 +137,20 @@ func TestCancelledIsNotWithheld(t *testing.T) {
 // changes nothing in a bundle that the first has completed.
 func TestTriesOfARunAreOne(t *testing.T) {
 	gone := unreadableFirst(func() (io.ReadCloser, error) { return nil, connectors.ErrNotFound })
+	others := func(_ context.Context, r Row) (io.ReadCloser, int64, error) {
+		n := int64(0)
+		if r.Object.ID == "aaaa" {
+			n = 3
+		}
+		return io.NopCloser(strings.NewReader("RIFF")), n, nil
+	}
 	for _, c := range []struct {
 		name          string
-		first, second func(context.Context, Row) (io.ReadCloser, error)
+		first, second func(context.Context, Row) (io.ReadCloser, int64, error)
 		missing       int64
 	}{
 		{"vanished between", input(nil).Open, gone, 0},
+		{"vanished between, with others' records", others, gone, 0},
 		{"back again", gone, input(nil).Open, 1},
 	} {
 		in := input(whole())

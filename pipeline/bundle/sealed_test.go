@@ -164,8 +164,8 @@ func TestSealedOpensToTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(rows)
 			in.Run = "run-1"
-			in.Open = func(context.Context, Row) (io.ReadCloser, error) {
-				return io.NopCloser(strings.NewReader("RIFF" + strings.Repeat("+14045550123 ", 100000))), nil // frames are cut within
+			in.Open = func(context.Context, Row) (io.ReadCloser, int64, error) {
+				return io.NopCloser(strings.NewReader("RIFF" + strings.Repeat("+14045550123 ", 100000))), 0, nil // frames are cut within
 			}
 			inClear := write(t, mem.New("clear", mem.Options{}), in)
 			in.Keys = testKeys(t, 7)

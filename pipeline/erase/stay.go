@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"expunge/pipeline"
-	"expunge/pipeline/identity"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/record"
 	"expunge/scanners"
@@ -34,8 +33,7 @@ func (e *Erase) named(rows []*manifest.Row, t *manifest.Target) []pipeline.Reque
 
 // others tells which records of an object, whose key names the consumer of requests, are
 // not the consumer's to take along, though no tombstone names them: those that name
-// somebody by themselves (a phone, an address or a user in a declared field of the
-// consumer's party), that are dated after the requests' cut-off, or that a person has
+// somebody by themselves, that are dated after the requests' cut-off, or that a person has
 // excluded. That may be the consumer, where it is not sure enough for a tombstone. Records
 // that name nobody are the consumer's whom the key names, and so are those that name
 // only what is known as the consumer's beside what was asked for.
@@ -43,14 +41,15 @@ type others struct {
 	e        *Erase
 	d        *pipeline.Dataset
 	requests []pipeline.RequestRef
-	finder   *identity.Finder
+	named    *record.Others
 	cutoff   int64 // Unix milliseconds
 }
 
 func (e *Erase) others(requests []pipeline.RequestRef, t *manifest.Target) *others {
-	d := &e.Datasets[t.Dataset]
-	o := &others{e: e, d: d, requests: requests}
-	o.finder = identity.Compile(identity.Key{}, e.Region, nil).Finder(identity.FinderOptions{Fields: d.Fields})
+	o := &others{e: e, d: &e.Datasets[t.Dataset], requests: requests}
+	o.named = record.NewOthers(o.d, e.Region, func(l pipeline.Link) bool {
+		return slices.ContainsFunc(requests, func(ref pipeline.RequestRef) bool { return e.Own(ref, l) })
+	})
 	for _, ref := range requests {
 		o.cutoff = max(o.cutoff, e.Cutoff(ref))
 	}
@@ -65,20 +64,7 @@ func (o *others) has(r *scanners.Record) bool {
 	if o.e.Excluded != nil && !slices.ContainsFunc(o.requests, func(ref pipeline.RequestRef) bool { return !o.e.Excluded(ref, o.d.Name, r.Raw) }) {
 		return true
 	}
-	var direct []identity.Link
-	for _, leaf := range r.Leaves {
-		if record.RoleOf(r, o.finder.Declared(leaf.Path)) != record.Other {
-			direct = o.finder.Direct(direct, leaf.Path, leaf.Value)
-		}
-	}
-	return slices.ContainsFunc(direct, func(l identity.Link) bool { return !o.own(l) })
-}
-
-// own reports whether an identifier is one of a consumer whom the key names.
-func (o *others) own(l identity.Link) bool {
-	return slices.ContainsFunc(o.requests, func(ref pipeline.RequestRef) bool {
-		return o.e.Own(ref, pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()})
-	})
+	return o.named.Name(r)
 }
 
 // outlive is what happens to the records of an object that goes since its key names the
