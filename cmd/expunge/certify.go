@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"expunge/pipeline"
@@ -25,7 +27,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	defer maker.Close()
 	kept := newMemory(e.rememberer(e.m.Run), past)
 	defer kept.close()
-	waits := map[string]bool{} // requests of which a part is held back
+	waits := map[string]map[string]bool{} // requests of which a part is held back, and the datasets of that part
 	for r, err := range e.tombstones(ctx) {
 		if err != nil {
 			return err
@@ -44,14 +46,22 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 				return err
 			}
 		default:
-			waits[r.Request] = true
+			if waits[r.Request] == nil {
+				waits[r.Request] = map[string]bool{}
+			}
+			waits[r.Request][r.Dataset] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(waits)) {
+		if err := e.wait(ctx, name, waits[name]); err != nil {
+			return err
 		}
 	}
 	for b, err := range maker.Bodies() {
 		if err != nil {
 			return err
 		}
-		if waits[b.Request] {
+		if waits[b.Request] != nil {
 			continue // it stays ERASING until all of it may be applied
 		}
 		if err := e.certify(ctx, b, p, kept, signer, out); err != nil {
@@ -59,6 +69,29 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 		}
 	}
 	return nil
+}
+
+// wait notes why a request stays ERASING: what of it in datasets is held back.
+func (e *erasure) wait(ctx context.Context, request string, datasets map[string]bool) error {
+	ref, err := pipeline.ParseRequestRef(request)
+	if err != nil {
+		return err
+	}
+	entry := e.requests[ref]
+	if entry.State != pipeline.Erasing {
+		return nil // nothing of it has begun
+	}
+	var why []string
+	for _, d := range slices.Sorted(maps.Keys(datasets)) {
+		if held := e.permit.Why(ref.Account, d); held != "" {
+			why = append(why, d+" is held back: "+held)
+		}
+	}
+	if len(why) == 0 {
+		return nil
+	}
+	reason := strings.Join(append(why, fmt.Sprintf("once that is settled, `expunge erase %s` goes on", e.m.Run)), "; ")
+	return e.note(ctx, ref, entry, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left, Reason: reason})
 }
 
 // certify issues one certificate and appends the event that ends the request, or

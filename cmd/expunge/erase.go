@@ -48,6 +48,9 @@ func eraseCommand(f *flags) *cobra.Command {
 		Short: "Apply what is approved of a run's manifest, verify it, and write certificates; safe to repeat",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkWorkers(workers); err != nil {
+				return err
+			}
 			a, err := open(c.Context(), f)
 			if err != nil {
 				return err
@@ -234,7 +237,10 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	if err := e.idleSince(ctx); err != nil {
 		return err
 	}
-	e.permit = erase.Decide(e.m, e.approved, erase.Policy{MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings}, e.now(), accounts)
+	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
+		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
+		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords},
+	}, e.now(), accounts)
 	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
 		return holdError(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +28,8 @@ func inspectCommand(f *flags) *cobra.Command {
 	var why bool
 	c := &cobra.Command{
 		Use:   "inspect PATH",
-		Short: "A bundle, manifest, certificate or run of the work store, in readable form",
-		Long: "PATH is below the work store: a run's id, runs/RUN/manifest, bundles/ACCOUNT/REQUEST, or any file there;\n" +
+		Short: "A request, bundle, manifest, certificate or run of the work store, in readable form",
+		Long: "PATH is below the work store: a run's id, a request as ACCOUNT/ID, runs/RUN/manifest, bundles/ACCOUNT/REQUEST, or any file there;\n" +
 			"of a work store that is a directory the path of the file system will do, too. --json gives files as they are.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -66,7 +67,7 @@ func (a *app) resolve(p string) ([]string, error) {
 	if p == "" || slices.Contains(strings.Split(p, "/"), "..") {
 		return nil, usage("%q is no path below work store %s", p, a.work.URL())
 	}
-	return []string{p, p + ".json", p + "/manifest.json", p + "/bundle.json", p + "/report.json", "runs/" + p + "/report.json", "runs/" + p + "/run.json"}, nil
+	return []string{p, p + ".json", p + "/manifest.json", p + "/bundle.json", p + "/report.json", "runs/" + p + "/report.json", "runs/" + p + "/run.json", "requests/" + p + ".json"}, nil
 }
 
 // inspect shows one file; ErrNotFound where there is none.
@@ -84,6 +85,8 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 			return a.inspectManifest(ctx, strings.Split(key, "/")[1], why)
 		case base == "bundle.json" && strings.HasPrefix(key, "bundles/") && !a.flags.json:
 			return a.inspectBundle(ctx, key)
+		case strings.HasPrefix(key, "requests/") && strings.Count(key, "/") == 2 && !a.flags.json:
+			return a.inspectRequest(ctx, key)
 		case path.Ext(base) == ".sealed" && strings.HasPrefix(key, "bundles/"):
 			return usage("%s is sealed: `expunge release` gives the bundle in readable form", key)
 		case path.Ext(base) == ".parquet":
@@ -191,6 +194,46 @@ func (a *app) printRow(t *manifest.Row, why bool) error {
 			from = fmt.Sprintf("reached by link %s in %s", e.Via, plural(int64(e.Hops), "step", "steps"))
 		}
 		fmt.Printf("    %-14s in %-32s %s, %s; %s\n", e.Kind, e.Path, e.Tier, e.Rule, from)
+	}
+	return nil
+}
+
+// inspectRequest shows a request and what has happened to it, without the values that
+// it asks for.
+func (a *app) inspectRequest(ctx context.Context, key string) error {
+	ref, err := pipeline.ParseRequestRef(strings.TrimSuffix(strings.TrimPrefix(key, "requests/"), ".json"))
+	if err != nil {
+		return usage("%s is no request", key)
+	}
+	e, err := a.requests().Entry(ctx, ref)
+	if err != nil {
+		return err
+	}
+	r := e.Request
+	fmt.Printf("request    %s %s\n", ref, e.State)
+	for _, line := range [][2]string{
+		{"why", e.Last.Reason},
+		{"rights", strings.Trim(fmt.Sprint(r.Rights), "[]")},
+		{"subject", r.Subject},
+		{"received", r.Received.UTC().Format(time.RFC3339)},
+		{"due", e.Due().Format(time.DateOnly)},
+		{"ticket", r.Instruction},
+		{"level", r.Verification.Level},
+		{"attested", r.Verification.AttestedBy},
+	} {
+		if line[1] != "" {
+			fmt.Printf("%-10s %s\n", line[0], line[1])
+		}
+	}
+	for _, id := range r.Identifiers {
+		valid := ""
+		if id.ValidFrom != nil {
+			valid += " from " + id.ValidFrom.Format(time.DateOnly)
+		}
+		if id.ValidTo != nil {
+			valid += " to " + id.ValidTo.Format(time.DateOnly)
+		}
+		fmt.Printf("identifier %s%s\n", id.Kind, valid)
 	}
 	return nil
 }

@@ -66,13 +66,21 @@ func runCommand(f *flags) *cobra.Command {
 // check refuses numbers that no run can work with: a lease that is over before it can
 // be renewed leaves its requests claimed and unsearched.
 func (o *runOptions) check() error {
+	if err := checkWorkers(o.workers); err != nil {
+		return err
+	}
 	switch {
-	case o.workers < 1:
-		return usage("--workers must be at least 1")
 	case o.batch < 0:
 		return usage("--batch-bytes must not be negative; 0 goes by the size of the lake")
 	case o.lease < time.Second:
 		return usage("--lease must be at least 1s")
+	}
+	return nil
+}
+
+func checkWorkers(n int) error {
+	if n < 1 {
+		return usage("--workers must be at least 1")
 	}
 	return nil
 }

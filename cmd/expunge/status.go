@@ -26,6 +26,8 @@ type statusRequest struct {
 	Extended bool             `json:"extended,omitempty"`
 	FollowUp bool             `json:"follow_up,omitempty"` // it was answered; what it is open for was delivered again
 	Reason   string           `json:"reason,omitempty"`
+
+	Verification pipeline.Verification `json:"verification,omitzero"` // as the account submitted it
 }
 
 type statusRun struct {
@@ -55,6 +57,7 @@ func statusCommand(f *flags) *cobra.Command {
 				r := e.Request
 				out.Requests = append(out.Requests, statusRequest{
 					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.FollowUp(), e.Last.Reason,
+					r.Verification,
 				})
 			}
 			for o, err := range a.work.List(ctx, "runs/") {

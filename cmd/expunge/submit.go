@@ -19,9 +19,9 @@ import (
 )
 
 type submitOptions struct {
-	account, id, instruction, subject, received, level string
-	rights, phones, emails, ids                        []string
-	urgent                                             bool
+	account, id, instruction, subject, received, level, attestedBy string
+	rights, phones, emails, ids                                    []string
+	urgent                                                         bool
 }
 
 func submitCommand(f *flags) *cobra.Command {
@@ -45,6 +45,7 @@ func submitCommand(f *flags) *cobra.Command {
 	fl.StringVar(&o.subject, "subject", "", "consumer (default) or agent")
 	fl.StringVar(&o.received, "received", "", "when the account received it (RFC 3339 or a date)")
 	fl.StringVar(&o.level, "level", "", "verification level: none, reasonable or reasonably_high")
+	fl.StringVar(&o.attestedBy, "attested-by", "", "who of the account vouches for that level")
 	fl.StringArrayVar(&o.rights, "right", nil, "access, know, delete, opt_out or correct (repeatable)")
 	fl.StringArrayVar(&o.phones, "phone", nil, "a phone number (repeatable)")
 	fl.StringArrayVar(&o.emails, "email", nil, "an e-mail address (repeatable)")
@@ -75,8 +76,8 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		all = append(all, r)
 	} else if len(o.rights)+len(o.phones)+len(o.emails)+len(o.ids) > 0 {
 		return usage("--account is missing: say for which business customer the request is")
-	} else if o.id+o.instruction+o.subject+o.received+o.level != "" || o.urgent {
-		return usage("--request-id, --instruction, --subject, --received, --level and --urgent are of a request that --account makes: they change none of a file")
+	} else if o.id+o.instruction+o.subject+o.received+o.level+o.attestedBy != "" || o.urgent {
+		return usage("--request-id, --instruction, --subject, --received, --level, --attested-by and --urgent are of a request that --account makes: they change none of a file")
 	} else if len(files) == 0 {
 		return usage("name a file of requests, - for standard input, or --account and the rest")
 	}
@@ -150,7 +151,7 @@ func readFile(name string) ([]byte, error) {
 func (o *submitOptions) request(now time.Time) (*pipeline.Request, error) {
 	r := &pipeline.Request{
 		Version: 1, ID: o.id, Account: o.account, Instruction: o.instruction, Subject: o.subject, Urgent: o.urgent, Received: now.UTC(),
-		Verification: pipeline.Verification{Level: o.level},
+		Verification: pipeline.Verification{Level: o.level, AttestedBy: o.attestedBy},
 	}
 	if r.ID == "" {
 		r.ID = "R-" + now.UTC().Format("20060102T150405.000")

@@ -35,6 +35,9 @@ func verifyCommand(f *flags) *cobra.Command {
 			"and proof of being logged, against --public-key or the config's signing key.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkWorkers(workers); err != nil {
+				return err
+			}
 			ctx := c.Context()
 			if raw, err := os.ReadFile(args[0]); err == nil {
 				return verifyFile(ctx, f, raw, publicKey)

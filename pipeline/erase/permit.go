@@ -29,6 +29,7 @@ type HeldBack struct {
 // Policy is what bounds an erasure.
 type Policy struct {
 	MaxRecords int64             // of the whole run
+	Limits     manifest.Limits   // of an account's records in a dataset, now
 	Settings   map[string]string // digest of each dataset's settings now
 }
 
@@ -42,6 +43,17 @@ type Permit struct {
 // Allows reports whether tombstones of an account in a dataset may be applied.
 func (p *Permit) Allows(account, dataset string) bool {
 	return p.accounts[account] && !p.held[[2]string{account, dataset}]
+}
+
+// Why says why tombstones of an account in a dataset are not applied, "" if they are or
+// if their part was not asked for.
+func (p *Permit) Why(account, dataset string) string {
+	for _, h := range p.Held {
+		if (h.Account == account || h.Account == "") && (h.Dataset == dataset || h.Dataset == "") {
+			return h.Reason
+		}
+	}
+	return ""
 }
 
 // Any reports whether anything may be applied.
@@ -80,8 +92,8 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 			hold(Settings, "the config does not declare this dataset any more")
 		case digest != m.Settings[r.Dataset]:
 			hold(Settings, "the dataset's settings are not those the manifest was sealed under; run the requests again")
-		case r.Limit:
-			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction", r.Records, r.Of, 100*r.Part))
+		case policy.Limits.Holds(&r):
+			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", r.Records, r.Of, 100*r.Part))
 		default:
 			records += r.Records + r.Objects
 		}

@@ -26,6 +26,7 @@ func TestDecide(t *testing.T) {
 		only     []string
 		settings map[string]string
 		limit    string // account and dataset that are beyond max_erase_fraction
+		raised   manifest.Limits
 		max      int64
 		allows   []string
 		held     []string
@@ -38,6 +39,10 @@ func TestDecide(t *testing.T) {
 		{name: "other settings", approve: []approval{{"acme", ""}}, only: []string{"acme"}, settings: map[string]string{"calls": "s9", "recordings": "s2"}, allows: []string{"acme recordings"}, held: []string{"acme calls SETTINGS_CHANGED"}},
 		{name: "a dataset is gone", approve: []approval{{"acme", ""}}, only: []string{"acme"}, settings: map[string]string{"calls": "s1"}, allows: []string{"acme calls"}, held: []string{"acme recordings SETTINGS_CHANGED"}},
 		{name: "too large a part", approve: []approval{{"acme", ""}, {"globex", ""}}, limit: "acme calls", allows: []string{"acme recordings", "globex calls"}, held: []string{"acme calls BLAST_RADIUS"}},
+		{name: "a part that the limit was raised to", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme calls", raised: manifest.Limits{Fraction: 0.05}, allows: []string{"acme calls", "acme recordings"}},
+		{name: "a part that it was not raised to", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme calls", raised: manifest.Limits{Fraction: 0.049}, allows: []string{"acme recordings"}, held: []string{"acme calls BLAST_RADIUS"}},
+		{name: "as many as may go in any case", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme calls", raised: manifest.Limits{MinRecords: 5}, allows: []string{"acme calls", "acme recordings"}},
+		{name: "a part of nobody knows how many", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme recordings", raised: manifest.Limits{Fraction: 1, MinRecords: 99}, allows: []string{"acme calls"}, held: []string{"acme recordings BLAST_RADIUS"}},
 		{name: "just as many as a run may", approve: []approval{{"acme", ""}, {"globex", ""}}, max: 12, allows: []string{"acme calls", "acme recordings", "globex calls"}},
 		{name: "whole objects count", approve: []approval{{"acme", ""}, {"globex", ""}}, max: 11, held: []string{"  RUN_LIMIT"}},
 		{name: "a part of too large a run", approve: []approval{{"acme", ""}, {"globex", ""}}, only: []string{"globex"}, max: 11, held: []string{"  RUN_LIMIT"}},
@@ -49,7 +54,7 @@ func TestDecide(t *testing.T) {
 			}
 			work := mem.New("work", mem.Options{})
 			m := &manifest.Manifest{Version: 1, Run: "r1", Settings: settings, Accounts: map[string]*manifest.Account{"acme": {SHA256: "a"}, "globex": {SHA256: "b"}}, Radius: []manifest.Radius{
-				{Account: "acme", Dataset: "calls", Records: 5, Of: 100}, {Account: "acme", Dataset: "recordings", Objects: 4}, {Account: "globex", Dataset: "calls", Records: 3, Of: 100},
+				{Account: "acme", Dataset: "calls", Records: 5, Of: 100, Part: 0.05}, {Account: "acme", Dataset: "recordings", Objects: 4}, {Account: "globex", Dataset: "calls", Records: 3, Of: 100, Part: 0.03},
 			}}
 			for i := range m.Radius {
 				m.Radius[i].Limit = m.Radius[i].Account+" "+m.Radius[i].Dataset == c.limit
@@ -66,10 +71,13 @@ func TestDecide(t *testing.T) {
 			if c.settings == nil {
 				c.settings = settings
 			}
-			p := erase.Decide(m, approved, erase.Policy{MaxRecords: c.max, Settings: c.settings}, now, c.only)
+			p := erase.Decide(m, approved, erase.Policy{MaxRecords: c.max, Settings: c.settings, Limits: c.raised}, now, c.only)
 			var allows, held []string
 			for _, r := range m.Radius {
 				if p.Allows(r.Account, r.Dataset) {
+					if why := p.Why(r.Account, r.Dataset); why != "" {
+						t.Errorf("%s %s is allowed, and held back: %s", r.Account, r.Dataset, why)
+					}
 					allows = append(allows, r.Account+" "+r.Dataset)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 
 	"expunge/connectors"
@@ -23,6 +24,14 @@ var ErrForged = errors.New("manifest or approval is not authentic")
 type Limits struct {
 	Fraction   float64
 	MinRecords int64
+}
+
+// Holds reports whether r, which was beyond the limits that its manifest was sealed
+// under, is beyond l, too. Limits that were lowered since hold nothing back: it may be
+// erased already.
+func (l Limits) Holds(r *Radius) bool {
+	gone := int64(math.Round(r.Part * float64(r.Of)))
+	return r.Limit && (r.Of == 0 || gone > l.MinRecords && r.Part > l.Fraction)
 }
 
 // Finish makes the manifest. total is how many records an account has in a dataset.
