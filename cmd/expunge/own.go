@@ -47,8 +47,8 @@ func (j *job) openOwn(ctx context.Context, row bundle.Row, hits *results.Merged)
 		body, err := store.Open(ctx, o.Ref, connectors.All)
 		return body, 0, err
 	}
-	if d.Erase.Action == pipeline.EraseObject || !slices.ContainsFunc(row.Found.Why, func(e pipeline.Evidence) bool {
-		return e.Path == identity.KeyPath && e.Kind.Identifies()
+	if d.Erase.Action == pipeline.EraseObject || slices.ContainsFunc(row.Found.Why, func(e pipeline.Evidence) bool {
+		return !e.Kind.Identifies() // by what a call or a recording is called: the object is of that alone
 	}) {
 		return plain()
 	}

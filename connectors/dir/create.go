@@ -19,7 +19,7 @@ const copyStep = 8 << 20
 // Create implements connectors.Store: the body is written under a hidden name,
 // synced, and linked to its name, which fails if the name is taken.
 func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (connectors.Object, error) {
-	return s.createBy(ctx, key, func(f *os.File) error {
+	return s.createBy(ctx, key, private, func(f *os.File) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
@@ -27,7 +27,8 @@ func (s *Store) Create(ctx context.Context, key string, body io.ReadSeeker) (con
 	})
 }
 
-// CreateLike implements connectors.Liker, as Create does.
+// CreateLike implements connectors.Liker, as Create does. Folders that it makes are like
+// the one that like lies in.
 func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref, p connectors.Patch) (connectors.Object, error) {
 	fail := func(err error) (connectors.Object, error) {
 		return connectors.Object{}, fmt.Errorf("copy %q: %w", like.Key, err)
@@ -38,7 +39,7 @@ func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref,
 	if like.ETag == "" {
 		return fail(errors.New("the ETag that was seen is needed"))
 	}
-	d, base, err := s.parent(like.Key, false)
+	d, base, err := s.parent(like.Key, nil)
 	if err != nil {
 		return fail(cause(err))
 	}
@@ -48,7 +49,7 @@ func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref,
 		return fail(err)
 	}
 	defer src.Close()
-	return s.createBy(ctx, key, func(f *os.File) error {
+	return s.createBy(ctx, key, alike(d), func(f *os.File) error {
 		if err := patch(ctx, f, src, was.size, p); err != nil {
 			return err
 		}
@@ -63,11 +64,11 @@ func (s *Store) CreateLike(ctx context.Context, key string, like connectors.Ref,
 }
 
 // createBy makes the file that write fills.
-func (s *Store) createBy(ctx context.Context, key string, write func(f *os.File) error) (connectors.Object, error) {
+func (s *Store) createBy(ctx context.Context, key string, missing maker, write func(f *os.File) error) (connectors.Object, error) {
 	var o connectors.Object
 	err := errVanished
 	for range 100 { // a folder may be taken away, empty as it is, just after it was made
-		if o, err = s.create(ctx, key, write); !errors.Is(err, errVanished) {
+		if o, err = s.create(ctx, key, missing, write); !errors.Is(err, errVanished) {
 			break
 		}
 	}
@@ -80,11 +81,11 @@ func (s *Store) createBy(ctx context.Context, key string, write func(f *os.File)
 // errVanished says that another operation removed the folder it was to be in.
 var errVanished = errors.New("the folder was removed meanwhile")
 
-func (s *Store) create(ctx context.Context, key string, write func(f *os.File) error) (o connectors.Object, err error) {
+func (s *Store) create(ctx context.Context, key string, missing maker, write func(f *os.File) error) (o connectors.Object, err error) {
 	if err := ctx.Err(); err != nil {
 		return o, err
 	}
-	d, base, err := s.parent(key, true)
+	d, base, err := s.parent(key, missing)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return o, errVanished
@@ -245,7 +246,7 @@ func (s *Store) prune(key string) {
 			return
 		}
 		key = key[:i]
-		d, base, err := s.parent(key, false)
+		d, base, err := s.parent(key, nil)
 		if err != nil {
 			return
 		}

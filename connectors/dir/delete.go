@@ -27,7 +27,7 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 	if r.ETag == "" && r.Version == "" {
 		return errors.New("the ETag that was seen is needed")
 	}
-	d, base, err := s.parent(r.Key, false)
+	d, base, err := s.parent(r.Key, nil)
 	if err != nil {
 		return cause(err)
 	}

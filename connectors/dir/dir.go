@@ -1,6 +1,6 @@
 // Package dir makes a directory a store. Keys are paths relative to it; every
 // regular file below it is an object, and a new file is complete, synced and
-// private (0600, folders 0700) before it has its name.
+// private (0600, folders 0700), or like the one it is created like, before it has its name.
 //
 // What it promises against other writers. Against those that work as it does
 // (write elsewhere, rename or link into place; other runs of this program among
@@ -226,15 +226,43 @@ func again0(f func() error) error {
 	return err
 }
 
-// folder opens a folder below the root, step by step and through no link. With
-// create it makes what is missing.
-func (s *Store) folder(path string, create bool) (*os.File, error) {
+// maker makes a folder in another one.
+type maker func(d *os.File, seg string) error
+
+// private makes a folder for this user alone.
+func private(d *os.File, seg string) error { return mkdir(d, seg, 0o700) }
+
+func mkdir(d *os.File, seg string, mode uint32) error {
+	return again0(func() error { return unix.Mkdirat(int(d.Fd()), seg, mode) })
+}
+
+// alike makes folders with the mode, owner and attributes of another one.
+func alike(other *os.File) maker {
+	return func(d *os.File, seg string) error {
+		was, err := fstat(other)
+		if err != nil {
+			return err
+		}
+		if err := mkdir(d, seg, was.mode&0o777); err != nil {
+			return err
+		}
+		f, err := step(d, seg, nil)
+		if err != nil {
+			return err
+		}
+		return errors.Join(dress(f, other, was), f.Close())
+	}
+}
+
+// folder opens a folder below the root, step by step and through no link. What is
+// missing is made, unless missing is nil.
+func (s *Store) folder(path string, missing maker) (*os.File, error) {
 	d, err := s.openRoot()
 	if err != nil || path == "" {
 		return d, err
 	}
 	for _, seg := range strings.Split(path, "/") {
-		next, err := step(d, seg, create)
+		next, err := step(d, seg, missing)
 		d.Close()
 		if err != nil {
 			return nil, err
@@ -244,13 +272,13 @@ func (s *Store) folder(path string, create bool) (*os.File, error) {
 	return d, nil
 }
 
-func step(d *os.File, seg string, create bool) (*os.File, error) {
+func step(d *os.File, seg string, missing maker) (*os.File, error) {
 	open := func() (int, error) {
 		return unix.Openat(int(d.Fd()), seg, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	}
 	fd, err := again(open)
-	if errors.Is(err, unix.ENOENT) && create {
-		err = again0(func() error { return unix.Mkdirat(int(d.Fd()), seg, 0o700) })
+	if errors.Is(err, unix.ENOENT) && missing != nil {
+		err = missing(d, seg)
 		if err == nil {
 			err = d.Sync() // the name of a folder lasts before anything in it does
 		}
@@ -270,7 +298,7 @@ func step(d *os.File, seg string, create bool) (*os.File, error) {
 }
 
 // parent opens the folder of a key and returns the last segment.
-func (s *Store) parent(key string, create bool) (*os.File, string, error) {
+func (s *Store) parent(key string, missing maker) (*os.File, string, error) {
 	if err := check(key); err != nil {
 		return nil, "", err
 	}
@@ -278,7 +306,7 @@ func (s *Store) parent(key string, create bool) (*os.File, string, error) {
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		path, base = key[:i], key[i+1:]
 	}
-	d, err := s.folder(path, create)
+	d, err := s.folder(path, missing)
 	return d, base, err
 }
 

@@ -56,7 +56,7 @@ func (s *Store) walk(ctx context.Context, prefix string, visit func(d *os.File, 
 			return nil // no key begins so
 		}
 	}
-	d, err := s.folder(path, false)
+	d, err := s.folder(path, nil)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENAMETOOLONG) {
 		return nil
 	}
@@ -87,7 +87,7 @@ func walkFolder(ctx context.Context, d *os.File, path, prefix string, visit func
 			}
 			continue
 		}
-		sub, err := step(d, base, false)
+		sub, err := step(d, base, nil)
 		switch {
 		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, connectors.ErrUnsupported):
 			// Gone since the folder was read, or something else has appeared there.

@@ -29,7 +29,7 @@ func (s *Store) open(ctx context.Context, r connectors.Ref, rng connectors.Range
 	if rng.Off < 0 {
 		return nil, errors.New("range begins before the object")
 	}
-	d, base, err := s.parent(r.Key, false)
+	d, base, err := s.parent(r.Key, nil)
 	if err != nil {
 		return nil, cause(err)
 	}

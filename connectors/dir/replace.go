@@ -34,7 +34,7 @@ func (s *Store) replace(ctx context.Context, old connectors.Ref, p connectors.Pa
 	if old.ETag == "" {
 		return o, errors.New("the ETag that was seen is needed")
 	}
-	d, base, err := s.parent(old.Key, false)
+	d, base, err := s.parent(old.Key, nil)
 	if err != nil {
 		return o, cause(err)
 	}

@@ -208,6 +208,31 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// What is created like another object can be reached by whoever could reach that one.
+func TestFoldersLikeAnother(t *testing.T) {
+	s := open(t)
+	o := create(t, s, "d/old/k", "x")
+	for path, mode := range map[string]os.FileMode{"d": 0o711, "d/old": 0o775, "d/old/k": 0o644} {
+		if err := os.Chmod(filepath.Join(s.Root(), path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for now, err := range s.List(t.Context(), "d/old/k") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		o = now
+	}
+	if _, err := s.CreateLike(t.Context(), "d/new/e/k", o.Ref, text("y")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{"d": 0o711 | os.ModeDir, "d/new": 0o775 | os.ModeDir, "d/new/e": 0o775 | os.ModeDir, "d/new/e/k": 0o644} {
+		if fi, err := os.Lstat(filepath.Join(s.Root(), path)); err != nil || fi.Mode() != want {
+			t.Errorf("%s: %v, %v", path, fi.Mode(), err)
+		}
+	}
+}
+
 func TestDeleteRemovesEmptyFolders(t *testing.T) {
 	s := open(t)
 	o := create(t, s, "a/b/c/k", "x")

@@ -41,6 +41,7 @@ type world struct {
 	tries   int
 
 	excluded string // a record that a person has excluded
+	workKey  string // that redacted keys are made with
 }
 
 func newWorld(t *testing.T, versions bool) *world {
@@ -128,7 +129,7 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 	e := &erase.Erase{
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
 		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
-		Region: "US", Redacted: redacted,
+		Region: "US", Redacted: w.redacted,
 		Own:      func(_ pipeline.RequestRef, l pipeline.Link) bool { return l.Value == "also-ann@example.com" },
 		Cutoff:   func(pipeline.RequestRef) int64 { return searched.UnixMilli() },
 		Excluded: func(_ pipeline.RequestRef, _ string, raw []byte) bool { return string(raw) == w.excluded },

@@ -45,11 +45,11 @@ func keyed(t *testing.T, versions bool) *world {
 }
 
 // redacted stands in for the names of the lake: a key for each content.
-func redacted(t *manifest.Target, content string) (key, url, id string, err error) {
+func (w *world) redacted(t *manifest.Target, content string) (key, url, id string, err error) {
 	if strings.Contains(t.Key, "unnameable") {
 		return "", "", "", erase.ErrNoKey
 	}
-	key = "threads/redacted" + content[:8] + ".jsonl"
+	key = "threads/redacted" + w.workKey + content[:8] + ".jsonl"
 	return key, "mem://lake/" + key, "id of " + key, nil
 }
 
@@ -117,6 +117,7 @@ func TestWhatGoesWithTheKey(t *testing.T) {
 		"one side's or the other's":    {lines: []string{nobodys, `{"email":"jo@example.com"}`}, set: byRole, stays: []string{`{"email":"jo@example.com"}`}},
 		"redacted, and redacted alone": {lines: []string{nobodys, rec(1, "bob")}, set: func(w *world) { w.dataset.Erase = pipeline.Erasure{Action: pipeline.Redact} }, stays: []string{`{"id":null}`, rec(1, "bob")}},
 		"the object is the consumer's": {lines: []string{rec(1, "bob")}, set: func(w *world) { w.dataset.Erase.Action = pipeline.EraseObject }},
+		"a call is named beside her":   {lines: []string{rec(1, "bob")}, set: func(w *world) { w.rows[0].Kinds = []string{"call_id", "email"} }},
 		"a call is named, too": {lines: []string{rec(1, "bob")}, set: func(w *world) {
 			r := *w.rows[0]
 			r.Tombstone, r.Kinds = "t-2", []string{"call_id"}
@@ -198,6 +199,29 @@ func TestMovesThatCannotBe(t *testing.T) {
 		out := w.mustErase()
 		check(t, state(t, w.lake), map[string]string{out[annsKey+" move "].To: text(lines[1:])})
 	})
+}
+
+// What was begun under an older work key is ended under the key that it has then.
+func TestMoveGoesOnUnderANewWorkKey(t *testing.T) {
+	w := keyed(t, true)
+	o := w.put(annsKey, nobodys, rec(1, "bob"))
+	w.named(o)
+	lake := fault.New(w.lake)
+	lake.Plan = func(op fault.Op) *fault.Fault {
+		if op.Kind == "delete" {
+			return &fault.Fault{Stop: true}
+		}
+		return nil
+	}
+	if _, err := w.erase(lake.View(), w.work); err == nil {
+		t.Fatal("nothing was deleted, and nothing is wrong")
+	}
+	begun := to(t, rec(1, "bob"))
+	w.workKey = "new"
+	if e := w.mustErase()[annsKey+" move "+o.Version]; e.State != journal.Done || e.To != begun {
+		t.Errorf("outcome %+v", e)
+	}
+	check(t, state(t, w.lake), map[string]string{begun: text([]string{rec(1, "bob")})})
 }
 
 // Older versions of the key go, but not with records of others that stand nowhere else;

@@ -23,8 +23,8 @@ func (e *Erase) named(rows []*manifest.Row, t *manifest.Target) []pipeline.Reque
 			continue
 		}
 		ref, err := pipeline.ParseRequestRef(r.Request)
-		if err != nil || !slices.ContainsFunc(r.Kinds, func(k string) bool { return pipeline.Kind(k).Identifies() }) {
-			return nil // by what a call or a recording is called: the object is of that alone
+		if err != nil || len(r.Kinds) == 0 || slices.ContainsFunc(r.Kinds, func(k string) bool { return !pipeline.Kind(k).Identifies() }) {
+			return nil // by what a call or a recording is called, too: the object is of that alone
 		}
 		out = append(out, ref)
 	}
