@@ -109,6 +109,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 			out.OnHold += x.Records
 		}
 	}
+	out.open(b.Open)
 	for _, o := range b.Open {
 		blocked = blocked || o.State == string(journal.Blocked)
 		if o.Act == string(journal.AbortUploads) { // no search finds them: this run has to see to them
@@ -120,12 +121,12 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	residue := p.residue[b.Request] + p.residue[""]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
-		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), fmt.Sprintf("%d traces have come since it was certified: the next run looks for them", residue), ""})
+		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), plural(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
 		return nil
 	}
 	switch {
 	case residue > 0:
-		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %d traces that nothing explains: the next run looks for what is left", residue)
+		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", plural(residue, "trace", "traces"))
 	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
 		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
 	case blocked:
@@ -133,7 +134,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case waits != "":
 		next.State, next.Reason, next.Deferred, next.Until = pipeline.Blocked, waits, true, b.First()
 	case len(b.Open) > 0:
-		next.State, next.Reason = pipeline.Received, fmt.Sprintf("%d object versions could not be erased: the next run looks for what is left", len(b.Open))
+		next.State, next.Reason = pipeline.Received, plural(int64(len(b.Open)), "object version", "object versions")+" could not be erased: the next run looks for what is left"
 	}
 	if next.State == pipeline.Blocked && waits == "" || residue > 0 {
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})

@@ -147,10 +147,14 @@ func (a *app) checkObjects(ctx context.Context, stores map[string]connectors.Sto
 }
 
 func plural(n int64, one, many string) string {
+	return humanize.Comma(n) + " " + noun(n, one, many)
+}
+
+func noun(n int64, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return humanize.Comma(n) + " " + many
+	return many
 }
 
 func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {

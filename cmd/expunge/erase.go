@@ -19,6 +19,7 @@ import (
 	"expunge/connectors/s3"
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
+	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
 	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
@@ -84,13 +85,16 @@ type erasure struct {
 
 // erased is what erase says on stdout.
 type erased struct {
-	Run       string           `json:"run"`
-	Applied   map[string]int64 `json:"applied"` // object versions, by state
-	OnHold    int64            `json:"on_hold"` // tombstones that a legal hold covers
-	HeldBack  []erase.HeldBack `json:"held_back"`
-	LeftAlone []leftAlone      `json:"left_alone"`
-	Verified  *proof           `json:"verified,omitempty"`
-	Requests  []concluded      `json:"requests"`
+	Run       string             `json:"run"`
+	Applied   map[string]int64   `json:"applied"` // object versions, by state
+	OnHold    int64              `json:"on_hold"` // tombstones that a legal hold covers
+	HeldBack  []erase.HeldBack   `json:"held_back"`
+	LeftAlone []leftAlone        `json:"left_alone"`
+	Verified  *proof             `json:"verified,omitempty"`
+	Open      []certificate.Open `json:"open"` // object versions that were not erased as they should, each once
+	Requests  []concluded        `json:"requests"`
+
+	named map[[3]string]bool // what is in Open
 }
 
 // leftAlone is a request of the manifest that is not touched.
@@ -114,7 +118,7 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 	if err := e.open(ctx, run, accounts); err != nil {
 		return err
 	}
-	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: slices.Concat([]erase.HeldBack{}, e.permit.Held), LeftAlone: []leftAlone{}, Requests: []concluded{}}
+	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: slices.Concat([]erase.HeldBack{}, e.permit.Held), LeftAlone: []leftAlone{}, Open: []certificate.Open{}, Requests: []concluded{}}
 	if err := e.load(ctx, &out); err != nil {
 		return err
 	}
@@ -587,11 +591,27 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	}
 }
 
+// open adds what a certificate says is open.
+func (o *erased) open(list []certificate.Open) {
+	if o.named == nil {
+		o.named = map[[3]string]bool{}
+	}
+	for _, x := range list {
+		if id := [3]string{x.ObjectID, x.Version, x.Act}; !o.named[id] {
+			o.named[id] = true
+			o.Open = append(o.Open, x)
+		}
+	}
+}
+
+// maxOpen is how many object versions that are open are named on stdout.
+const maxOpen = 20
+
 func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
 	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
-			fmt.Printf("  %-9s %6d object versions\n", s, n)
+			fmt.Printf("  %-9s %6d %s\n", s, n, noun(n, "object version", "object versions"))
 		}
 	}
 	if o.OnHold > 0 {
@@ -603,6 +623,17 @@ func (o *erased) print() error {
 			where = "everything"
 		}
 		fmt.Printf("  waits     %s: %s: %s\n", where, h.Code, h.Reason)
+	}
+	for i, x := range o.Open {
+		if i == maxOpen {
+			fmt.Printf("  … %d more: --json lists them\n", len(o.Open)-i)
+			break
+		}
+		what := x.Object
+		if x.Version != "" {
+			what += " version " + x.Version
+		}
+		fmt.Printf("  %-9s %s: %s\n", x.State, what, x.Reason)
 	}
 	for _, r := range o.LeftAlone {
 		fmt.Printf("  left      %s: %s\n", r.Request, r.Reason)
@@ -632,15 +663,15 @@ func (o *erased) code() error {
 	case len(o.HeldBack) > 0 && o.Verified == nil:
 		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
 	case o.Applied[string(journal.Blocked)] > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%d object versions are BLOCKED", o.Applied[string(journal.Blocked)])}
+		return &coded{exitIncomplete, fmt.Errorf("%s BLOCKED", plural(o.Applied[string(journal.Blocked)], "object version is", "object versions are"))}
 	case slices.ContainsFunc(o.LeftAlone, func(l leftAlone) bool { return l.unsafe }):
 		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
 	case o.OnHold > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%d tombstones are under a legal hold: `expunge hold list`", o.OnHold)}
 	case open > 0 && open == o.Applied[string(journal.Locked)]+o.Applied[string(journal.Archived)]:
-		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %d object versions: their requests are BLOCKED until it lets them go", open)}
+		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %s: their requests are BLOCKED until it lets them go", plural(open, "object version", "object versions"))}
 	case open > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%d object versions could not be erased: their requests stay open", open)}
+		return &coded{exitIncomplete, fmt.Errorf("%s could not be erased: their requests stay open", plural(open, "object version", "object versions"))}
 	}
 	return nil
 }

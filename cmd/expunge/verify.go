@@ -288,9 +288,9 @@ func (p *proof) print(machine bool) error {
 	if machine {
 		return printJSON(p)
 	}
-	fmt.Printf("verified  %d object versions, %d records\n", p.Objects, p.Records)
+	fmt.Printf("verified  %s, %s\n", plural(p.Objects, "object version", "object versions"), plural(p.Records, "record", "records"))
 	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
-		fmt.Printf("  stays on purpose  %-24s %d traces\n", name, p.Expected[name])
+		fmt.Printf("  stays on purpose  %-24s %s\n", name, plural(p.Expected[name], "trace", "traces"))
 	}
 	for _, t := range p.Staying {
 		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)
@@ -305,7 +305,7 @@ func (p *proof) code() error {
 	if len(p.Residue) == 0 {
 		return nil
 	}
-	return &coded{exitResidue, fmt.Errorf("%d traces are left that nothing explains; their requests stay open", len(p.Residue))}
+	return &coded{exitResidue, fmt.Errorf("%s left that nothing explains; their requests stay open", plural(int64(len(p.Residue)), "trace is", "traces are"))}
 }
 
 // signer is the key that certificates are signed with.

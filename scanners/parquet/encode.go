@@ -363,7 +363,7 @@ func (l *leaf) encoding(m *format.ColumnMetaData) encoding.Encoding {
 	integer := l.typ == format.Int32 || l.typ == format.Int64
 	switch {
 	case l.typ == format.Boolean && has(format.RLE) && !has(format.Plain): // else it is that of the levels
-		return &pq.RLE
+		return packedBooleans{}
 	case l.typ == format.Boolean:
 		return &pq.Plain
 	case m.DictionaryPageOffset > 0 || has(format.RLEDictionary) || has(plainDictionary):
@@ -378,6 +378,24 @@ func (l *leaf) encoding(m *format.ColumnMetaData) encoding.Encoding {
 		return &pq.ByteStreamSplit
 	}
 	return &pq.Plain
+}
+
+// packedBooleans are booleans in the hybrid encoding, as one packed run: parquet-go's
+// encoder makes runs that have more values than the page, which strict readers refuse.
+type packedBooleans struct{ encoding.NotSupported }
+
+// Encoding implements encoding.Encoding.
+func (packedBooleans) Encoding() format.Encoding { return format.RLE }
+
+// String implements encoding.Encoding.
+func (packedBooleans) String() string { return "RLE" }
+
+// EncodeBoolean implements encoding.Encoding: src has eight values a byte.
+func (packedBooleans) EncodeBoolean(dst, src []byte) ([]byte, error) {
+	dst = binary.AppendUvarint(append(dst[:0], 0, 0, 0, 0), uint64(len(src))<<1|1)
+	dst = append(dst, src...)
+	binary.LittleEndian.PutUint32(dst, uint32(len(dst)-4))
+	return dst, nil
 }
 
 // readerAt is the source for parquet-go, which reads its footer.
