@@ -98,6 +98,8 @@ type Ask struct {
 	Hops    int    // links followed to reach it
 	Late    bool   `json:",omitempty"` // reached only through records dated after the request's cut-off: nothing is erased for it
 	Shared  bool   `json:",omitempty"` // a link id that stands beside another person, too: what only it leads to is for review
+
+	Unconfirmed bool `json:",omitempty"` // too few data points confirm who asks: what is found is for review
 }
 
 // Outside reports whether a record of that time, in Unix milliseconds, lies outside

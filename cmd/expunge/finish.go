@@ -127,7 +127,8 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 				t.Review = j.recall.met[ref].review
 			}
 		}
-		stands := standing{found: t, totals: totals, limited: j.limited(ref), bundle: bundles[ref], erase: m.Names(ref)}
+		stands := standing{found: t, totals: totals, limited: j.limited(ref), bundle: bundles[ref], erase: m.Names(ref), points: j.closure.DataPoints(ref)}
+		stands.needed, _ = j.cfg.DataPoints(ref.Account, c.Request.Rights)
 		state, reason, left := stands.of(c.Request)
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			if signer, _, err := j.signer(); err != nil {
@@ -146,7 +147,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 			q.Bundle = b.Dir + "index.html"
 		}
 		r.Requests = append(r.Requests, q)
-		event := intake.Event{State: state, Reason: reason, Left: left}
+		event := intake.Event{State: state, Reason: reason, Left: left, DataPoints: j.closure.DataPoints(ref)}
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			at := j.cutoff(c.Entry)
 			event.Cutoff = &at

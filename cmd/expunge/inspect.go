@@ -220,6 +220,7 @@ func (a *app) inspectRequest(ctx context.Context, key string) error {
 		{"ticket", r.Instruction},
 		{"level", r.Verification.Level},
 		{"attested", r.Verification.AttestedBy},
+		{"confirmed", confirmed(e.Last.DataPoints)},
 	} {
 		if line[1] != "" {
 			fmt.Printf("%-10s %s\n", line[0], line[1])
@@ -236,6 +237,14 @@ func (a *app) inspectRequest(ctx context.Context, key string) error {
 		fmt.Printf("identifier %s%s\n", id.Kind, valid)
 	}
 	return nil
+}
+
+// confirmed says how many data points have confirmed who asks.
+func confirmed(points int) string {
+	if points == 0 {
+		return ""
+	}
+	return "by " + plural(int64(points), "data point", "data points")
 }
 
 // inspectBundle shows the index of a bundle; that of a sealed one must be authentic.

@@ -216,7 +216,7 @@ func (j *job) seed(ctx context.Context) error {
 		Digest: func(account string, link pipeline.Link) string {
 			return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
 		},
-		Cutoff: j.cutoffs(), Business: j.business(),
+		Cutoff: j.cutoffs(), Business: j.business(), DataPoints: j.dataPoints(),
 	})
 	for _, c := range j.claimed {
 		if err := j.ask(j.closure, c.Request); err != nil {
@@ -235,6 +235,27 @@ func (a *app) business() func(account string, direct pipeline.Link) bool {
 	return func(account string, direct pipeline.Link) bool {
 		return direct.Kind == pipeline.Phone && own[account][pipeline.Secret(direct.Value)]
 	}
+}
+
+// dataPoints says how many data points the requests need, and have from earlier runs.
+func (j *job) dataPoints() func(pipeline.RequestRef) (needed, known int) {
+	type points struct{ needed, known int }
+	of := map[pipeline.RequestRef]points{}
+	add := func(e *intake.Entry) {
+		if needed, _ := j.cfg.DataPoints(e.Request.Account, e.Request.Rights); needed > 0 {
+			of[e.Request.Ref()] = points{needed, e.Last.DataPoints}
+		}
+	}
+	for _, c := range j.claimed {
+		add(c.Entry)
+	}
+	for _, e := range j.recall.ended {
+		add(e)
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	return func(ref pipeline.RequestRef) (needed, known int) { return of[ref].needed, of[ref].known }
 }
 
 // cutoffs says up to when records are each deletion's.

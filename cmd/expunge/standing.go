@@ -18,6 +18,8 @@ type standing struct {
 	limited bool           // a limit cut the walk over its links short
 	bundle  *bundle.Result // nil where it asks for none
 	erase   bool           // whether the manifest has anything of it
+	points  int            // data points that confirm who asks …
+	needed  int            // … of those that policy asks for
 }
 
 // limited reports whether a limit cut the walk over a request's links short.
@@ -64,7 +66,11 @@ func (s *standing) of(r *pipeline.Request) (pipeline.State, string, []intake.Lef
 		left = append(left, intake.Left{Code: intake.LeftLimit})
 		open = append(open, "a limit on links was reached")
 	}
-	leave(intake.LeftReview, s.found.Review, "record waits for review", "records wait for review", "")
+	why := ""
+	if s.points < s.needed {
+		why = fmt.Sprintf(": no record holds more than %d of its kinds of identifiers, and data_points asks for %d together", s.points, s.needed)
+	}
+	leave(intake.LeftReview, s.found.Review, "record waits for review", "records wait for review", why)
 	if r.Has(pipeline.OptOut) || r.Has(pipeline.Correct) {
 		left = append(left, intake.Left{Code: intake.LeftRight})
 		open = append(open, "opt_out and correct are not carried out")

@@ -123,13 +123,27 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 	}
 	for _, r := range all {
 		if !a.flags.json {
-			fmt.Printf("%s taken in, due %s\n", r.Ref(), intake.Due(r).Format(time.DateOnly))
+			fmt.Printf("%s taken in, due %s%s\n", r.Ref(), intake.Due(r).Format(time.DateOnly), a.tooFew(r))
 		}
 	}
 	if a.flags.json {
 		return printJSON(map[string]int{"submitted": len(all)})
 	}
 	return nil
+}
+
+// tooFew says that a request names too few kinds of identifiers to be confirmed, "" if
+// it does not.
+func (a *app) tooFew(r *pipeline.Request) string {
+	kinds := map[pipeline.Kind]bool{}
+	for _, id := range r.Identifiers {
+		kinds[id.Kind] = true
+	}
+	needed, right := a.cfg.DataPoints(r.Account, r.Rights)
+	if len(kinds) >= needed {
+		return ""
+	}
+	return fmt.Sprintf("; all that is found will wait for review: it has %s of identifiers, and data_points asks for %d to %s", plural(int64(len(kinds)), "kind", "kinds"), needed, right)
 }
 
 func (a *app) kindNames() []string {

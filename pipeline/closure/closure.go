@@ -35,6 +35,11 @@ type Options struct {
 
 	// Business reports whether a direct identifier is the account's own.
 	Business func(account string, direct pipeline.Link) bool
+
+	// DataPoints says how many data points have to confirm who a request is of before
+	// anything is done for it without being asked, and how many have, in earlier runs.
+	// nil: none have to.
+	DataPoints func(pipeline.RequestRef) (needed, known int)
 }
 
 // Closure is what each request asks for so far.
@@ -52,6 +57,7 @@ type Closure struct {
 	shared   map[through]struct{}
 	sharing  map[pipeline.RequestRef][]identity.Needle // link ids that an earlier run knew as shared
 	agents   map[pipeline.RequestRef]bool              // requests of agents
+	points   map[pipeline.RequestRef]int               // the most data points in one record
 	fresh    map[pipeline.RequestRef]*smallest         // found in this round
 	depth    int
 	Limited  []Limited
@@ -97,7 +103,7 @@ func New(o Options) *Closure {
 	return &Closure{
 		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
 		own: map[asked]struct{}{}, others: map[through]map[asked]pipeline.Link{}, shared: map[through]struct{}{}, sharing: map[pipeline.RequestRef][]identity.Needle{}, agents: map[pipeline.RequestRef]bool{},
-		index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
+		points: map[pipeline.RequestRef]int{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
 	}
 }
 
@@ -163,14 +169,15 @@ func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
 // Round returns what the current round looks for, and for whom.
 func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needles, c.asks }
 
-// Meet takes the direct identifiers of a hit of the current round. All hits of a round
-// are met before the first is given to Hit.
+// Meet takes the direct identifiers of a hit of the current round, and what it confirms of
+// the consumer. All hits of a round are met before the first is given to Hit.
 //
 // What stands beside an identifier of the consumer's own is taken for the consumer's,
 // too, unless the request itself names one of that kind, or it is an agent's, whose
 // records are of all that they talk to; what is dated after the cut-off, or not dated
 // where that matters, tells nothing of the consumer.
 func (c *Closure) Meet(h *pipeline.Hit) {
+	c.confirm(h)
 	if len(h.Direct) == 0 || !h.Automatic() {
 		return
 	}
@@ -200,6 +207,41 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 			c.others[t][is] = d
 		}
 	}
+}
+
+// confirm counts the data points of a hit: the kinds of the request's own identifiers
+// that stand together in the record, names too, so that they are one person's. What is
+// dated after the cut-off may be another's by now.
+func (c *Closure) confirm(h *pipeline.Hit) {
+	if c.o.DataPoints == nil || h.Excluded() || c.after(h) {
+		return
+	}
+	var kinds []pipeline.Kind
+	for _, e := range h.Why {
+		if e.Via == "" && !e.Undated && (e.Tier.Automatic() || e.Kind == pipeline.Name) && !slices.Contains(kinds, e.Kind) {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	c.points[h.Request] = max(c.points[h.Request], len(kinds))
+}
+
+// DataPoints is how many data points confirm who a request is of, as far as hits were
+// met and earlier runs know.
+func (c *Closure) DataPoints(ref pipeline.RequestRef) int {
+	if c.o.DataPoints == nil {
+		return 0
+	}
+	_, known := c.o.DataPoints(ref)
+	return max(known, c.points[ref])
+}
+
+// unconfirmed reports whether too few data points confirm who a request is of.
+func (c *Closure) unconfirmed(ref pipeline.RequestRef) bool {
+	if c.o.DataPoints == nil {
+		return false
+	}
+	needed, _ := c.o.DataPoints(ref)
+	return c.DataPoints(ref) < needed
 }
 
 // isDirect reports whether a hit was found by a phone, an address or a user id of the
@@ -249,6 +291,7 @@ func (c *Closure) Met() {
 		for k := range c.asks[i] {
 			ask := &c.asks[i][k]
 			_, ask.Shared = c.shared[through{ask.Request, ask.Via}]
+			ask.Unconfirmed = c.unconfirmed(ask.Request)
 		}
 	}
 }
@@ -257,10 +300,11 @@ func (c *Closure) Met() {
 // for, in the order in which they were met.
 func (c *Closure) Beside() []Beside { return c.beside }
 
-// Judge leaves to a person what only shared link ids lead to, and what is not dated
-// where that matters.
+// Judge leaves to a person what only shared link ids lead to, what is not dated where
+// that matters, and all of a request that too few data points confirm.
 func (c *Closure) Judge(h *pipeline.Hit) {
 	h.Tier = pipeline.Review
+	unconfirmed := c.unconfirmed(h.Request)
 	for i := range h.Why {
 		e := &h.Why[i]
 		if _, shared := c.shared[through{h.Request, e.Via}]; shared && e.Tier.Automatic() {
@@ -268,6 +312,9 @@ func (c *Closure) Judge(h *pipeline.Hit) {
 		}
 		if e.Undated && e.Tier.Automatic() {
 			e.Tier, e.Rule = pipeline.Review, e.Rule+".undated"
+		}
+		if unconfirmed && e.Tier.Automatic() {
+			e.Tier, e.Rule = pipeline.Review, e.Rule+".unconfirmed"
 		}
 		if e.Tier.Surer(h.Tier) {
 			h.Tier = e.Tier

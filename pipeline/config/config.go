@@ -81,7 +81,11 @@ type Policy struct {
 	DefaultRegion    string  // of phone numbers without a country: ISO 3166, two letters
 	Timezone         *time.Location
 	VerifyPeriod     time.Duration // how long an identity stays sealed after its certificate
+	DataPoints       DataPoints
 }
+
+// DataPoints says, by right, how many data points have to confirm who asks.
+type DataPoints map[pipeline.Right]int
 
 // Ignore names objects that need no dataset.
 type Ignore struct {
@@ -101,6 +105,7 @@ type Account struct {
 	Name            string
 	IDs             []string // other names of it in keys and fields
 	BusinessNumbers []string
+	DataPoints      DataPoints      // in the place of the policy's, right by right
 	Review          []pipeline.Tier // tiers that a person decides on for this account, too
 	Exceptions      []pipeline.Exception
 }
@@ -181,6 +186,23 @@ func (c *Config) Account(name string) (Account, bool) {
 		return Account{}, false
 	}
 	return c.Accounts[i], true
+}
+
+// DataPoints is how many data points have to confirm who a request of an account is of,
+// before anything is done for it without being asked: the most that one of its rights
+// needs. 0: none have to.
+func (c *Config) DataPoints(account string, rights []pipeline.Right) (needed int, of pipeline.Right) {
+	a, _ := c.Account(account)
+	for _, right := range rights {
+		n, own := a.DataPoints[right]
+		if !own {
+			n = c.Policy.DataPoints[right]
+		}
+		if n > needed {
+			needed, of = n, right
+		}
+	}
+	return needed, of
 }
 
 // Matcher returns the index of what the datasets and ignores claim.

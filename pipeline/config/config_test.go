@@ -122,6 +122,8 @@ func TestMistakes(t *testing.T) {
 		{"category: commercial", "disclosed: [{to: x, how: solt}]", `cannot be "solt"; did you mean "sold"?`},
 		{"category: commercial", "object: {rec: {kind: call_id}}", "at has no capture {rec}"},
 		{"name: t", "name: t\npolicy: {max_erase_fraction: 5}", "c.yaml:3:30: policy's max_erase_fraction must be from 0 to 1"},
+		{"name: t", "name: t\npolicy: {data_points: {opt_out: 2}}", `policy's data_points has no key "opt_out"`},
+		{"beta: {}", "beta: {data_points: {delete: -1}}", "account beta's data_points's delete must be a whole number of at least 0"},
 		{"name: t", "name: t\npolicy: {timezone: Mars/Base}", `timezone "Mars/Base" is not known`},
 		{"name: t", "name: t\napprovers: {jo: {public_key: AAAA}}", "approver jo's public_key: not an Ed25519 public key"},
 		{"name: t", "name: t\npolicy: {approval: automatic}\napprovers: {jo: {public_key: \"JPxsGVvO7MJYgVVl2CpgbZ0H4gHKhIZ8nS9pVQHGHHQ=\"}}", "approval cannot be automatic"},
@@ -299,6 +301,35 @@ func BenchmarkFind(b *testing.B) {
 	for b.Loop() {
 		if i, _, _ := m.Find("lake", "set31/account=acme/dt=2026-11-20/part-1.gz"); i != 31 {
 			b.Fatal(i)
+		}
+	}
+}
+
+// An account's own data points stand in the place of the policy's, right by right, and
+// the most that one right needs holds for a request.
+func TestDataPoints(t *testing.T) {
+	src := strings.Replace(small, "name: t", "name: t\npolicy: {data_points: {access: 3, delete: 2}}", 1)
+	src = strings.Replace(src, "beta: {}", "beta: {data_points: {access: 0, know: 1}}", 1)
+	c, err := Parse("/etc/x/c.yaml", []byte(src), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		account string
+		rights  []pipeline.Right
+		needed  int
+		of      pipeline.Right
+	}{
+		{"acme", []pipeline.Right{pipeline.Delete}, 2, pipeline.Delete},
+		{"acme", []pipeline.Right{pipeline.Delete, pipeline.Access}, 3, pipeline.Access},
+		{"acme", []pipeline.Right{pipeline.Know, pipeline.OptOut}, 0, ""},
+		{"beta", []pipeline.Right{pipeline.Access}, 0, ""},
+		{"beta", []pipeline.Right{pipeline.Access, pipeline.Know}, 1, pipeline.Know},
+		{"beta", []pipeline.Right{pipeline.Know, pipeline.Delete}, 2, pipeline.Delete},
+		{"nobody", []pipeline.Right{pipeline.Access}, 3, pipeline.Access},
+	} {
+		if n, of := c.DataPoints(x.account, x.rights); n != x.needed || of != x.of {
+			t.Errorf("%s %v: %d of %q, want %d of %q", x.account, x.rights, n, of, x.needed, x.of)
 		}
 	}
 }

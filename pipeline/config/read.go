@@ -201,7 +201,7 @@ func (r *reader) policy(n *node) Policy {
 	if n == nil {
 		n = &node{kind: null}
 	}
-	o := r.object(n, "policy", "approval", "max_erase_fraction", "min_records", "max_run_records", "noncurrent", "cutoff", "default_region", "timezone", "verify_period")
+	o := r.object(n, "policy", "approval", "max_erase_fraction", "min_records", "max_run_records", "noncurrent", "cutoff", "default_region", "timezone", "verify_period", "data_points")
 	p := Policy{
 		Approval:         o.choice("approval", "required", "automatic"),
 		MaxEraseFraction: o.fraction("max_erase_fraction", 0.05),
@@ -211,6 +211,7 @@ func (r *reader) policy(n *node) Policy {
 		Cutoff:           o.choice("cutoff", "run", "received"),
 		DefaultRegion:    o.text("default_region", "US"),
 		VerifyPeriod:     o.duration("verify_period", 30*day),
+		DataPoints:       r.dataPoints(o),
 	}
 	if len(p.DefaultRegion) != 2 || strings.ToUpper(p.DefaultRegion) != p.DefaultRegion {
 		r.fail(o.place("default_region"), "policy's default_region must be two capital letters (ISO 3166), as in US")
@@ -223,6 +224,23 @@ func (r *reader) policy(n *node) Policy {
 	}
 	p.Timezone = loc
 	return p
+}
+
+// dataPoints reads how many data points each right needs. An opt-out may not be made to
+// hang on them (11 CCR 7060(b)), and to correct is not carried out.
+func (r *reader) dataPoints(root object) DataPoints {
+	n := root.key("data_points")
+	if n == nil {
+		return nil
+	}
+	o := r.object(n, root.name("data_points"), string(pipeline.Access), string(pipeline.Know), string(pipeline.Delete))
+	points := DataPoints{}
+	for _, right := range []pipeline.Right{pipeline.Access, pipeline.Know, pipeline.Delete} {
+		if o.key(string(right)) != nil {
+			points[right] = int(o.integer(string(right), 0, 0))
+		}
+	}
+	return points
 }
 
 func (r *reader) ignores(root object, stores []Store) []Ignore {
@@ -280,8 +298,8 @@ func (r *reader) accounts(root object) []Account {
 		claim(at, name, name)
 	})
 	r.each(root.key("accounts"), "accounts", func(name string, _, v *node) {
-		o := r.object(v, "account "+name, "ids", "business_numbers", "review", "exceptions")
-		a := Account{Name: name, IDs: o.texts("ids"), BusinessNumbers: o.texts("business_numbers")}
+		o := r.object(v, "account "+name, "ids", "business_numbers", "review", "data_points", "exceptions")
+		a := Account{Name: name, IDs: o.texts("ids"), BusinessNumbers: o.texts("business_numbers"), DataPoints: r.dataPoints(o)}
 		for _, item := range o.items("ids") {
 			if item.kind == text {
 				claim(item, name, item.text)

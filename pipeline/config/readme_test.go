@@ -17,10 +17,10 @@ work: {url: work}
 signing: {}
 approvers: {jo: {public_key: "JPxsGVvO7MJYgVVl2CpgbZ0H4gHKhIZ8nS9pVQHGHHQ="}}
 stores: {lake: {url: lake}}
-policy: {}
+policy: {data_points: {}}
 ignore: [{at: "lake/x/**", reason: "test"}]
 bundles: {}
-accounts: {acme: {exceptions: [{dataset: calls, code: D1_TRANSACTION, instruction: t, fields: [id], review_by: "2027-01-01"}]}}
+accounts: {acme: {data_points: {}, exceptions: [{dataset: calls, code: D1_TRANSACTION, instruction: t, fields: [id], review_by: "2027-01-01"}]}}
 datasets:
   - name: calls
     at: "lake/calls/{recording_id}/*"
@@ -34,8 +34,8 @@ datasets:
 
 // sections says how the README calls what the reader calls otherwise.
 var sections = []struct{ what, path string }{
-	{`the config`, ``}, {`work`, `work`}, {`signing`, `signing`}, {`approver jo`, `approvers.NAME`}, {`store lake`, `stores.NAME`}, {`policy`, `policy`},
-	{`ignore`, `ignore[]`}, {`bundles`, `bundles`}, {`account acme`, `accounts.NAME`}, {`account acme's exception`, `accounts.NAME.exceptions[]`},
+	{`the config`, ``}, {`work`, `work`}, {`signing`, `signing`}, {`approver jo`, `approvers.NAME`}, {`store lake`, `stores.NAME`}, {`policy`, `policy`}, {`policy's data_points`, `policy.data_points`},
+	{`ignore`, `ignore[]`}, {`bundles`, `bundles`}, {`account acme`, `accounts.NAME`}, {`account acme's data_points`, `accounts.NAME.data_points`}, {`account acme's exception`, `accounts.NAME.exceptions[]`},
 	{`dataset calls`, `datasets[]`}, {`dataset calls's account`, `datasets[].account`}, {`dataset calls's csv`, `datasets[].csv`},
 	{`dataset calls's disclosed`, `datasets[].disclosed[]`}, {`dataset calls's field id`, `datasets[].fields.PATH`},
 	{`dataset calls's field id's consumer_when`, `datasets[].fields.PATH.consumer_when`},

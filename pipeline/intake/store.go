@@ -79,6 +79,8 @@ type Event struct {
 	Deferred bool       `json:"deferred,omitempty"` // BLOCKED: the store keeps versions from the erasure of Run, which goes on with them later, under the approval that it has
 	Until    *time.Time `json:"until,omitempty"`    // of Deferred: before then it is of no use, nil: nobody can say
 
+	DataPoints int `json:"data_points,omitempty"` // that have confirmed who asks; later events carry it on
+
 	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
 }
 
@@ -221,6 +223,7 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 		e.Cutoff = last.Cutoff
 	}
 	e.FollowUp = e.FollowUp || last.FollowUp
+	e.DataPoints = max(e.DataPoints, last.DataPoints)
 	if !last.State.Ended() { // what was reopened can be withdrawn again
 		e.Erasing = last.Erasing
 	}

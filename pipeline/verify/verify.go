@@ -7,7 +7,8 @@
 // A trace is expected where something is to stay: records that an exception keeps,
 // that a hold or an open conflict covers, that wait for review or were excluded by a
 // person, that are dated after the request's cut-off or reached only through such, or
-// through link ids that others share; and, of what was delivered again, what an earlier
+// through link ids that others share, or are of a request that too few data points
+// confirm; and, of what was delivered again, what an earlier
 // erasure kept, and what has neither a date nor the bytes of an erased record. Any other
 // trace is residue, and so is a record that a person included.
 package verify
@@ -256,7 +257,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case !tier.Automatic(), ask.Late || ask.Shared, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		default:
