@@ -9,12 +9,31 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/journal"
+	"expunge/pipeline/manifest"
 	"expunge/pipeline/spool"
 )
 
 // ErrNoKey says that an object's key cannot be redacted so that its dataset still claims
 // it for the same account, and nothing in it identifies.
 var ErrNoKey = errors.New("what stays of it cannot move: no redacted key fits the pattern of its dataset; say on_delete: {action: erase_object} there, or move it by hand")
+
+// elsewhere says why records that are gone from a key that names somebody are not known
+// to be gone.
+const elsewhere = "the records are gone from a key that names somebody, and an erasure for that person may have moved them: the next run looks for them"
+
+// moves reports whether what stays of an object may have moved to a redacted key.
+func (e *Erase) moves(t *manifest.Target) bool {
+	d := &e.Datasets[t.Dataset]
+	if !t.Identifying || d.Erase.Action == pipeline.EraseObject {
+		return false
+	}
+	for _, f := range d.Object {
+		if f.Kind.Identifies() {
+			return true
+		}
+	}
+	return false
+}
 
 // moving turns the op that deletes an object into one that moves what stays of it, if
 // anything does.

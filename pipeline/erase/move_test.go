@@ -201,6 +201,43 @@ func TestMovesThatCannotBe(t *testing.T) {
 	})
 }
 
+// Records that are gone from a key that names somebody else may have moved with what
+// stayed of it, by another run: they are not known to be gone. That the object itself is
+// gone is enough for whom it names.
+func TestRecordsThatMayHaveMoved(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	for _, now := range [][]string{nil, {rec(2, "cy")}} {
+		for object, want := range map[string]journal.State{"user": journal.Conflict, "": journal.Gone} {
+			w := keyed(t, false)
+			if object != "" {
+				w.dataset.Object = map[string]pipeline.Field{object: {Kind: pipeline.Email}}
+			}
+			o := w.put(annsKey, lines...)
+			sealed := "sealed"
+			w.tomb(o, lines, 1)[0].ObjectSealed = &sealed
+			if now != nil {
+				w.put(annsKey, now...)
+			} else if err := w.lake.Delete(t.Context(), o.Ref); err != nil {
+				t.Fatal(err)
+			}
+			if e := w.mustErase()[annsKey+" replace "]; e.State != want {
+				t.Errorf("%q, keys declared %q: %s %s, want %s", now, object, e.State, e.Reason, want)
+			}
+		}
+	}
+	w := keyed(t, false)
+	w.dataset.Object = map[string]pipeline.Field{"user": {Kind: pipeline.Email}}
+	o := w.put(annsKey, lines...)
+	w.named(o)
+	w.tomb(o, lines, 0)[0].ObjectSealed = w.rows[0].ObjectSealed
+	if err := w.lake.Delete(t.Context(), o.Ref); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.mustErase()[annsKey+" delete "]; e.State != journal.Gone {
+		t.Errorf("the object is gone: %+v", e)
+	}
+}
+
 // What was begun under an older work key is ended under the key that it has then.
 func TestMoveGoesOnUnderANewWorkKey(t *testing.T) {
 	w := keyed(t, true)

@@ -93,6 +93,9 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 	case v.whole && v.shared:
 		o.settle(journal.Refused, "the whole object would go, and its key does not say whose it is: other accounts may have records in it")
 		return o, nil
+	case !there && !v.whole && e.moves(t):
+		o.settle(journal.Conflict, elsewhere)
+		return o, nil
 	case !there:
 		o.settle(journal.Gone, "the object is gone from its key")
 		return o, nil
@@ -121,6 +124,10 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		}
 		if len(found.edits) == 0 {
 			o.entry.Base = "" // what another writer has put there is no version of ours to condemn
+			if e.moves(t) {
+				o.settle(journal.Conflict, elsewhere)
+				return o, nil
+			}
 			o.settle(journal.Gone, "the object changed, and the records are not in it any more")
 			return o, nil
 		}
