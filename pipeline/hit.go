@@ -66,6 +66,12 @@ func (h *Hit) Late() bool {
 	return !slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Late })
 }
 
+// Mentions reports whether the record is somebody else's as far as can be told: all that
+// was found in it is a mention.
+func (h *Hit) Mentions() bool {
+	return len(h.Why) > 0 && !slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Mention })
+}
+
 // Excluded reports whether a person decided that the record is not the request's.
 // That holds whatever else is found of the same record.
 func (h *Hit) Excluded() bool { return h.Decided != nil && h.Decided.Verdict == Exclude }
@@ -116,13 +122,14 @@ const ByReview = "(review)"
 
 // Evidence is one link of the chain of why, without the value.
 type Evidence struct {
-	Path string `json:"path"` // field, or "(key)" for the object's key
-	Kind Kind   `json:"kind"`
-	Rule string `json:"rule"`
-	Tier Tier   `json:"tier"`
-	Via  string `json:"via,omitempty"` // digest of the link id it was reached through
-	Hops int    `json:"hops,omitempty"`
-	Late bool   `json:"late,omitempty"` // reached only through records dated after the cut-off
+	Path    string `json:"path"` // field, or "(key)" for the object's key
+	Kind    Kind   `json:"kind"`
+	Rule    string `json:"rule"`
+	Tier    Tier   `json:"tier"`
+	Via     string `json:"via,omitempty"` // digest of the link id it was reached through
+	Hops    int    `json:"hops,omitempty"`
+	Mention bool   `json:"mention,omitempty"` // it stands in free text, or where the record has somebody else, at one place
+	Late    bool   `json:"late,omitempty"`    // reached only through records dated after the cut-off
 
 	Undated bool `json:"undated,omitempty"` // of an answered request: the record has neither a date nor the bytes of one that was erased
 }

@@ -110,12 +110,15 @@ func (t Tier) Automatic() bool { return t.rank() <= Linked.rank() }
 // Action is what a tombstone asks for.
 type Action string
 
-// Actions, least careful last: where requests differ, the first of these wins.
+// Actions, least careful last: where requests differ, the first of these wins. But a
+// mention is cut out of what the others leave of its record: it keeps nobody from having
+// a record of their own erased.
 const (
 	Redact        Action = "redact"
 	EraseRecord   Action = "erase_record"
 	EraseObject   Action = "erase_object"
 	DeleteVersion Action = "delete_version"
+	RedactMention Action = "redact_mention" // the record stays, but for the identity in it
 )
 
 // Disposition is what became of a tombstone.

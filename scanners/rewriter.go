@@ -44,12 +44,23 @@ type Edit struct {
 	Redact bool     // empty it but for Keep; else the record goes
 	Keep   []string // paths of leaves that stay, and of objects or lists that stay whole; "{}" stands for any key
 
-	// Spans, if it is set, is asked about each text that Redact would empty, with
-	// its path as the record's leaves have it, and about each key outside of Keep
-	// (its path ends in "{}"). ok: Redacted takes the place of these spans, and all
-	// else in the text stays; not ok: the leaf is emptied, or the key stays, whole.
+	// Spans, if it is set, is asked about each leaf that Redact would empty, with its
+	// path and value as the record's leaves have them, and about each key outside of
+	// Keep (its path ends in "{}"). ok: Redacted takes the place of these spans in a text, and all
+	// else in it stays; a leaf that is no text stays whole where there are none, and else
+	// is emptied. Not ok: the leaf is emptied, or the key stays, whole.
 	// Spans are ascending and disjoint; others are taken for one of the whole text.
 	Spans func(path string, text []byte) (spans []Span, ok bool)
+}
+
+// Spares reports whether a leaf that is no text stays, though Keep does not name it,
+// since Spans has nothing in it.
+func (e *Edit) Spares(path string, value []byte) bool {
+	if e.Spans == nil {
+		return false
+	}
+	spans, ok := e.Spans(path, value)
+	return ok && len(spans) == 0
 }
 
 // Keeps reports whether Keep names the leaf at path, or what it lies in. Where a

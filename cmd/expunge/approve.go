@@ -112,6 +112,9 @@ func radius(r *manifest.Radius) string {
 	if r.Records > 0 || r.Objects == 0 {
 		parts = append(parts, fmt.Sprintf("%s of %s records (%.2f %%)", humanize.Comma(r.Records), humanize.Comma(r.Of), 100*r.Part))
 	}
+	if r.Mentions > 0 {
+		parts = append(parts, humanize.Comma(r.Mentions)+" of them only redacted")
+	}
 	if r.Objects == 1 {
 		parts = append(parts, "1 whole object")
 	} else if r.Objects > 1 {

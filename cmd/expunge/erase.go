@@ -25,6 +25,7 @@ import (
 	"expunge/pipeline/engine"
 	"expunge/pipeline/erase"
 	"expunge/pipeline/hold"
+	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
@@ -547,7 +548,7 @@ func (e *erasure) allowsAny(account string) bool {
 // store fails for, are tried again.
 func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
-	_, _, beside, err := identities.ReadAll(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
+	needles, asks, beside, err := identities.ReadAll(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
 	if err != nil {
 		return err
 	}
@@ -565,6 +566,10 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	if err != nil {
 		return err
 	}
+	key, err := e.catalogKey(ctx)
+	if err != nil {
+		return err
+	}
 	for pass := 1; ; pass++ {
 		clear(states)
 		log := e.journal()
@@ -576,6 +581,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
 			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Idle: e.idle,
 			Region: e.cfg.Policy.DefaultRegion, Own: e.own(beside), Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
+			Identities: identity.Compile(key, e.cfg.Policy.DefaultRegion, needles), Asks: asks,
 		}
 		try := fmt.Sprintf("%s-%s-%d", e.now().UTC().Format("20060102T150405Z"), hex.EncodeToString(id[:]), pass)
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,

@@ -299,6 +299,9 @@ func printCertificate(r io.Reader, key string) error {
 	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
 		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
 	}
+	if b.Redacted > 0 {
+		fmt.Printf("  of them redacted %d\n", b.Redacted)
+	}
 	for _, o := range b.Objects {
 		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, plural(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
 	}

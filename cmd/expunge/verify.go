@@ -381,6 +381,9 @@ func (f *flags) printCertificate(b *certificate.Body) error {
 	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
 		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
 	}
+	if b.Redacted > 0 {
+		fmt.Printf("  of them redacted %d\n", b.Redacted)
+	}
 	fmt.Printf("  objects          %d\n", len(b.Objects))
 	if !b.Complete {
 		fmt.Printf("  PARTIAL: %d open, %d not examined\n", len(b.Open), len(b.NotExamined))

@@ -40,6 +40,7 @@ type Body struct {
 	FollowUp     bool             `json:"follow_up,omitempty"` // of what was delivered again after the request was answered
 	Complete     bool             `json:"complete"`            // nothing is open: every object that could hold something was examined, or a person waived it (NotExamined)
 	Dispositions map[string]int64 `json:"dispositions"`
+	Redacted     int64            `json:"redacted,omitempty"` // of the erased: records that stay, without what was to go of them
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`
 	Decided      *Decided         `json:"decided,omitempty"`         // what a person decided on records in review

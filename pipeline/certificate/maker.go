@@ -109,6 +109,9 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 		b.Dispositions[string(pipeline.Excepted)]++
 	default:
 		b.Dispositions[string(pipeline.Erased)]++
+		if r.Action == string(pipeline.Redact) || r.Action == string(pipeline.RedactMention) {
+			b.Redacted++
+		}
 	}
 	if open != nil || done == nil {
 		m.open(b, r, version, open)

@@ -117,6 +117,8 @@ func TestMistakes(t *testing.T) {
 		{"{kind: phone}", "{link: true}", "what links needs a kind"},
 		{"{kind: phone}", "{}", "says nothing"},
 		{"category: commercial", "on_delete: {action: redact}", "redact needs the paths that stay"},
+		{"category: commercial", "on_delete: {mention: redct}", `mention cannot be "redct"; did you mean "redact"?`},
+		{"category: commercial", "format: media\n    on_delete: {mention: redact}", "a media object has no text to redact"},
 		{"category: commercial", "on_delete: {action: destroy}", `cannot be "destroy"`},
 		{"category: commercial", "date_slack: 3 days", "must be a duration like"},
 		{"category: commercial", "disclosed: [{to: x, how: solt}]", `cannot be "solt"; did you mean "sold"?`},

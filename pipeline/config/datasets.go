@@ -307,7 +307,7 @@ func (r *reader) erasure(root object, format string) pipeline.Erasure {
 	if n == nil {
 		return e
 	}
-	o := r.object(n, root.name("on_delete"), "action", "keep")
+	o := r.object(n, root.name("on_delete"), "action", "keep", "mention")
 	actions := []string{string(pipeline.EraseRecord), string(pipeline.Redact), string(pipeline.EraseObject)}
 	action := o.text("action", string(e.Action))
 	if !slices.Contains(actions, action) {
@@ -326,7 +326,26 @@ func (r *reader) erasure(root object, format string) pipeline.Erasure {
 		r.fail(o.n, "%s: redact needs the paths that stay: keep: […]", o.what)
 	}
 	slices.Sort(e.Keep)
+	r.mention(o, format, &e)
 	return e
+}
+
+// mention reads what becomes of records that are somebody else's and name the consumer
+// in free text: what becomes of the consumer's own, unless it says redact.
+func (r *reader) mention(o object, format string, e *pipeline.Erasure) {
+	if o.key("mention") == nil {
+		return
+	}
+	own := string(pipeline.EraseRecord)
+	switch mention := o.text("mention", own); {
+	case mention == own:
+	case mention != string(pipeline.Redact):
+		r.fail(o.place("mention"), "%s cannot be %q%s", o.name("mention"), mention, suggest(mention, []string{own, string(pipeline.Redact)}))
+	case format == "media":
+		r.fail(o.place("mention"), "%s: a media object has no text to redact", o.name("mention"))
+	default:
+		e.Mention = pipeline.RedactMention
+	}
 }
 
 // exception codes: Civ. Code 1798.105(d)(1)-(8), and data under other laws.

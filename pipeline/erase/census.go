@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 
+	"expunge/pipeline/naming"
 	"expunge/scanners"
 )
 
@@ -17,7 +19,8 @@ import (
 type census struct {
 	records, malformed int64
 	survivors          string
-	redacted           []string // of each redacted record, in order: digest over the leaves that stay
+	redacted           []string // of each redacted record, in order: digest over what stays of its leaves
+	cut                [][]int  // and its leaves of which only some stays
 }
 
 // seen is one record of a census.
@@ -43,7 +46,8 @@ func before(ctx context.Context, s scanners.Scanner, in scanners.Input, edits []
 		}
 		if next < len(edits) && edits[next].Record == r.index {
 			if edits[next].Redact {
-				c.redacted = append(c.redacted, stays(r.rec, edits[next].Keep))
+				digest, cut := stays(r.rec, &edits[next])
+				c.redacted, c.cut = append(c.redacted, digest), append(c.cut, cut)
 			}
 			return nil
 		}
@@ -54,31 +58,28 @@ func before(ctx context.Context, s scanners.Scanner, in scanners.Input, edits []
 	return c, err
 }
 
-// after takes the census of the object as it would be, and checks redacted records.
-func after(ctx context.Context, s scanners.Scanner, in scanners.Input, edits []scanners.Edit) (census, error) {
+// after takes the census of the object as it would be, and checks redacted records: of
+// their leaves those of cut had something cut out of them.
+func after(ctx context.Context, s scanners.Scanner, in scanners.Input, edits []scanners.Edit, cut [][]int) (census, error) {
 	var c census
 	survivors := newTally()
 	var at []int64 // where redacted records stand now
-	var keep [][]string
+	var redactions []*scanners.Edit
 	erased := int64(0)
-	for _, e := range edits {
-		if e.Redact {
-			at, keep = append(at, e.Record-erased), append(keep, e.Keep)
+	for i := range edits {
+		if e := &edits[i]; e.Redact {
+			at, redactions = append(at, e.Record-erased), append(redactions, e)
 		} else {
 			erased++
 		}
 	}
 	next := 0
 	stats, err := each(ctx, s, in, func(r seen) error {
-		if next < len(at) && at[next] == r.index {
-			for _, leaf := range r.rec.Leaves {
-				if !kept(keep[next], leaf.Path) && !empty(leaf.Value) {
-					return fmt.Errorf("field %q of redacted record %d still has a value", leaf.Path, r.index)
-				}
-			}
-			c.redacted = append(c.redacted, stays(r.rec, keep[next]))
+		if next < len(at) && next < len(cut) && at[next] == r.index {
+			digest, err := stayed(r.rec, redactions[next], cut[next])
+			c.redacted = append(c.redacted, digest)
 			next++
-			return nil
+			return err
 		}
 		survivors.add(r.raw)
 		return nil
@@ -101,22 +102,48 @@ func (t *tally) add(b []byte) {
 
 func (t *tally) sum() string { return hex.EncodeToString(t.h.Sum(nil)) }
 
-// stays digests the leaves of a record that a redaction keeps.
-func stays(r *scanners.Record, keep []string) string {
+// stays digests what an edit leaves of a record, and lists the leaves of which it leaves
+// only some.
+func stays(r *scanners.Record, e *scanners.Edit) (digest string, cut []int) {
 	t := newTally()
-	for _, leaf := range r.Leaves {
-		if kept(keep, leaf.Path) {
-			t.add([]byte(leaf.Path))
-			t.add(leaf.Value)
+	for i := range r.Leaves {
+		leaf := &r.Leaves[i]
+		part, left := partOf(e, leaf)
+		if part == nothing {
+			continue
 		}
+		if part == some {
+			cut = append(cut, i)
+		}
+		t.add([]byte(leaf.Path))
+		t.add(left)
 	}
-	return t.sum()
+	return t.sum(), cut
 }
 
-// kept reports whether path is one of keep, or lies within one.
-func kept(keep []string, path string) bool {
-	e := scanners.Edit{Keep: keep}
-	return e.Keeps(path)
+// stayed digests the same of a record after its edit. A leaf that went and still has a
+// value, or of which something went that is still found in it, is an error.
+func stayed(r *scanners.Record, e *scanners.Edit, cut []int) (digest string, err error) {
+	t := newTally()
+	for i := range r.Leaves {
+		leaf := &r.Leaves[i]
+		part, left := partOf(e, leaf)
+		switch {
+		case part == some:
+			return "", fmt.Errorf("field %q of redacted record %d still has what was to be cut out of it", naming.Field(leaf.Path), r.Index)
+		case part == nothing && !empty(leaf.Value):
+			return "", fmt.Errorf("field %q of redacted record %d still has a value", leaf.Path, r.Index)
+		case part == nothing:
+			continue
+		case slices.Contains(cut, i) && empty(left):
+			left = nil // of no text something cannot be cut out: all of it goes
+		case slices.Contains(cut, i):
+			left = unmarked(left)
+		}
+		t.add([]byte(leaf.Path))
+		t.add(left)
+	}
+	return t.sum(), nil
 }
 
 // empty reports whether a leaf says nothing: null, or the empty value of a type

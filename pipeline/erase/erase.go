@@ -25,6 +25,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/identity"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
@@ -60,6 +61,9 @@ type Erase struct {
 	Cutoff   func(pipeline.RequestRef) int64                                           // Unix milliseconds; records dated later stay
 	Excluded func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
 	Redacted func(t *manifest.Target, content string) (key, url, id string, err error) // the key that what stays has then, for its content; ErrNoKey
+
+	Identities *identity.Set    // of the requests: what is cut out of records that mention their consumers
+	Asks       [][]pipeline.Ask // by needle of Identities
 
 	tables tables
 }
@@ -192,6 +196,8 @@ func (o *op) refusal(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrNoKey):
 		o.settle(journal.Refused, ErrNoKey.Error())
+	case errors.Is(err, errNothing):
+		o.settle(journal.Refused, err.Error())
 	case errors.Is(err, errDigest):
 		o.settle(journal.Conflict, err.Error())
 	case errors.Is(err, connectors.ErrChanged), errors.Is(err, connectors.ErrNotFound):
@@ -295,7 +301,10 @@ func (e *Erase) rewrite(ctx context.Context, t *manifest.Target, src *source, v 
 	if err != nil {
 		return connectors.Patch{}, err
 	}
-	will, err := after(ctx, s, e.input(t, l.size(), l.open), v.edits)
+	if err := v.found(&was); err != nil {
+		return connectors.Patch{}, err
+	}
+	will, err := after(ctx, s, e.input(t, l.size(), l.open), v.edits, was.cut)
 	if err != nil {
 		return connectors.Patch{}, fmt.Errorf("%w: %w", errUnfaithful, err)
 	}

@@ -134,6 +134,7 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 		Cutoff:   func(pipeline.RequestRef) int64 { return searched.UnixMilli() },
 		Excluded: func(_ pipeline.RequestRef, _ string, raw []byte) bool { return string(raw) == w.excluded },
 	}
+	e.Identities, e.Asks = w.identities()
 	rows := func(yield func(*manifest.Row, error) bool) {
 		for _, r := range w.rows {
 			if !yield(r, nil) {
@@ -592,9 +593,10 @@ func TestRewriterThatLies(t *testing.T) {
 }
 
 // crashWorld is a lake in which everything happens: records, whole objects, versions,
-// drift, redaction.
+// drift, redaction, mentions.
 func crashWorld(t *testing.T) *world {
 	w := newWorld(t, true)
+	w.dataset.Search = true
 	v1 := []string{rec(0, "ann"), rec(1, "bob")}
 	v2 := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann")}
 	w.version(w.put("a.jsonl", v1...), v1, 0)
@@ -605,6 +607,7 @@ func crashWorld(t *testing.T) *world {
 	w.tomb(w.put("d.jsonl", v2...), v2, 0, 2)
 	w.put("d.jsonl", rec(7, "new"), rec(2, "ann"), rec(1, "bob")) // drift
 	w.tomb(w.put("e.jsonl", v2...), v2, 2)[0].Action = "redact"
+	w.mention(w.put("f.jsonl", v2...), v2, "R-2", 1)
 	w.lake.Begin("a.jsonl", searched.Add(-time.Hour), []byte("x"))
 	w.lake.Begin("a.jsonl", searched.Add(-48*time.Hour))
 	w.lake.Begin("a.jsonl.bak", searched.Add(-time.Hour))

@@ -47,6 +47,7 @@ func (e *Erase) moving(ctx context.Context, k *task, o *op, v verdict, requests 
 		return err
 	}
 	o.entry.Act = journal.Move
+	e.cut(k.t, &v)
 	if o.patch, err = e.rewrite(ctx, k.t, src, v, f, &o.entry); err != nil {
 		return err
 	}

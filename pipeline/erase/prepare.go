@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -87,7 +88,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		o.entry.Act = journal.Delete
 	}
 	switch {
-	case v.whole && v.kept > 0, v.whole && len(requests) == 0 && hasRedaction(v.edits):
+	case v.whole && v.kept > 0, v.whole && len(requests) == 0 && v.keeps():
 		o.settle(journal.Refused, "the whole object would go, and an exception keeps records of it")
 		return o, nil
 	case v.whole && v.shared:
@@ -133,6 +134,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		}
 		v = found
 	}
+	e.cut(t, &v)
 	o.patch, err = e.rewrite(ctx, t, src, v, f, &o.entry)
 	if err != nil {
 		if all, countErr := e.nothingStays(ctx, t, src, v); countErr == nil && all {
@@ -196,12 +198,7 @@ func (e *Erase) earlier(ctx context.Context, k *task, o *op, there bool) (bool, 
 }
 
 func hasRedaction(edits []scanners.Edit) bool {
-	for _, e := range edits {
-		if e.Redact {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(edits, func(e scanners.Edit) bool { return e.Redact })
 }
 
 // digestRows names the tombstones that are applied. Those that keep their record are
@@ -286,10 +283,16 @@ var errSurplus = errors.New("more copies of a record are in it than were sealed"
 
 // relocate finds the records again in an object that is not the sealed one.
 func (e *Erase) relocate(ctx context.Context, t *manifest.Target, sealed *manifest.Version, src *source) (verdict, error) {
-	v := verdict{digest: map[int64]*manifest.Row{}}
+	var v verdict
 	w, err := e.wanted(sealed.Rows)
 	if err != nil {
 		return v, err
+	}
+	rows := map[int64][]*manifest.Row{} // of each record: several requests may ask for it
+	for _, r := range sealed.Rows {
+		if r.Record != nil {
+			rows[*r.Record] = append(rows[*r.Record], r)
+		}
 	}
 	in := e.input(t, src.size, src.open)
 	s, err := e.scanner(ctx, t, in)
@@ -306,10 +309,12 @@ func (e *Erase) relocate(ctx context.Context, t *manifest.Target, sealed *manife
 		if found[d]++; found[d] > len(w.rows[d]) {
 			return fmt.Errorf("record %d: %w: %w", r.index, errDigest, errSurplus)
 		}
-		row := *w.rows[d][found[d]-1]
 		index := r.index
-		row.Record = &index
-		moved.Rows = append(moved.Rows, &row)
+		for _, old := range rows[*w.rows[d][found[d]-1].Record] {
+			row := *old
+			row.Record = &index
+			moved.Rows = append(moved.Rows, &row)
+		}
 		return nil
 	})
 	if err != nil {

@@ -76,24 +76,29 @@ func (e *Erase) outlive(ctx context.Context, t *manifest.Target, src *source, v 
 	if err != nil {
 		return v, false, err
 	}
-	erasure, stays, o := &e.Datasets[t.Dataset].Erase, hasRedaction(v.edits), e.others(requests, t)
+	erasure, stays, o := &e.Datasets[t.Dataset].Erase, v.keeps(), e.others(requests, t)
 	v.keyed = map[int64]bool{}
+	theirs := slices.DeleteFunc(slices.Clone(v.edits), func(e scanners.Edit) bool { return v.stay[e.Record] })
 	_, err = each(ctx, s, in, func(r seen) error {
 		switch {
-		case v.digest[r.index] != nil:
+		case v.digest[r.index] != nil && !v.stay[r.index]:
 			return nil
 		case o.has(r.rec):
 			stays = true
+			if i, ok := slices.BinarySearchFunc(v.edits, scanners.Edit{Record: r.index}, byRecord); ok {
+				theirs = append(theirs, v.edits[i]) // a mention
+			}
 			return nil
 		}
 		edit := scanners.Edit{Record: r.index}
 		if erasure.Action == pipeline.Redact {
 			edit.Redact, edit.Keep, stays = true, erasure.Keep, true
 		}
-		v.keyed[r.index] = true
-		v.edits = append(v.edits, edit)
+		v.keyed[r.index], v.stay[r.index] = true, false
+		theirs = append(theirs, edit)
 		return nil
 	})
-	slices.SortFunc(v.edits, byRecord)
+	slices.SortFunc(theirs, byRecord)
+	v.edits = theirs
 	return v, stays, err
 }

@@ -14,8 +14,9 @@ import (
 
 // found is how one needle was found in one leaf.
 type found struct {
-	tier pipeline.Tier
-	rule string
+	tier   pipeline.Tier
+	rule   string
+	lo, hi int // where, in the text of the leaf
 }
 
 // Find implements scanners.Finder.
@@ -33,6 +34,7 @@ type leaf struct {
 	path  string
 	value []byte // as the scanner gave it
 	text  []byte // decoded further, as tokens see it
+	put   int    // before which byte of text a backslash was put back; 0: none was
 	url   bool   // a URL, a path or a query, as a whole
 	third bool   // a field that by its name is another party's
 }
@@ -47,7 +49,16 @@ func (l *leaf) unescaped(s *span) *leaf {
 	m := *l
 	m.text = slices.Concat(l.text[:s.lo], []byte{'\\', c}, l.text[s.lo+1:])
 	s.lo, s.hi = s.lo+1, s.hi+1
+	m.put = s.lo
 	return &m
+}
+
+// decoded is a place in the text, as it was decoded: before backslashes were put back.
+func (l *leaf) decoded(i int) int {
+	if l.put > 0 && i >= l.put {
+		return i - 1
+	}
+	return i
 }
 
 // spot is where in a leaf something was found, and how sure that place makes it.
@@ -96,6 +107,9 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 			}
 			if hit, ok := confirm(here, s, fm, n); ok {
 				f.note(fm.needle, n, hit)
+				if f.spot != nil {
+					f.spot(fm.needle, scanners.Span{Start: f.d.source(here.decoded(hit.lo)), End: f.d.source(here.decoded(hit.hi))})
+				}
 			}
 		}
 	}
@@ -132,11 +146,14 @@ func (f *Finder) declared(l *leaf, agent bool) {
 		n := &f.s.needles[i]
 		if n.Agent == agent && (f.o.Account == "" || n.Account == f.o.Account) {
 			f.note(i, n, hit)
+			if f.spot != nil {
+				f.spot(i, idSpan(l.field, l.value))
+			}
 		}
 	}
 	if kind == pipeline.Name {
 		for _, i := range f.s.names[foldName(string(l.value))] {
-			look(i, found{pipeline.Review, "name.folded"})
+			look(i, found{tier: pipeline.Review, rule: "name.folded"})
 		}
 		return
 	}
@@ -147,14 +164,14 @@ func (f *Finder) declared(l *leaf, agent bool) {
 	if id == "" {
 		return
 	}
-	hit := found{pipeline.Exact, string(kind) + ".exact"}
+	hit := found{tier: pipeline.Exact, rule: string(kind) + ".exact"}
 	switch {
 	case kind == pipeline.IP:
-		hit = found{pipeline.Review, "ip"} // shared and dynamic: never the only ground
+		hit = found{tier: pipeline.Review, rule: "ip"} // shared and dynamic: never the only ground
 	case l.field.Text:
-		hit = found{pipeline.Mention, string(kind) + ".text"}
+		hit = found{tier: pipeline.Mention, rule: string(kind) + ".text"}
 	case l.field.Pattern == nil && string(l.value) != id:
-		hit = found{pipeline.Normalised, string(kind) + ".normalised"}
+		hit = found{tier: pipeline.Normalised, rule: string(kind) + ".normalised"}
 	}
 	for _, r := range f.s.table.find(f.s.h.exact(seedKind, string(kind), []byte(id))) {
 		fm := f.s.forms[r.form]
@@ -289,7 +306,7 @@ func confirmIP(l *leaf, s span, n *Needle) (found, bool) {
 	if lo > 0 && (b[lo-1] == '.' || isAlnum(b[lo-1])) || s.hi+1 < len(b) && b[s.hi] == '.' && isAlnum(b[s.hi+1]) || s.hi < len(b) && isAlnum(b[s.hi]) {
 		return found{}, false
 	}
-	return found{pipeline.Review, "ip"}, true
+	return found{pipeline.Review, "ip", lo, s.hi}, true
 }
 
 // judge turns what was found into a tier: sure where the value is the
@@ -309,7 +326,7 @@ func (l *leaf) judge(s spot, kind pipeline.Kind, tier pipeline.Tier, rule string
 	default:
 		tier = pipeline.Mention
 	}
-	return found{tier, rule}, true
+	return found{tier, rule, s.lo, s.hi}, true
 }
 
 // isExact reports whether the value is the canonical form, byte for byte.

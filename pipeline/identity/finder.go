@@ -35,6 +35,7 @@ type Finder struct {
 	known map[string]*pipeline.Field // paths that were resolved
 	best  map[uint32]found           // of the leaf at hand
 	order []uint32
+	spot  func(needle uint32, at scanners.Span) // is told where in the value of a leaf needles are found; nil: nobody asks
 
 	dialled map[dialled][]reading // numbers that were read lately
 	heard   map[string]bool       // where fields of what people said stand; nil: there are none

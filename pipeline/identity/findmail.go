@@ -12,7 +12,7 @@ import (
 func confirmEmail(l *leaf, s span, n *Needle) (found, bool) {
 	want := n.Canon.Value.Reveal()
 	if said := l.text[s.lo:s.hi]; bytes.IndexByte(said, '@') < 0 {
-		return found{pipeline.Review, "email.spoken"}, string(appendSpoken(nil, said)) == want && apart(l.text, s.lo, s.hi)
+		return found{pipeline.Review, "email.spoken", s.lo, s.hi}, string(appendSpoken(nil, said)) == want && apart(l.text, s.lo, s.hi)
 	}
 	sp, exact, ok := l.address(s, want)
 	if !ok {
@@ -98,7 +98,7 @@ func confirmGmail(l *leaf, s span, n *Needle) (found, bool) {
 	if said := l.text[s.lo:s.hi]; bytes.IndexByte(said, '@') < 0 {
 		said = appendSpoken(nil, said)
 		mailbox := appendMailbox(nil, said[:bytes.IndexByte(said, '@')])
-		return found{pipeline.Review, "email.gmail"}, string(said) != want && string(mailbox) == string(appendMailbox(nil, []byte(local)))
+		return found{pipeline.Review, "email.gmail", s.lo, s.hi}, string(said) != want && string(mailbox) == string(appendMailbox(nil, []byte(local)))
 	}
 	at := bytes.IndexByte(l.text[s.lo:s.hi], '@')
 	if at < 0 || string(appendMailbox(nil, l.text[s.lo:s.lo+at])) != string(appendMailbox(nil, []byte(local))) {
@@ -110,5 +110,5 @@ func confirmGmail(l *leaf, s span, n *Needle) (found, bool) {
 	if letterBefore(l.text, s.lo) || letterAfter(l.text, s.hi) {
 		return found{}, false
 	}
-	return found{pipeline.Review, "email.gmail"}, true
+	return found{pipeline.Review, "email.gmail", s.lo, s.hi}, true
 }

@@ -10,6 +10,9 @@ import (
 	"expunge/scanners"
 )
 
+// RuleSpoken is that of matches of Spoken: they stand in no one place that Spans could give.
+const RuleSpoken = "phone.spoken"
+
 // Spoken appends the phone numbers that people said in a record's fields of that sort:
 // digits in words or in pieces, over several turns, by one speaker or by all. What is
 // found goes to review. No token of it stands in raw bytes, so every record has to be
@@ -259,7 +262,7 @@ func (l *listener) confirm(needle uint32, i int, path string) {
 			return // written in one piece: that is for Find
 		}
 		if slices.ContainsFunc(f.readings(digits, l.plus && k == 0), func(r reading) bool { return n.is(r.e164) }) {
-			m := scanners.Match{Needle: needle, Path: path, Kind: string(pipeline.Phone), Rule: "phone.spoken", Tier: string(pipeline.Review)}
+			m := scanners.Match{Needle: needle, Path: path, Kind: string(pipeline.Phone), Rule: RuleSpoken, Tier: string(pipeline.Review)}
 			if !slices.Contains(l.dst, m) {
 				l.dst = append(l.dst, m)
 			}

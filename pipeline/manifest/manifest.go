@@ -55,13 +55,14 @@ type Account struct {
 
 // Radius is how much of an account's records in a dataset would go.
 type Radius struct {
-	Account string  `json:"account"`
-	Dataset string  `json:"dataset"`
-	Records int64   `json:"records"`  // to be erased or redacted one by one
-	Objects int64   `json:"objects"`  // that go whole, old versions among them
-	Of      int64   `json:"of"`       // records of the account in the dataset, as far as scanned
-	Part    float64 `json:"fraction"` // of the records; those that were found in whole objects are in it
-	Limit   bool    `json:"beyond_limit"`
+	Account  string  `json:"account"`
+	Dataset  string  `json:"dataset"`
+	Records  int64   `json:"records"`            // to be erased or redacted one by one
+	Mentions int64   `json:"mentions,omitempty"` // of these, records of which only mentions are cut out
+	Objects  int64   `json:"objects"`            // that go whole, old versions among them
+	Of       int64   `json:"of"`                 // records of the account in the dataset, as far as scanned
+	Part     float64 `json:"fraction"`           // of the records; those that were found in whole objects are in it
+	Limit    bool    `json:"beyond_limit"`
 }
 
 // Seal digests and authenticates a manifest: whole, and per account.
@@ -79,10 +80,11 @@ type sealed struct {
 
 // counted is what the rows of a dataset come to.
 type counted struct {
-	records int64  // that go one by one
-	whole   int64  // rows of objects and versions that go whole
-	objects int64  // those objects and versions
-	last    string // of them, so that each counts once: rows come sorted by object
+	records  int64  // that go one by one
+	mentions int64  // of these, those that stay but for mentions
+	whole    int64  // rows of objects and versions that go whole
+	objects  int64  // those objects and versions
+	last     string // of them, so that each counts once: rows come sorted by object
 }
 
 // NewSeal returns an empty Seal.
@@ -110,6 +112,9 @@ func (a *sealed) count(r *Row) {
 	}
 	if r.Action != string(pipeline.EraseObject) && r.Action != string(pipeline.DeleteVersion) {
 		c.records++
+		if r.Action == string(pipeline.RedactMention) {
+			c.mentions++
+		}
 		return
 	}
 	c.whole++

@@ -88,13 +88,14 @@ type Round struct {
 
 // Radius is how much of an account's records in a dataset a manifest would take.
 type Radius struct {
-	Account string  `json:"account"`
-	Dataset string  `json:"dataset"`
-	Records int64   `json:"records"`
-	Objects int64   `json:"objects"` // that go whole
-	Of      int64   `json:"of"`
-	Part    float64 `json:"fraction"`
-	Limit   bool    `json:"beyond_limit"`
+	Account  string  `json:"account"`
+	Dataset  string  `json:"dataset"`
+	Records  int64   `json:"records"`
+	Mentions int64   `json:"mentions,omitempty"` // of them, records of which only mentions are cut out
+	Objects  int64   `json:"objects"`            // that go whole
+	Of       int64   `json:"of"`
+	Part     float64 `json:"fraction"`
+	Limit    bool    `json:"beyond_limit"`
 }
 
 // New returns the report of a run with what its objects come to.

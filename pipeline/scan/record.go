@@ -127,6 +127,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
+			e.Mention = r.mention(rec, &m)
 			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
 				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
@@ -158,7 +159,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		if r.s.Decided != nil {
 			h.Decided = r.s.Decided(&h, rec.Raw, &r.u.Object)
 		}
-		if h.Automatic() {
+		if h.Automatic() && !(r.d.Erase.Mention == pipeline.RedactMention && h.Mentions()) { // what somebody else's record leads to is not the consumer's
 			if links == nil {
 				links, direct = r.links(rec)
 			}
@@ -167,6 +168,20 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		hits = append(hits, h)
 	}
 	return hits
+}
+
+// mention reports whether a match says no more of a record than that it names the
+// consumer: in free text, or in a field that holds somebody else there. What was put
+// together from several places is none: nobody could cut it out.
+func (r *recorder) mention(rec *scanners.Record, m *scanners.Match) bool {
+	d := r.finder.Declared(m.Path)
+	switch {
+	case m.Rule == identity.RuleSpoken:
+		return false
+	case d == nil:
+		return pipeline.Tier(m.Tier) == pipeline.Mention
+	}
+	return d.Text || record.RoleOf(rec, d) == record.Other
 }
 
 // path is how evidence names a field: as it is declared, or without what a person's

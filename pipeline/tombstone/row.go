@@ -60,6 +60,9 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 		r.Action = string(pipeline.EraseObject)
 	default:
 		r.Action = string(d.Erase.Action)
+		if d.Erase.Mention == pipeline.RedactMention && h.Mentions() {
+			r.Action = string(pipeline.RedactMention)
+		}
 	}
 	if h.Record >= 0 {
 		r.Digest = text(h.Digest) // of a noncurrent version, too: it says what goes with it on purpose
@@ -122,7 +125,8 @@ func text(s string) *string {
 
 // careful applies the most careful action to all rows of one place: EXCEPTED before
 // redact before erase. What any exception or redaction keeps, all keep; an exception
-// that names no fields keeps the whole record.
+// that names no fields keeps the whole record. A mention is left one: it is cut out of
+// what the others leave.
 func careful(rows []*manifest.Row) {
 	if len(rows) < 2 {
 		return
@@ -156,7 +160,7 @@ func careful(rows []*manifest.Row) {
 		case excepted != nil:
 			r.Disposition, r.Exception, r.Instruction, r.ReviewBy = excepted.Disposition, excepted.Exception, excepted.Instruction, excepted.ReviewBy
 			r.KeptFields = append([]string{}, kept...)
-		case redact != nil:
+		case redact != nil && r.Action != string(pipeline.RedactMention):
 			r.Action, r.KeptFields = redact.Action, append([]string{}, kept...)
 		}
 	}

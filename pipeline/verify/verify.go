@@ -14,6 +14,7 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -257,6 +258,8 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
+		case x.cut(ask.Request, r, m):
+			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the text"}))
 		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
@@ -284,14 +287,19 @@ type expectation struct {
 	decided map[string]map[string]bool     // by request: digests of records that went since a person decided so
 	keys    map[string][]*seal.Key         // by account
 	kept    map[string][]string            // by request: fields that redactions keep
+	cuts    map[string]map[int64]bool      // by request: ordinals of records out of which mentions of it were cut
 	open    bool                           // the erasure of the key is not finished, and listed as open
 	refs    map[pipeline.RequestRef]string // spelt out once
 }
 
 func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectation {
-	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, decided: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, refs: map[pipeline.RequestRef]string{}}
-	if _, done := v.Done(t.ID, ver.Version); !done {
+	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, decided: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, cuts: map[string]map[int64]bool{}, refs: map[pipeline.RequestRef]string{}}
+	said, done := v.Done(t.ID, ver.Version)
+	if !done {
 		x.open = true
+	}
+	if ver.Current && said.ETag == ver.ETag && said.ETag != "" {
+		v.findCuts(t, x)
 	}
 	for i := range t.Versions {
 		for _, r := range t.Versions[i].Rows {
@@ -319,6 +327,43 @@ func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectatio
 		}
 	}
 	return x
+}
+
+// findCuts notes where the records are now out of which mentions were cut, as the
+// tombstones of the version that was current have them.
+func (v *Verify) findCuts(t *manifest.Target, x *expectation) {
+	if t.Versions[0].Noncurrent {
+		return
+	}
+	rows, erased := t.Versions[0].Rows, int64(0)
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].Record != nil && rows[0].Record != nil && *rows[n].Record == *rows[0].Record {
+			n++
+		}
+		goes := false
+		for _, r := range rows[:n] {
+			applied := r.Record != nil && v.Applied(r)
+			goes = goes || applied && r.Disposition != string(pipeline.Excepted) && (r.Action == string(pipeline.EraseRecord) || r.Action == string(pipeline.EraseObject))
+			if applied && r.Action == string(pipeline.RedactMention) && (r.Disposition != string(pipeline.Excepted) || len(r.KeptFields) > 0) {
+				if x.cuts[r.Request] == nil {
+					x.cuts[r.Request] = map[int64]bool{}
+				}
+				x.cuts[r.Request][*r.Record-erased] = true
+			}
+		}
+		if goes {
+			erased++
+		}
+		rows = rows[n:]
+	}
+}
+
+// cut reports whether a match should be gone since it was to be cut out of its record,
+// which bears the mark of it.
+func (x *expectation) cut(ref pipeline.RequestRef, r *scanners.Record, m scanners.Match) bool {
+	name := x.name(ref)
+	return x.cuts[name][r.Index] && bytes.Contains(r.Raw, []byte(scanners.Redacted)) && !x.keeps(name, m.Path)
 }
 
 // note keeps the digest of a row's record, and the key that it was made with.
@@ -353,18 +398,21 @@ func (x *expectation) digest(digests map[string]map[string]bool, ref pipeline.Re
 
 // stays reports whether a match of a request in a record is there on purpose.
 func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Record, m scanners.Match) bool {
+	name := x.name(ref)
+	return x.open || x.whole[name] || x.keeps(name, m.Path) || x.digest(x.digests, ref, r)
+}
+
+// name spells a request out.
+func (x *expectation) name(ref pipeline.RequestRef) string {
 	name, ok := x.refs[ref]
 	if !ok {
 		name = ref.String()
 		x.refs[ref] = name
 	}
-	if x.open || x.whole[name] {
-		return true
-	}
-	for _, k := range x.kept[name] {
-		if (&scanners.Edit{Keep: []string{k}}).Keeps(m.Path) {
-			return true
-		}
-	}
-	return x.digest(x.digests, ref, r)
+	return name
+}
+
+// keeps reports whether a field is one that the redactions of a request keep.
+func (x *expectation) keeps(name, path string) bool {
+	return (&scanners.Edit{Keep: x.kept[name]}).Keeps(path)
 }

@@ -394,6 +394,49 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// What was to be cut out of a record is residue where the record, by its place, still has
+// some of it; in other records, of other writers' objects, or where an exception keeps the
+// field, it is not.
+func TestMentionsThatWereToBeCut(t *testing.T) {
+	const half = `{"note":"call [redacted] or ann@example.com"}` + "\n"
+	const whole = `{"note":"call 404-555-0123 or ann@example.com"}` + "\n"
+	for _, c := range []struct {
+		name, content string
+		set           func(w *world, rows []*manifest.Row)
+		want          string
+	}{
+		{"all of it is gone", clean + `{"note":"call [redacted] or [redacted]"}` + "\n", nil, ""},
+		{"some is left", clean + half, nil, "RECORD 1 note"},
+		{"in another record", half + clean, nil, ""},
+		{"nothing was cut, and it is another one", clean + whole, nil, ""},
+		{"behind a record that goes", half + clean, func(_ *world, rows []*manifest.Row) { rows[0].Action = string(pipeline.EraseRecord) }, "RECORD 0 note"},
+		{"in a field that an exception keeps", clean + half, func(_ *world, rows []*manifest.Row) {
+			rows[1].Disposition, rows[1].KeptFields = string(pipeline.Excepted), []string{"note"}
+		}, ""},
+		{"not approved", clean + half, func(w *world, rows []*manifest.Row) { w.v.Applied = func(*manifest.Row) bool { return false } }, ""},
+		{"of another request", clean + half, func(_ *world, rows []*manifest.Row) { rows[1].Request = "acme/R-2" }, ""},
+		{"another writer's object", clean + half, func(w *world, _ []*manifest.Row) {
+			w.v.Done = func(string, string) (verify.Counts, bool) { return verify.Counts{ETag: "another"}, true }
+		}, ""},
+	} {
+		w := newWorld(t, false)
+		o := w.put("o", c.content)
+		w.v.Done = func(string, string) (verify.Counts, bool) { return verify.Counts{ETag: o.ETag, Records: 2}, true }
+		rows := []*manifest.Row{w.record("o", "a record before"), w.record("o", "it, before")}
+		for i, r := range rows {
+			n := int64(i)
+			r.Record, r.Action, r.Tier = &n, string(pipeline.RedactMention), string(pipeline.Mention)
+		}
+		rows[0].Request = "acme/R-2"
+		if c.set != nil {
+			c.set(w, rows)
+		}
+		if got := records(w.look("o")); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 // An upload that nobody has completed holds what nobody can read: of before the search
 // it is residue, later ones are listed; those of other keys are none of this one's.
 func TestUnfinishedUploads(t *testing.T) {

@@ -190,6 +190,9 @@ func (w *editor) entry(value *node, path string, keeps walk.Keeps, kept bool) er
 func (w *editor) empty(n *node, path string, keeps walk.Keeps) (all bool, err error) {
 	d := w.dec
 	text := n.logical == ""
+	if spared, err := w.spared(n, path); spared || err != nil {
+		return false, err
+	}
 	switch t := n.schema.Type(); t {
 	case avro.String, avro.Bytes:
 		b, err := d.bytes()
@@ -243,4 +246,27 @@ func (w *editor) empty(n *node, path string, keeps walk.Keeps) (all bool, err er
 		}
 		return true, nil
 	}
+}
+
+// spared copies a scalar that is no text, if the edit spares it.
+func (w *editor) spared(n *node, path string) (bool, error) {
+	t, d := n.schema.Type(), w.dec
+	if w.edit.Spans == nil || (t == avro.String || t == avro.Bytes) && n.logical == "" {
+		return false, nil
+	}
+	start := d.at
+	d.begin(true)
+	err := d.plain(n)
+	d.full = false
+	if err != nil {
+		return false, err
+	}
+	for _, l := range d.leaves {
+		if !w.edit.Spares(path, l.value) {
+			d.at = start
+			return false, nil
+		}
+	}
+	w.out = append(w.out, d.data[start:d.at]...)
+	return true, nil
 }

@@ -227,17 +227,28 @@ func (w *rewriting) cellEnd(raw []byte, i int) int {
 	return i
 }
 
+// cuts are those of a cell. A number that means another one than stands there is cut whole.
+func (w *rewriting) cuts(cell []byte, name string, below walk.Keeps, e *scanners.Edit) []walk.Cut {
+	if digits, ok := w.number(cell); ok && e.Spans != nil {
+		if e.Spares(name, digits) && e.Spares(name, cell) {
+			return nil
+		}
+		return []walk.Cut{{Start: 0, End: len(cell)}}
+	}
+	return w.redact.Text(cell, name, below, e, "")
+}
+
 // redactCell appends raw, which decodes to cell, emptied.
 func (w *rewriting) redactCell(raw, cell []byte, name string, below walk.Keeps, e *scanners.Edit) {
 	quoted := len(raw) > 1 && raw[0] == '"' && (!w.literal || raw[len(raw)-1] == '"')
-	cuts := w.redact.Text(cell, name, below, e, "")
-	if quoted && len(cell)+bytes.Count(cell, []byte{'"'})+2 != len(raw) {
-		// Quotes inside that are not doubled, where quotes mean little: all of it goes.
-		w.line = append(w.line, `""`...)
+	cuts := w.cuts(cell, name, below, e)
+	if !quoted || len(cuts) == 0 {
+		w.line = walk.Apply(w.line, raw, cuts)
 		return
 	}
-	if !quoted {
-		w.line = walk.Apply(w.line, raw, cuts)
+	if len(cell)+bytes.Count(cell, []byte{'"'})+2 != len(raw) {
+		// Quotes inside that are not doubled, where quotes mean little: all of it goes.
+		w.line = append(w.line, `""`...)
 		return
 	}
 	// Places in the cell are places between the quotes, but for quotes in it: there

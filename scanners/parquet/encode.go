@@ -451,6 +451,9 @@ func (r *redactor) row(s *scan, e *scanners.Edit) {
 				continue
 			}
 		}
+		if e.Spares(x.path, x.value) {
+			continue
+		}
 		if l.node.rep == format.Optional {
 			at.def, at.value = uint8(l.maxDef-1), nil
 		} else {

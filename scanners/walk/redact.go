@@ -291,10 +291,18 @@ func (r *Redactor) value(keeps Keeps, kept bool) error {
 	if err := r.count(); err != nil {
 		return err
 	}
-	if !kept {
+	if !kept && !r.edit.Spares(string(r.path), digitsOf(doc[start:r.at])) {
 		r.cut(r.text, start, r.at, "null")
 	}
 	return nil
+}
+
+// digitsOf is a scalar that is no string, as its leaf has it.
+func digitsOf(scalar []byte) []byte {
+	if digits, ok := AppendDigits(nil, scalar); ok {
+		return digits
+	}
+	return scalar
 }
 
 func (r *Redactor) count() error {
