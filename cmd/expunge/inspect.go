@@ -322,6 +322,7 @@ func printCertificate(r io.Reader, key string) error {
 	}
 	fmt.Printf("verified     %s: %s and %s read back, %d left that nothing explains, %d on purpose\n", b.Verified.At,
 		plural(b.Verified.Objects, "object", "objects"), plural(b.Verified.Records, "record", "records"), b.Verified.Residue, b.Verified.Expected)
+	printEarlier(b)
 	fmt.Println("`expunge verify` checks its signature and its place in the log")
 	return nil
 }

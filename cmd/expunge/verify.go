@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -13,13 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/pipeline"
-	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
 	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
-	"expunge/pipeline/seal"
 	"expunge/pipeline/verify"
 	"expunge/scanners"
 	"expunge/scanners/compress"
@@ -306,87 +303,4 @@ func (p *proof) code() error {
 		return nil
 	}
 	return &coded{exitResidue, fmt.Errorf("%s left that nothing explains; their requests stay open", plural(int64(len(p.Residue)), "trace is", "traces are"))}
-}
-
-// signer is the key that certificates are signed with.
-func (a *app) signer() (*certificate.Signer, ed25519.PublicKey, error) {
-	name := a.cfg.Signing.KeyEnv
-	if name == "" {
-		return nil, nil, usage("the config names no signing key for certificates: set signing: {key_env: …} (`expunge keys new` makes a key)")
-	}
-	key, err := seal.ParseSigner(name, os.Getenv(name))
-	if err != nil {
-		return nil, nil, &coded{exitUsage, err}
-	}
-	s, err := certificate.NewSigner(a.cfg.Name, key)
-	return s, key.Public().(ed25519.PublicKey), err
-}
-
-// verifyCertificate checks a certificate of the work store, and that the log still
-// holds it.
-func (a *app) verifyCertificate(ctx context.Context, ref pipeline.RequestRef) error {
-	raw, err := certificate.Read(ctx, a.work, ref)
-	if err != nil {
-		return usage("request %s has no certificate", ref)
-	}
-	v, err := a.verifier()
-	if err != nil {
-		return err
-	}
-	b, p, err := certificate.Verify(raw, v)
-	if err != nil {
-		return &coded{exitRefused, err}
-	}
-	if err := (&certificate.Log{Work: a.work}).Check(ctx, *p); err != nil {
-		return &coded{exitRefused, err}
-	}
-	return a.flags.printCertificate(b)
-}
-
-// verifyFile checks a certificate offline.
-func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) error {
-	var v *certificate.Verifier
-	var err error
-	if publicKey != "" {
-		v, err = certificate.VerifierFor(publicKey, raw)
-	} else {
-		var a *app
-		if a, err = open(ctx, f); err == nil {
-			v, err = a.verifier()
-		}
-	}
-	if err != nil {
-		return err
-	}
-	b, _, err := certificate.Verify(raw, v)
-	if err != nil {
-		return &coded{exitRefused, err}
-	}
-	return f.printCertificate(b)
-}
-
-func (a *app) verifier() (*certificate.Verifier, error) {
-	_, public, err := a.signer()
-	if err != nil {
-		return nil, err
-	}
-	return certificate.NewVerifier(a.cfg.Name, public)
-}
-
-func (f *flags) printCertificate(b *certificate.Body) error {
-	if f.json {
-		return printJSON(b)
-	}
-	fmt.Printf("certificate of %s, run %s, issued %s: signature and log proof are valid\n", b.Request, b.Run, b.Issued)
-	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
-		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
-	}
-	if b.Redacted > 0 {
-		fmt.Printf("  of them redacted %d\n", b.Redacted)
-	}
-	fmt.Printf("  objects          %d\n", len(b.Objects))
-	if !b.Complete {
-		fmt.Printf("  PARTIAL: %d open, %d not examined\n", len(b.Open), len(b.NotExamined))
-	}
-	return nil
 }

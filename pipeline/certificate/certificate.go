@@ -7,8 +7,11 @@
 // RFC 6962), with a proof of that inside. So a third party that has the public key
 // checks it offline, and one changed byte fails.
 //
-//	certificates/<account>/<request>.json   {"certificate": …, "signature": …, "log": …}
-//	certificate-log/<n>.json                leaf n of the log, create-only
+//	certificates/<account>/<request>.json               {"certificate": …, "signature": …, "log": …}
+//	certificates/<account>/<request>/partial-<n>.json   the same, of a part; follow-up-<n>.json of what was delivered again
+//	certificate-log/<n>.json                            leaf n of the log, create-only
+//
+// Each certificate covers what one run did, and names those that its request had before.
 package certificate
 
 import (
@@ -17,6 +20,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -49,6 +54,7 @@ type Body struct {
 	NotCovered   []string         `json:"not_covered"`               // in words: replicas, versions that policy keeps
 	Uploads      int64            `json:"uploads_aborted,omitempty"` // unfinished uploads of the objects that were given up
 	Verified     Verified         `json:"verified"`
+	Earlier      []Earlier        `json:"earlier,omitempty"` // certificates that the request had before; Issue fills it in
 
 	lastKey string // while it is made: the key whose uploads were added last
 }
@@ -131,6 +137,11 @@ func key(ref pipeline.RequestRef) string {
 	return "certificates/" + ref.Account + "/" + ref.ID + ".json"
 }
 
+// folder is where the certificates of parts are, and those of follow-ups.
+func folder(ref pipeline.RequestRef) string {
+	return "certificates/" + ref.Account + "/" + ref.ID + "/"
+}
+
 // Read reads the certificate of a request, connectors.ErrNotFound if there is none.
 func Read(ctx context.Context, work connectors.Store, ref pipeline.RequestRef) ([]byte, error) {
 	return connectors.ReadAll(ctx, work, key(ref))
@@ -151,6 +162,9 @@ func Parse(raw []byte) (*Certificate, *Body, error) {
 	}
 	return c, b, nil
 }
+
+// Record is the hash of the body, as its leaf of the log and later certificates have it.
+func (c *Certificate) Record() tlog.Hash { return tlog.RecordHash(c.Body) }
 
 func (c *Certificate) bytes() ([]byte, error) {
 	var buf bytes.Buffer

@@ -13,8 +13,8 @@ import (
 
 // Issue signs b, adds it to the log and stores it, and returns where. A request has
 // one complete certificate; partial ones, and those of what was delivered again, are
-// kept beside it, numbered. One that is there and says the same (dates of issue apart)
-// is kept as it is.
+// kept beside it, numbered; each names those before it. One that is there and says the
+// same (dates of issue, and what is before it, apart) is kept as it is.
 func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (string, error) {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
@@ -24,13 +24,16 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 		name := key(ref)
 		switch {
 		case !b.Complete:
-			name = fmt.Sprintf("certificates/%s/%s/partial-%d.json", ref.Account, ref.ID, n)
+			name = fmt.Sprintf("%spartial-%d.json", folder(ref), n)
 		case b.FollowUp:
-			name = fmt.Sprintf("certificates/%s/%s/follow-up-%d.json", ref.Account, ref.ID, n)
+			name = fmt.Sprintf("%sfollow-up-%d.json", folder(ref), n)
 		}
 		raw, err := connectors.ReadAll(ctx, work, name)
 		switch {
 		case errors.Is(err, connectors.ErrNotFound):
+			if b.Earlier, err = earlier(ctx, work, ref, s.own); err != nil {
+				return "", fmt.Errorf("issue certificate of %s: %w", ref, err)
+			}
 			return name, issue(ctx, work, name, b, s)
 		case err != nil:
 			return "", err
@@ -45,9 +48,11 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 	}
 }
 
-// same reports whether two bodies differ in nothing but when they were issued.
+// same reports whether two bodies differ in nothing but when they were issued, and after
+// which others.
 func (b *Body) same(o *Body) bool {
 	x, y := *b, *o
+	x.Earlier, y.Earlier = nil, nil
 	x.Issued, y.Issued, x.Verified.At, y.Verified.At = "", "", "", ""
 	p, err1 := json.Marshal(x)
 	q, err2 := json.Marshal(y)
@@ -78,8 +83,8 @@ func issue(ctx context.Context, work connectors.Store, name string, b *Body, s *
 }
 
 // Verify checks a certificate's signature and its proof of being logged, offline,
-// and returns what it says.
-func Verify(raw []byte, v *Verifier) (*Body, *Proof, error) {
+// and returns it with what it says.
+func Verify(raw []byte, v *Verifier) (*Certificate, *Body, error) {
 	c, b, err := Parse(raw)
 	if err != nil {
 		return nil, nil, err
@@ -90,5 +95,5 @@ func Verify(raw []byte, v *Verifier) (*Body, *Proof, error) {
 	if err := c.Log.check(c.Body, v); err != nil {
 		return nil, nil, err
 	}
-	return b, &c.Log, nil
+	return c, b, nil
 }

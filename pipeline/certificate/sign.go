@@ -3,6 +3,7 @@ package certificate
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,7 +17,10 @@ import (
 const algEd25519 = 1
 
 // Signer signs certificates and the heads of their log.
-type Signer struct{ note.Signer }
+type Signer struct {
+	note.Signer
+	own *Verifier // of what it signs
+}
 
 // NewSigner returns a signer that goes by name, which is the config's.
 func NewSigner(name string, key ed25519.PrivateKey) (*Signer, error) {
@@ -29,7 +33,7 @@ func NewSigner(name string, key ed25519.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open signing key: %w", err)
 	}
-	return &Signer{s}, nil
+	return &Signer{s, v}, nil
 }
 
 // Verifier checks what a Signer of the same name and key signed.
@@ -78,12 +82,21 @@ func VerifierFor(line string, raw []byte) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, _, _ := strings.Cut(strings.TrimPrefix(c.Signature, "— "), " ")
+	name, _ := c.signer()
 	full, err := note.NewEd25519VerifierKey(name, key)
 	if err != nil {
 		return nil, fmt.Errorf("open public key: %w", err)
 	}
 	return ParseVerifier(full)
+}
+
+// signer is the name and the hash of the key that a certificate says it is signed with.
+func (c *Certificate) signer() (name string, hash uint32) {
+	name, rest, _ := strings.Cut(strings.TrimPrefix(c.Signature, "— "), " ")
+	if b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest)); err == nil && len(b) > 4 {
+		hash = binary.BigEndian.Uint32(b)
+	}
+	return name, hash
 }
 
 // noteName makes a name that notes allow: no spaces, no plus.
@@ -113,6 +126,9 @@ func (v *Verifier) verify(text, lines string) error {
 	}
 	if err != nil || n.Text != text || len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
 		return fmt.Errorf("%w: its signature does not fit", ErrInvalid)
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil { // notes pass over bits at its end
+		return fmt.Errorf("%w: its signature was written in another form", ErrInvalid)
 	}
 	return nil
 }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"expunge/pipeline"
+	"expunge/pipeline/certificate"
+	"expunge/pipeline/seal"
+)
+
+// signer is the key that certificates are signed with.
+func (a *app) signer() (*certificate.Signer, ed25519.PublicKey, error) {
+	name := a.cfg.Signing.KeyEnv
+	if name == "" {
+		return nil, nil, usage("the config names no signing key for certificates: set signing: {key_env: …} (`expunge keys new` makes a key)")
+	}
+	key, err := seal.ParseSigner(name, os.Getenv(name))
+	if err != nil {
+		return nil, nil, &coded{exitUsage, err}
+	}
+	s, err := certificate.NewSigner(a.cfg.Name, key)
+	return s, key.Public().(ed25519.PublicKey), err
+}
+
+// verifyCertificate checks a certificate of the work store, and that the log still
+// holds it.
+func (a *app) verifyCertificate(ctx context.Context, ref pipeline.RequestRef) error {
+	raw, err := certificate.Read(ctx, a.work, ref)
+	if err != nil {
+		return usage("request %s has no certificate", ref)
+	}
+	v, err := a.verifier()
+	if err != nil {
+		return err
+	}
+	c, b, err := certificate.Verify(raw, v)
+	if err != nil {
+		return &coded{exitRefused, err}
+	}
+	if err := (&certificate.Log{Work: a.work}).Check(ctx, c.Log); err != nil {
+		return &coded{exitRefused, err}
+	}
+	if err := certificate.CheckEarlier(ctx, a.work, b); err != nil {
+		return &coded{exitRefused, err}
+	}
+	return a.flags.printCertificate(c, b)
+}
+
+// verifyFile checks a certificate offline.
+func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) error {
+	var v *certificate.Verifier
+	var err error
+	if publicKey != "" {
+		v, err = certificate.VerifierFor(publicKey, raw)
+	} else {
+		var a *app
+		if a, err = open(ctx, f); err == nil {
+			v, err = a.verifier()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c, b, err := certificate.Verify(raw, v)
+	if err != nil {
+		return &coded{exitRefused, err}
+	}
+	return f.printCertificate(c, b)
+}
+
+func (a *app) verifier() (*certificate.Verifier, error) {
+	_, public, err := a.signer()
+	if err != nil {
+		return nil, err
+	}
+	return certificate.NewVerifier(a.cfg.Name, public)
+}
+
+func (f *flags) printCertificate(c *certificate.Certificate, b *certificate.Body) error {
+	if f.json {
+		return printJSON(b)
+	}
+	fmt.Printf("certificate of %s, run %s, issued %s: signature and log proof are valid\n", b.Request, b.Run, b.Issued)
+	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
+		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
+	}
+	if b.Redacted > 0 {
+		fmt.Printf("  of them redacted %d\n", b.Redacted)
+	}
+	fmt.Printf("  objects          %d\n", len(b.Objects))
+	fmt.Printf("  digest           %s, leaf %d of the log\n", c.Record(), c.Log.N)
+	if !b.Complete {
+		fmt.Printf("  PARTIAL: %d open, %d not examined\n", len(b.Open), len(b.NotExamined))
+	}
+	printEarlier(b)
+	return nil
+}
+
+// printEarlier names the certificates that a request had before, of what this one does
+// not cover.
+func printEarlier(b *certificate.Body) {
+	for _, e := range b.Earlier {
+		if e.Signer != "" {
+			fmt.Printf("  earlier          %s, signed by another key, %s: check it with that one\n", e.File, e.Signer)
+		} else {
+			fmt.Printf("  earlier          %s, run %s, issued %s: %s\n", e.File, e.Run, e.Issued, dispositions(e.Dispositions))
+		}
+		fmt.Printf("    its digest     %s\n", e.Record)
+	}
+}
+
+// dispositions is how many records came to what, in one line.
+func dispositions(counts map[string]int64) string {
+	var out []string
+	for _, d := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, fmt.Sprintf("%s %d", d, counts[d]))
+	}
+	if out == nil {
+		return "nothing was found"
+	}
+	return strings.Join(out, ", ")
+}
