@@ -23,9 +23,14 @@ type Dataset struct {
 	Search     bool             // whether undeclared fields are searched, too
 	Erase      Erasure
 	Exceptions []Exception   // of all accounts
+	Business   *Numbers      // the account's own phone numbers, that its records list; nil: they list none
 	DateSlack  time.Duration // how far a record's time may lie from its object's {date}
 	Digest     string        // of all settings above that bear on what is found; hex
 }
+
+// Numbers says in which fields the records of a dataset list the account's own phone
+// numbers, and from when to when each was that: "" and what is empty bound nothing.
+type Numbers struct{ Field, From, To string }
 
 // CSV is what a CSV dataset has to say of itself.
 type CSV struct {

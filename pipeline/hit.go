@@ -105,8 +105,18 @@ type Ask struct {
 	Late    bool   `json:",omitempty"` // reached only through records dated after the request's cut-off: nothing is erased for it
 	Shared  bool   `json:",omitempty"` // a link id that stands beside another person, too: what only it leads to is for review
 
-	Unconfirmed bool `json:",omitempty"` // too few data points confirm who asks: what is found is for review
+	Unconfirmed bool     `json:",omitempty"` // too few data points confirm who asks: what is found is for review
+	Business    []Period `json:",omitempty"` // when the number was the account's own: what is dated so is nobody's match
 }
+
+// Period is from when to when something was so, both included, in Unix milliseconds.
+type Period struct{ From, To int64 }
+
+// Bounds of a period without them. No record is dated so.
+const (
+	Always = int64(-1 << 63)
+	Ever   = int64(1<<63 - 1)
+)
 
 // Outside reports whether a record of that time, in Unix milliseconds, lies outside
 // of the days between which the identifier was the consumer's.

@@ -84,6 +84,9 @@ func (a *app) checkAll(ctx context.Context) error {
 	if err := a.checkObjects(ctx, stores, &out); err != nil {
 		return err
 	}
+	if err := a.readPool(ctx); err != nil && ctx.Err() == nil {
+		out.find("business_numbers", "%v", err)
+	}
 	if a.flags.json {
 		return printJSON(out)
 	}

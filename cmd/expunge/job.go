@@ -211,12 +211,17 @@ func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry
 // seed begins the closure: with the requests' own identifiers, and with what was
 // erased before.
 func (j *job) seed(ctx context.Context) error {
+	business := j.business()
 	j.closure = closure.New(closure.Options{
+		Business: func(account string, direct pipeline.Link, at int64) bool {
+			canon := identity.Canon{Kind: direct.Kind, Value: pipeline.Secret(direct.Value)}
+			return business(account, direct) || j.pool.At(account, canon, at)
+		},
 		Limits: closure.Limits{Depth: maxDepth, FanOut: maxFanOut},
 		Digest: func(account string, link pipeline.Link) string {
 			return j.keys.Digest("link", account, []byte(string(link.Kind)+"\x00"+link.Value))
 		},
-		Cutoff: j.cutoffs(), Business: j.business(), DataPoints: j.dataPoints(),
+		Cutoff: j.cutoffs(), Periods: j.pool.Periods, DataPoints: j.dataPoints(),
 	})
 	for _, c := range j.claimed {
 		if err := j.ask(j.closure, c.Request); err != nil {

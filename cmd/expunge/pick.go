@@ -127,9 +127,9 @@ func (a *app) unsearchable(r *pipeline.Request) string {
 	if _, ok := a.cfg.Account(r.Account); !ok {
 		return fmt.Sprintf("the config names no account %q any more: name it again, or cancel the request", r.Account)
 	}
-	check := a.check(r.Account)
+	check := a.check(r)
 	for i, id := range r.Identifiers {
-		err := check(id.Kind, id.Value)
+		err := check(id)
 		if err == nil && !slices.Contains(a.cfg.Kinds, id.Kind) {
 			err = errors.New("the config does not name this kind any more")
 		}

@@ -139,6 +139,9 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 	if err := a.reach(ctx); err != nil { // before anything is claimed
 		return err
 	}
+	if err := a.readPool(ctx); err != nil {
+		return err
+	}
 	if o.resume == "" {
 		h.Run, h.Recalls = newRun(h.Started), len(ended) > 0
 		if h.Catalog, err = (&catalog.Catalog{Work: a.work, Keys: a.keys}).Latest(ctx); err != nil {

@@ -63,6 +63,9 @@ func (a *app) submit(ctx context.Context, o *submitOptions, files []string) erro
 		Nearest:    func(kind pipeline.Kind) string { return config.Nearest(string(kind), a.kindNames()) },
 		Identifier: a.check,
 	}
+	if err := a.readPool(ctx); err != nil {
+		return err
+	}
 	var all []*pipeline.Request
 	var problems []error
 	if o.account != "" {

@@ -22,6 +22,7 @@ import (
 	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/naming"
+	"expunge/pipeline/pool"
 	"expunge/pipeline/seal"
 	"expunge/scanners"
 	"expunge/scanners/avro"
@@ -60,6 +61,7 @@ type app struct {
 	vendor func(ctx context.Context, c config.Store) (connectors.Store, error) // makes the stores of the lake
 	calls  map[string]*count.Calls                                             // what is asked of each store; the work store's name is workCalls
 	watch  stopwatch
+	pool   pool.Pool        // the accounts' own numbers, as datasets list them; empty until it is read
 	taken  *intake.Requests // one for all, since it remembers what it has seen
 
 	deferred []*intake.Entry // requests that a store keeps versions of, as a run for all finds them
@@ -181,20 +183,30 @@ func (a *app) policy() pipeline.Policy {
 	return p
 }
 
-// check reports whether an identifier of a request can be looked for.
-func (a *app) check(account string) func(kind pipeline.Kind, value pipeline.Secret) error {
+// check reports whether an identifier of a request can be looked for. What the pools
+// list is the business's at a time: that of the request, or the last that the identifier
+// was the consumer's.
+func (a *app) check(r *pipeline.Request) func(id pipeline.Identifier) error {
 	region := a.cfg.Policy.DefaultRegion
 	var business map[pipeline.Secret]bool
-	if acc, ok := a.cfg.Account(account); ok {
+	if acc, ok := a.cfg.Account(r.Account); ok {
 		business = numbers(&acc, region)
 	}
-	return func(kind pipeline.Kind, value pipeline.Secret) error {
-		c, err := identity.Normalise(kind, value, region)
+	return func(id pipeline.Identifier) error {
+		c, err := identity.Normalise(id.Kind, id.Value, region)
 		if err != nil {
 			return err
 		}
-		if kind == pipeline.Phone && business[c.Value] {
+		if id.Kind == pipeline.Phone && business[c.Value] {
 			return errors.New("is a number of the business itself: it would match every caller")
+		}
+		at := r.Received
+		if id.ValidTo != nil && id.ValidTo.End(a.cfg.Policy.Timezone).Before(at) {
+			at = id.ValidTo.End(a.cfg.Policy.Timezone).Add(-time.Millisecond)
+		}
+		if a.pool.At(r.Account, c, at.UnixMilli()) {
+			return fmt.Errorf("is a number of the business itself on %s, by the datasets that list these: it would match every caller; "+
+				"if it was the consumer's before, say until when (valid_to)", at.In(a.cfg.Policy.Timezone).Format(time.DateOnly))
 		}
 		return nil
 	}

@@ -33,8 +33,12 @@ type Options struct {
 	// for a request that has none. What is dated later leads to nothing that is erased.
 	Cutoff func(pipeline.RequestRef) int64
 
-	// Business reports whether a direct identifier is the account's own.
-	Business func(account string, direct pipeline.Link) bool
+	// Business reports whether a direct identifier is the account's own in a record of a
+	// time, in Unix milliseconds.
+	Business func(account string, direct pipeline.Link, at int64) bool
+
+	// Periods are those in which a phone number was the account's own.
+	Periods func(account string, canon identity.Canon) []pipeline.Period
 
 	// DataPoints says how many data points have to confirm who a request is of before
 	// anything is done for it without being asked, and how many have, in earlier runs.
@@ -113,7 +117,7 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
 	c.agents[r.Ref()] = r.Subject == "agent"
 	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
-	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo})
+	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo, Business: c.o.Periods(r.Account, canon)})
 }
 
 // Recall adds what was searched for by earlier runs to the first round, less what
@@ -185,7 +189,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 	tells := direct && h.Decided == nil && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
 		is := sameDirect(h.Request, d)
-		if c.knows(h.Request, d) {
+		if c.knows(h.Request, d) || c.o.Business(h.Request.Account, d, h.Time) {
 			continue
 		}
 		if tells && !c.names(h.Request, d.Kind) {
@@ -263,9 +267,9 @@ func (c *Closure) names(ref pipeline.RequestRef, kind pipeline.Kind) bool {
 	return slices.ContainsFunc(c.seeds[ref], func(own identity.Canon) bool { return own.Kind == kind })
 }
 
-// knows reports whether a direct identifier is the consumer's, or the business's.
+// knows reports whether a direct identifier is the consumer's.
 func (c *Closure) knows(ref pipeline.RequestRef, d pipeline.Link) bool {
-	if _, own := c.own[sameDirect(ref, d)]; own || c.o.Business(ref.Account, d) {
+	if _, own := c.own[sameDirect(ref, d)]; own {
 		return true
 	}
 	return slices.ContainsFunc(c.past[ref], func(n identity.Needle) bool { return is(n, d) })
@@ -331,7 +335,9 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	if c.Judge(h); !h.Automatic() {
 		return
 	}
-	if !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool { return !c.knows(h.Request, d) }) {
+	if !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool {
+		return !c.knows(h.Request, d) && !c.o.Business(h.Request.Account, d, h.Time)
+	}) {
 		return // an id of something that the request names, in the record of somebody else
 	}
 	after := c.after(h)
@@ -377,8 +383,9 @@ func (c *Closure) Next() bool {
 			if slices.ContainsFunc(c.sharing[ref], func(n identity.Needle) bool { return is(n, link) }) {
 				c.shared[through{ref, c.o.Digest(ref.Account, link)}] = struct{}{}
 			}
-			ask := pipeline.Ask{Request: ref, Via: c.o.Digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late}
-			c.add(identity.Needle{Account: ref.Account, Canon: identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}, Tier: pipeline.Linked}, ask)
+			canon := identity.Canon{Kind: link.Kind, Value: pipeline.Secret(link.Value)}
+			ask := pipeline.Ask{Request: ref, Via: c.o.Digest(ref.Account, link), Hops: of.ways[link].hops, Late: of.ways[link].late, Business: c.o.Periods(ref.Account, canon)}
+			c.add(identity.Needle{Account: ref.Account, Canon: canon, Tier: pipeline.Linked}, ask)
 		}
 	}
 	c.fresh = map[pipeline.RequestRef]*smallest{}

@@ -72,7 +72,8 @@ func options(depth, fanOut int) Options {
 	return Options{
 		Limits: Limits{Depth: depth, FanOut: fanOut}, Digest: digest,
 		Cutoff:   func(pipeline.RequestRef) int64 { return pipeline.NoTime },
-		Business: func(string, pipeline.Link) bool { return false },
+		Business: func(string, pipeline.Link, int64) bool { return false },
+		Periods:  func(string, identity.Canon) []pipeline.Period { return nil },
 	}
 }
 
@@ -118,7 +119,7 @@ func TestLate(t *testing.T) {
 // own, or the business's, is.
 func TestShared(t *testing.T) {
 	o := options(8, 100)
-	o.Business = func(_ string, d pipeline.Link) bool { return d.Value == "15550100" }
+	o.Business = func(_ string, d pipeline.Link, _ int64) bool { return d.Value == "15550100" }
 	c := New(o)
 	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Phone, Value: "15550123"})
 	phone := func(v string) pipeline.Link { return pipeline.Link{Kind: pipeline.Phone, Value: v} }

@@ -247,10 +247,11 @@ func (c *Config) digest() {
 		Categories      []string
 		Erase           pipeline.Erasure
 		Slack           time.Duration
+		Business        *pipeline.Numbers `json:",omitempty"`
 	}
 	var sets []dataset
 	for _, d := range c.Datasets {
-		s := dataset{d.Digest, d.Category, d.Sources, d.Purposes, d.Disclosed, nil, d.Erase, d.DateSlack}
+		s := dataset{d.Digest, d.Category, d.Sources, d.Purposes, d.Disclosed, nil, d.Erase, d.DateSlack, d.Business}
 		for _, f := range d.Fields {
 			s.Categories = append(s.Categories, f.Category)
 		}

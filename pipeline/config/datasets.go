@@ -49,7 +49,7 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 		}
 	}
 	o := r.object(n, what, "name", "at", "format", "csv", "time", "account", "category", "sources", "purposes", "disclosed",
-		"fields", "object", "undeclared", "on_delete", "date_slack")
+		"fields", "object", "business_numbers", "undeclared", "on_delete", "date_slack")
 	d := pipeline.Dataset{
 		Name: o.need("name"), At: o.need("at"), Format: o.choice("format", formats...),
 		Time: o.text("time", ""), Category: r.category(o), Sources: o.texts("sources"), Purposes: o.texts("purposes"),
@@ -64,6 +64,7 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 	d.CSV = r.csv(o, d.Format)
 	d.Disclosed = r.disclosed(o)
 	d.Fields = r.fields(o)
+	d.Business = r.numbers(o, &d)
 	d.Object = r.captures(o)
 	if d.At != "" {
 		r.at(o, &d, stores)
@@ -204,6 +205,39 @@ func (r *reader) fields(root object) []pipeline.Field {
 	})
 	slices.SortFunc(out, func(a, b pipeline.Field) int { return cmp.Compare(a.Path, b.Path) })
 	return out
+}
+
+// numbers reads in which fields a dataset lists the account's own numbers. Such a field
+// is the business's, whether or not it is declared so.
+func (r *reader) numbers(root object, d *pipeline.Dataset) *pipeline.Numbers {
+	n := root.key("business_numbers")
+	if n == nil {
+		return nil
+	}
+	o := r.object(n, root.name("business_numbers"), "field", "from", "to")
+	b := &pipeline.Numbers{Field: o.need("field"), From: o.text("from", ""), To: o.text("to", "")}
+	if d.Format == "text" || d.Format == "media" {
+		r.fail(root.place("business_numbers"), "%s: records of format %s have no fields", o.what, d.Format)
+	}
+	for _, k := range []string{"from", "to"} {
+		if path := o.text(k, ""); strings.Contains(path, "[]") || strings.Contains(path, "{}") {
+			r.fail(o.place(k), "%s must be one that a record has once, not one in a list or map", o.name(k))
+		}
+	}
+	if b.Field == "" {
+		return b
+	}
+	if strings.Contains(b.Field, "{}") {
+		r.fail(o.place("field"), "%s must not be one in a map", o.name("field"))
+	}
+	i, declared := slices.BinarySearchFunc(d.Fields, b.Field, func(f pipeline.Field, path string) int { return cmp.Compare(f.Path, path) })
+	switch {
+	case !declared:
+		d.Fields = slices.Insert(d.Fields, i, pipeline.Field{Path: b.Field, Kind: pipeline.Phone, Party: pipeline.Business})
+	case d.Fields[i].Party != pipeline.Business:
+		r.fail(o.place("field"), "%s: the field is declared as another's; write party: business there, or leave the declaration out", o.what)
+	}
+	return b
 }
 
 func (r *reader) party(o object) pipeline.Party {

@@ -30,6 +30,7 @@ datasets:
     fields: {id: {kind: call_id, consumer_when: {field: direction, is: [outbound]}}}
     object: {recording_id: {kind: recording_id}}
     on_delete: {}
+    business_numbers: {field: number}
 `
 
 // sections says how the README calls what the reader calls otherwise.
@@ -39,7 +40,7 @@ var sections = []struct{ what, path string }{
 	{`dataset calls`, `datasets[]`}, {`dataset calls's account`, `datasets[].account`}, {`dataset calls's csv`, `datasets[].csv`},
 	{`dataset calls's disclosed`, `datasets[].disclosed[]`}, {`dataset calls's field id`, `datasets[].fields.PATH`},
 	{`dataset calls's field id's consumer_when`, `datasets[].fields.PATH.consumer_when`},
-	{`dataset calls's capture recording_id`, `datasets[].object.CAPTURE`}, {`dataset calls's on_delete`, `datasets[].on_delete`},
+	{`dataset calls's capture recording_id`, `datasets[].object.CAPTURE`}, {`dataset calls's business_numbers`, `datasets[].business_numbers`}, {`dataset calls's on_delete`, `datasets[].on_delete`},
 }
 
 // Every key that the reader knows stands in the README's table, and no other.

@@ -23,8 +23,8 @@ type Check struct {
 	Now        time.Time
 	Account    func(name string) bool
 	Kind       func(kind pipeline.Kind) bool
-	Nearest    func(kind pipeline.Kind) string // a kind that was perhaps meant, "" if none is near; nil: never
-	Identifier func(account string) func(kind pipeline.Kind, value pipeline.Secret) error
+	Nearest    func(kind pipeline.Kind) string                              // a kind that was perhaps meant, "" if none is near; nil: never
+	Identifier func(r *pipeline.Request) func(id pipeline.Identifier) error // of an account that there is
 }
 
 // Parse reads requests: one JSON object, a JSON array, or JSON lines. All mistakes
@@ -150,7 +150,7 @@ func Validate(r *pipeline.Request, c Check) []error {
 		case strings.TrimSpace(id.Value.Reveal()) == "":
 			bad("identifiers[%d]: value of kind %s is empty", i, id.Kind)
 		case c.Account(r.Account):
-			if err := c.Identifier(r.Account)(id.Kind, id.Value); err != nil {
+			if err := c.Identifier(r)(id); err != nil {
 				bad("identifiers[%d]: value of kind %s: %w", i, id.Kind, err)
 			}
 		}

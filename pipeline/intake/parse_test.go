@@ -14,8 +14,8 @@ func TestParse(t *testing.T) {
 		Now:     time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC),
 		Account: func(name string) bool { return name == "acme" || name == "beta" },
 		Kind:    func(kind pipeline.Kind) bool { return kind == pipeline.Phone },
-		Identifier: func(string) func(pipeline.Kind, pipeline.Secret) error {
-			return func(pipeline.Kind, pipeline.Secret) error { return nil }
+		Identifier: func(*pipeline.Request) func(pipeline.Identifier) error {
+			return func(pipeline.Identifier) error { return nil }
 		},
 	}
 	const good = `{"version":1,"id":"R-1","account":"acme","rights":["access"],"received":"2026-11-20T09:00:00Z",` +

@@ -42,6 +42,9 @@ func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, 
 	case Untold:
 		tier, rule = pipeline.Review, rule+".role_unknown"
 	}
+	if in, certain := j.business(ask); in && !certain {
+		tier, rule = pipeline.Review, rule+".business_number"
+	}
 	if j.record.Suspect {
 		tier, rule = pipeline.Review, rule+".malformed"
 	}
@@ -49,4 +52,22 @@ func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, 
 		tier, rule = pipeline.Review, rule+".outside_validity"
 	}
 	return tier, rule
+}
+
+// Business reports whether what was matched was the account's own number when the record
+// was made: then the match is nobody's.
+func (j *Judge) Business(ask *pipeline.Ask) bool {
+	_, certain := j.business(ask)
+	return certain
+}
+
+// business reports whether the record may be of a time in which what was matched was the
+// account's own, and whether it certainly is.
+func (j *Judge) business(ask *pipeline.Ask) (may, certain bool) {
+	for _, p := range ask.Business {
+		all := p == pipeline.Period{From: pipeline.Always, To: pipeline.Ever}
+		certain = certain || all || j.When.Known() && p.From <= j.When.From && j.When.To <= p.To
+		may = may || !j.When.Known() || p.From <= j.When.To && j.When.From <= p.To
+	}
+	return may, certain
 }

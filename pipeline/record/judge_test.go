@@ -71,3 +71,45 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// What is dated while a number was the account's own is nobody's; where the date does not
+// tell, a person looks.
+func TestBusiness(t *testing.T) {
+	span := func(from, to string) pipeline.Period {
+		p := pipeline.Period{From: pipeline.Always, To: pipeline.Ever}
+		if from != "" {
+			p.From = day(t, from).Begin(nil).UnixMilli()
+		}
+		if to != "" {
+			p.To = day(t, to).End(nil).UnixMilli() - 1
+		}
+		return p
+	}
+	spring, since, always := span("2026-03-01", "2026-05-31"), span("2026-11-01", ""), span("", "")
+	for _, c := range []struct {
+		at       string
+		business []pipeline.Period
+		nobodys  bool
+		tier     pipeline.Tier
+	}{
+		{"2026-04-01", nil, false, pipeline.Exact},
+		{"2026-02-28T23:59:59Z", []pipeline.Period{spring, since}, false, pipeline.Exact},
+		{"2026-03-01T00:00:00Z", []pipeline.Period{spring, since}, true, ""},
+		{"2026-05-31", []pipeline.Period{since, spring}, true, ""},
+		{"2026-06-01", []pipeline.Period{spring, since}, false, pipeline.Exact},
+		{"2027-01-01", []pipeline.Period{spring, since}, true, ""},
+		{"", []pipeline.Period{spring}, false, pipeline.Review},
+		{"", []pipeline.Period{spring, always}, true, ""},
+		{"2026-03-01", []pipeline.Period{{From: spring.From + 1, To: spring.To}}, false, pipeline.Review}, // it was given in the course of the day
+	} {
+		r := &scanners.Record{Leaves: []scanners.Leaf{{Path: "at", Value: []byte(c.at)}}}
+		j := record.NewJudge(r, &pipeline.Dataset{Time: "at"}, func(string) *pipeline.Field { return nil }, "acme", nil)
+		ask := &pipeline.Ask{Business: c.business}
+		if got := j.Business(ask); got != c.nobodys {
+			t.Errorf("%q in %v: %v", c.at, c.business, got)
+		}
+		if tier, rule := j.Tier(&scanners.Match{Rule: "x", Tier: string(pipeline.Exact)}, ask); !c.nobodys && (tier != c.tier || (rule == "x.business_number") != (tier == pipeline.Review)) {
+			t.Errorf("%q in %v: %s %s, want %s", c.at, c.business, tier, rule, c.tier)
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	}
 	for _, m := range rec.Matches {
 		for _, ask := range r.s.Asks[m.Needle] {
-			if ask.Request.Account != account {
+			if ask.Request.Account != account || judge.Business(&ask) {
 				continue
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}

@@ -253,6 +253,8 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		switch {
 		case ask.Request.Account != account:
 			explains = true // another account's record, or nobody's: it is not ours to touch
+		case judge.Business(&ask):
+			explains = true // the account's own number
 		case x.included(ask.Request, r):
 			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: m.Path, Code: InRecord, Reason: "a person decided that it goes"}))
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
