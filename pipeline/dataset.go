@@ -79,8 +79,10 @@ type Disclosure struct {
 // Erasure is what deletion does to a record of a dataset.
 type Erasure struct {
 	Action  Action
-	Keep    []string // redact: the paths that stay
+	Keep    []string // redact, deidentify: the paths that stay
 	Mention Action   // of a record that is somebody else's: RedactMention, or "" for what is done to the consumer's own
+
+	Commitment string // deidentify: where the business has publicly committed itself not to reidentify
 }
 
 // Exception keeps records of one account and dataset from erasure (R50).

@@ -115,6 +115,7 @@ type Action string
 // a record of their own erased.
 const (
 	Redact        Action = "redact"
+	Deidentify    Action = "deidentify" // redact, and nothing of the identity in what stays (R45)
 	EraseRecord   Action = "erase_record"
 	EraseObject   Action = "erase_object"
 	DeleteVersion Action = "delete_version"

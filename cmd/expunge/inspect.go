@@ -311,6 +311,9 @@ func printCertificate(r io.Reader, key string) error {
 	for _, x := range b.Exceptions {
 		fmt.Printf("excepted     %s of %s under %s, kept: %s; review by %s\n", plural(x.Records, "record", "records"), x.Dataset, x.Code, strings.Join(x.Fields, ", "), x.ReviewBy)
 	}
+	for _, x := range b.Deidentified {
+		fmt.Printf("deidentified %s of %s, kept: %s; committed: %s\n", plural(x.Records, "record", "records"), x.Dataset, strings.Join(x.Fields, ", "), x.Commitment)
+	}
 	for _, o := range b.Open {
 		fmt.Printf("open         %s: %s: %s\n", o.Object, o.State, o.Reason)
 	}

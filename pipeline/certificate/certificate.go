@@ -48,6 +48,7 @@ type Body struct {
 	Redacted     int64            `json:"redacted,omitempty"` // of the erased: records that stay, without what was to go of them
 	Objects      []Object         `json:"objects"`
 	Exceptions   []Exception      `json:"exceptions"`
+	Deidentified []Deidentified   `json:"deidentified,omitempty"`
 	Decided      *Decided         `json:"decided,omitempty"`         // what a person decided on records in review
 	Open         []Open           `json:"open"`                      // asked for and not done: conflicts, holds, versions that are blocked
 	NotExamined  []NotExamined    `json:"not_examined"`              // refused objects that may hold more
@@ -87,6 +88,14 @@ type Exception struct {
 	Fields      []string `json:"fields"`
 	ReviewBy    string   `json:"review_by,omitempty"`
 	Records     int64    `json:"records"`
+}
+
+// Deidentified is what stays of records as deidentified data (Civ. Code 1798.140(m)).
+type Deidentified struct {
+	Dataset    string   `json:"dataset"`
+	Fields     []string `json:"fields"`     // that stay
+	Commitment string   `json:"commitment"` // where the business has committed itself not to reidentify
+	Records    int64    `json:"records"`
 }
 
 // Decided counts records that a person had to decide on.

@@ -107,6 +107,9 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 		b.Dispositions[NotDone]++
 	case excepted:
 		b.Dispositions[string(pipeline.Excepted)]++
+	case r.Action == string(pipeline.Deidentify):
+		b.Dispositions[string(pipeline.Deidentified)]++
+		b.deidentify(r)
 	default:
 		b.Dispositions[string(pipeline.Erased)]++
 		if r.Action == string(pipeline.Redact) || r.Action == string(pipeline.RedactMention) {
@@ -170,6 +173,21 @@ func (b *Body) except(r *manifest.Row) {
 		}
 	}
 	b.Exceptions = append(b.Exceptions, x)
+}
+
+// deidentify adds a record of which only what identifies nobody is left.
+func (b *Body) deidentify(r *manifest.Row) {
+	x := Deidentified{Dataset: r.Dataset, Fields: r.KeptFields, Records: 1}
+	if r.Instruction != nil {
+		x.Commitment = *r.Instruction
+	}
+	for i := range b.Deidentified {
+		if o := &b.Deidentified[i]; o.Dataset == x.Dataset {
+			o.Records++
+			return
+		}
+	}
+	b.Deidentified = append(b.Deidentified, x)
 }
 
 func (m *Maker) open(b *Body, r *manifest.Row, version string, open *journal.Entry) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"expunge/pipeline"
+	"expunge/scanners"
 )
 
 // categories are the statutory categories of personal information, as columns
@@ -69,7 +70,7 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 	if d.At != "" {
 		r.at(o, &d, stores)
 	}
-	d.Erase = r.erasure(o, d.Format)
+	d.Erase = r.erasure(o, &d)
 	var missing []string
 	lacks := func(key string, none bool) {
 		if none {
@@ -332,36 +333,69 @@ func (r *reader) field(o object, at *node) pipeline.Field {
 	return f
 }
 
-func (r *reader) erasure(root object, format string) pipeline.Erasure {
+func (r *reader) erasure(root object, d *pipeline.Dataset) pipeline.Erasure {
 	e := pipeline.Erasure{Action: pipeline.EraseRecord}
-	if format == "media" {
+	if d.Format == "media" {
 		e.Action = pipeline.EraseObject
 	}
 	n := root.key("on_delete")
 	if n == nil {
 		return e
 	}
-	o := r.object(n, root.name("on_delete"), "action", "keep", "mention")
-	actions := []string{string(pipeline.EraseRecord), string(pipeline.Redact), string(pipeline.EraseObject)}
+	o := r.object(n, root.name("on_delete"), "action", "keep", "mention", "commitment")
+	actions := []string{string(pipeline.EraseRecord), string(pipeline.Redact), string(pipeline.Deidentify), string(pipeline.EraseObject)}
 	action := o.text("action", string(e.Action))
 	if !slices.Contains(actions, action) {
 		r.fail(o.place("action"), "%s cannot be %q%s", o.name("action"), action, suggest(action, actions))
 		return e
 	}
-	e.Action, e.Keep = pipeline.Action(action), o.texts("keep")
+	e.Action, e.Keep, e.Commitment = pipeline.Action(action), o.texts("keep"), o.text("commitment", "")
+	keeps := e.Action == pipeline.Redact || e.Action == pipeline.Deidentify
 	switch {
-	case e.Action != pipeline.EraseObject && format == "media":
+	case e.Action != pipeline.EraseObject && d.Format == "media":
 		r.fail(o.place("action"), "%s: a media object has no records; write erase_object", o.name("action"))
-	case e.Action == pipeline.Redact && format == "text":
+	case keeps && d.Format == "text":
 		r.fail(o.place("action"), "%s: a line of text has no fields to redact; write erase_record", o.name("action"))
-	case e.Action != pipeline.Redact && e.Keep != nil:
-		r.fail(o.places["keep"], "%s: keep goes with action: redact", o.what)
-	case e.Action == pipeline.Redact && e.Keep == nil:
-		r.fail(o.n, "%s: redact needs the paths that stay: keep: […]", o.what)
+	case !keeps && e.Keep != nil:
+		r.fail(o.places["keep"], "%s: keep goes with action: redact or deidentify", o.what)
+	case keeps && e.Keep == nil:
+		r.fail(o.n, "%s: %s needs the paths that stay: keep: […]", o.what, e.Action)
+	case e.Action != pipeline.Deidentify && e.Commitment != "":
+		r.fail(o.places["commitment"], "%s: commitment goes with action: deidentify", o.what)
+	case e.Action == pipeline.Deidentify:
+		r.deidentify(o, d, &e)
+	}
+	if keeps && d.Account != "" && !(&scanners.Edit{Keep: e.Keep}).Keeps(d.Account) {
+		r.fail(o.n, "%s does not keep %q, which says whose a record is: what stays would be nobody's (UNATTRIBUTED)", o.what, d.Account)
 	}
 	slices.Sort(e.Keep)
-	r.mention(o, format, &e)
+	r.mention(o, d.Format, &e)
 	return e
+}
+
+// deidentify holds what stays against R45: no direct, online or linking identifier, no
+// free text, nothing of somebody else, and nothing of which nobody has said what it is.
+func (r *reader) deidentify(o object, d *pipeline.Dataset, e *pipeline.Erasure) {
+	if e.Commitment == "" {
+		r.fail(o.n, "%s: deidentify needs commitment: where the business has publicly committed itself not to reidentify the data (R45)", o.what)
+	}
+	for _, keep := range e.Keep {
+		if keep == d.Time || keep == d.Account {
+			continue
+		}
+		declared := false
+		for i := range d.Fields {
+			f := &d.Fields[i]
+			declared = declared || f.Path == keep
+			within := (&scanners.Edit{Keep: []string{keep}}).Keeps(f.Path) || (&scanners.Edit{Keep: []string{f.Path}}).Keeps(keep)
+			if within && (f.Kind != "" || f.Link || f.Text || f.Party != pipeline.Consumer) {
+				r.fail(o.places["keep"], "%s keeps %q, and field %q holds an identifier, free text or somebody else: what stays would not be deidentified (R45)", o.what, keep, f.Path)
+			}
+		}
+		if !declared {
+			r.fail(o.places["keep"], "%s keeps %q, which is not declared: say under fields what it holds, at least its category (R45)", o.what, keep)
+		}
+	}
 }
 
 // mention reads what becomes of records that are somebody else's and name the consumer

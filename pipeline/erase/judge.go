@@ -27,7 +27,7 @@ type verdict struct {
 	kept   int                     // places that an exception keeps as they are
 	shared bool                    // whole, though the key does not say whose the object is
 
-	mentions map[int64][]pipeline.RequestRef // edited records out of which the identities of requests are cut
+	mentions map[int64][]pipeline.RequestRef // edited records, and whose identities are cut out of what stays of them
 	stay     map[int64]bool                  // of these, those that are not redacted otherwise
 }
 
@@ -50,8 +50,8 @@ func judge(v *manifest.Version, t *manifest.Target) verdict {
 			out.shared = out.shared || t.Account == ""
 			continue
 		}
-		mention := r.Action == string(pipeline.RedactMention)
-		if ref, err := pipeline.ParseRequestRef(r.Request); mention && err == nil {
+		mention, deidentify := r.Action == string(pipeline.RedactMention), r.Action == string(pipeline.Deidentify)
+		if ref, err := pipeline.ParseRequestRef(r.Request); (mention || deidentify) && err == nil {
 			out.mentions[*r.Record] = append(out.mentions[*r.Record], ref)
 		}
 		if first := out.digest[*r.Record]; first != nil && (mention || !out.stay[*r.Record]) {
@@ -59,7 +59,7 @@ func judge(v *manifest.Version, t *manifest.Target) verdict {
 		}
 		out.digest[*r.Record], out.stay[*r.Record] = r, mention
 		e := scanners.Edit{Record: *r.Record}
-		if mention || excepted || r.Action == string(pipeline.Redact) {
+		if mention || excepted || deidentify || r.Action == string(pipeline.Redact) {
 			e.Redact, e.Keep = true, slices.Clone(r.KeptFields)
 		}
 		if n := len(out.edits); n > 0 && out.edits[n-1].Record == e.Record { // rows of one record come together

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
@@ -14,9 +15,9 @@ import (
 
 var errNothing = errors.New("nothing that names the consumer is found in it, though the search of the run has found it: run the request again")
 
-// cut has the edits of a verdict cut mentions out of records: all that the sealed
-// identities of their requests find in what else would stay. The manifest holds no places
-// of them, and no values: they are found anew.
+// cut has the edits of a verdict cut out of records what names consumers: all that the
+// sealed identities of their requests find in what else would stay, keys of objects
+// included. The manifest holds no places of that, and no values: it is found anew.
 func (e *Erase) cut(t *manifest.Target, v *verdict) {
 	if len(v.mentions) == 0 {
 		return
@@ -29,7 +30,7 @@ func (e *Erase) cut(t *manifest.Target, v *verdict) {
 		if !edit.Redact || len(requests) == 0 {
 			continue
 		}
-		if row := v.digest[edit.Record]; !v.stay[edit.Record] && row.Disposition == string(pipeline.Excepted) {
+		if row := v.digest[edit.Record]; row != nil && !v.stay[edit.Record] && row.Disposition == string(pipeline.Excepted) {
 			continue // what it keeps stays as it is
 		}
 		wanted := func(needle uint32) bool {
@@ -42,7 +43,7 @@ func (e *Erase) cut(t *manifest.Target, v *verdict) {
 		keep := scanners.Edit{Keep: edit.Keep}
 		edit.Keep = nil
 		edit.Spans = func(path string, text []byte) ([]scanners.Span, bool) {
-			if !keep.Keeps(path) {
+			if !keep.Keeps(path) && !strings.HasSuffix(path, "{}") {
 				return nil, false
 			}
 			return finder.Spans(path, text, wanted), true

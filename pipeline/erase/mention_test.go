@@ -69,6 +69,11 @@ func TestMentions(t *testing.T) {
 			r := w.tomb(o, lines, 1)[0]
 			r.Request, r.Action, r.KeptFields = "acme/R-2", "redact", []string{"note"}
 		}, `{"id":null, "n":null,"note":"[redacted], \"bob@example.com\"","memo":null}`},
+		{"of one whose record is deidentified, too", func(w *world, o connectors.Object, lines []string) {
+			w.mention(o, lines, "R-1", 1)
+			r := w.tomb(o, lines, 1)[0]
+			r.Request, r.Action, r.KeptFields = "acme/R-2", "deidentify", []string{"note", "n"}
+		}, `{"id":null, "n":4.50,"note":"[redacted], \"[redacted]\"","memo":null}`},
 		{"in a field that an exception keeps", func(w *world, o connectors.Object, lines []string) {
 			r := w.mention(o, lines, "R-1", 1)
 			r.Disposition, r.KeptFields = "EXCEPTED", []string{"note"}
@@ -123,6 +128,28 @@ func TestMentionThatIsNotFound(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(lines)})
+}
+
+// What is deidentified has nothing of the identity in what stays, and none in its keys.
+func TestDeidentify(t *testing.T) {
+	w := newWorld(t, false)
+	w.dataset.Search = true
+	lines := []string{`{"email":"ann@example.com","n":3,"place":"at ann@example.com's","by":{"ann@example.com":[1,"x"]}}`, rec(1, "bob")}
+	r := w.tomb(w.put("a.jsonl", lines...), lines, 0)[0]
+	r.Action, r.KeptFields = "deidentify", []string{"n", "place"}
+	out := w.mustErase()
+	check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{`{"email":null,"n":3,"place":"at [redacted]'s","by":{"[redacted]":[null,null]}}`, lines[1]})})
+	if e := out["a.jsonl replace "]; e.Redacted != 1 || e.Erased != 0 {
+		t.Errorf("%+v", e)
+	}
+
+	w = keyed(t, false)
+	w.dataset.Search = true
+	w.dataset.Erase = pipeline.Erasure{Action: pipeline.Deidentify, Keep: []string{"n"}}
+	lines = []string{`{"n":1,"id":7}`, `{"n":"ann@example.com"}`}
+	w.named(w.put(annsKey, lines...))
+	out = w.mustErase()
+	check(t, state(t, w.lake), map[string]string{out[annsKey+" move "].To: text([]string{`{"n":1,"id":null}`, `{"n":"[redacted]"}`})})
 }
 
 // A key is no value: what cannot be proved to stay beside it is not changed.

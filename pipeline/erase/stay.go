@@ -91,8 +91,11 @@ func (e *Erase) outlive(ctx context.Context, t *manifest.Target, src *source, v 
 			return nil
 		}
 		edit := scanners.Edit{Record: r.index}
-		if erasure.Action == pipeline.Redact {
+		if erasure.Action == pipeline.Redact || erasure.Action == pipeline.Deidentify {
 			edit.Redact, edit.Keep, stays = true, erasure.Keep, true
+		}
+		if erasure.Action == pipeline.Deidentify {
+			v.mentions[r.index] = append(v.mentions[r.index], requests...)
 		}
 		v.keyed[r.index], v.stay[r.index] = true, false
 		theirs = append(theirs, edit)

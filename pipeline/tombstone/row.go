@@ -76,7 +76,10 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 		if h.Offset >= 0 {
 			r.Offset, r.Length = &h.Offset, &h.Length
 		}
-		if r.Action == string(pipeline.Redact) {
+		switch pipeline.Action(r.Action) {
+		case pipeline.Deidentify:
+			r.KeptFields, r.Instruction = slices.Clone(d.Erase.Keep), text(d.Erase.Commitment)
+		case pipeline.Redact:
 			r.KeptFields = slices.Clone(d.Erase.Keep)
 		}
 	}
@@ -141,7 +144,7 @@ func careful(rows []*manifest.Row) {
 				excepted = r
 			}
 			whole = whole || len(r.KeptFields) == 0
-		case r.Action == string(pipeline.Redact):
+		case r.Action == string(pipeline.Redact), r.Action == string(pipeline.Deidentify):
 			if redact == nil {
 				redact = r
 			}

@@ -261,7 +261,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 			out.Expected[ask.Request]++
 			explains = true
 		case x.cut(ask.Request, r, m):
-			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the text"}))
+			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the record"}))
 		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
@@ -284,18 +284,18 @@ func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanner
 
 // expectation is what may stay in one version of a key.
 type expectation struct {
-	whole   map[string]bool                // requests all of whose traces may stay
-	digests map[string]map[string]bool     // by request: digests of records that stay
-	decided map[string]map[string]bool     // by request: digests of records that went since a person decided so
-	keys    map[string][]*seal.Key         // by account
-	kept    map[string][]string            // by request: fields that redactions keep
-	cuts    map[string]map[int64]bool      // by request: ordinals of records out of which mentions of it were cut
-	open    bool                           // the erasure of the key is not finished, and listed as open
-	refs    map[pipeline.RequestRef]string // spelt out once
+	whole   map[string]bool                      // requests all of whose traces may stay
+	digests map[string]map[string]bool           // by request: digests of records that stay
+	decided map[string]map[string]bool           // by request: digests of records that went since a person decided so
+	keys    map[string][]*seal.Key               // by account
+	kept    map[string][]string                  // by request: fields that redactions keep
+	cuts    map[string]map[int64]pipeline.Action // by request: ordinals of records out of which all that names its consumer was cut
+	open    bool                                 // the erasure of the key is not finished, and listed as open
+	refs    map[pipeline.RequestRef]string       // spelt out once
 }
 
 func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectation {
-	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, decided: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, cuts: map[string]map[int64]bool{}, refs: map[pipeline.RequestRef]string{}}
+	x := &expectation{whole: map[string]bool{}, digests: map[string]map[string]bool{}, decided: map[string]map[string]bool{}, keys: map[string][]*seal.Key{}, kept: map[string][]string{}, cuts: map[string]map[int64]pipeline.Action{}, refs: map[pipeline.RequestRef]string{}}
 	said, done := v.Done(t.ID, ver.Version)
 	if !done {
 		x.open = true
@@ -331,8 +331,8 @@ func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectatio
 	return x
 }
 
-// findCuts notes where the records are now out of which mentions were cut, as the
-// tombstones of the version that was current have them.
+// findCuts notes where the records are now out of which all that names a consumer was cut,
+// as the tombstones of the version that was current have them.
 func (v *Verify) findCuts(t *manifest.Target, x *expectation) {
 	if t.Versions[0].Noncurrent {
 		return
@@ -347,11 +347,11 @@ func (v *Verify) findCuts(t *manifest.Target, x *expectation) {
 		for _, r := range rows[:n] {
 			applied := r.Record != nil && v.Applied(r)
 			goes = goes || applied && r.Disposition != string(pipeline.Excepted) && (r.Action == string(pipeline.EraseRecord) || r.Action == string(pipeline.EraseObject))
-			if applied && r.Action == string(pipeline.RedactMention) && (r.Disposition != string(pipeline.Excepted) || len(r.KeptFields) > 0) {
+			if applied && (r.Action == string(pipeline.RedactMention) || r.Action == string(pipeline.Deidentify)) && (r.Disposition != string(pipeline.Excepted) || len(r.KeptFields) > 0) {
 				if x.cuts[r.Request] == nil {
-					x.cuts[r.Request] = map[int64]bool{}
+					x.cuts[r.Request] = map[int64]pipeline.Action{}
 				}
-				x.cuts[r.Request][*r.Record-erased] = true
+				x.cuts[r.Request][*r.Record-erased] = pipeline.Action(r.Action)
 			}
 		}
 		if goes {
@@ -361,11 +361,17 @@ func (v *Verify) findCuts(t *manifest.Target, x *expectation) {
 	}
 }
 
-// cut reports whether a match should be gone since it was to be cut out of its record,
-// which bears the mark of it.
+// cut reports whether a match should be gone since it was to be cut out of its record. One
+// that stays but for mentions bears the mark of that.
 func (x *expectation) cut(ref pipeline.RequestRef, r *scanners.Record, m scanners.Match) bool {
 	name := x.name(ref)
-	return x.cuts[name][r.Index] && bytes.Contains(r.Raw, []byte(scanners.Redacted)) && !x.keeps(name, m.Path)
+	switch x.cuts[name][r.Index] {
+	case pipeline.RedactMention:
+		return bytes.Contains(r.Raw, []byte(scanners.Redacted)) && !x.keeps(name, m.Path)
+	case pipeline.Deidentify:
+		return !x.keeps(name, m.Path)
+	}
+	return false
 }
 
 // note keeps the digest of a row's record, and the key that it was made with.

@@ -413,6 +413,7 @@ func TestMentionsThatWereToBeCut(t *testing.T) {
 		{"in a field that an exception keeps", clean + half, func(_ *world, rows []*manifest.Row) {
 			rows[1].Disposition, rows[1].KeptFields = string(pipeline.Excepted), []string{"note"}
 		}, ""},
+		{"of a record that is to be deidentified", clean + `{"note":"call 404-555-0123"}` + "\n", func(_ *world, rows []*manifest.Row) { rows[1].Action = string(pipeline.Deidentify) }, "RECORD 1 note"},
 		{"not approved", clean + half, func(w *world, rows []*manifest.Row) { w.v.Applied = func(*manifest.Row) bool { return false } }, ""},
 		{"of another request", clean + half, func(_ *world, rows []*manifest.Row) { rows[1].Request = "acme/R-2" }, ""},
 		{"another writer's object", clean + half, func(w *world, _ []*manifest.Row) {
