@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"time"
 
 	"expunge/pipeline"
@@ -22,7 +23,7 @@ import (
 // says where each request stands now.
 func (j *job) finish(ctx context.Context) (bool, error) {
 	j.watch.begin("gather")
-	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary), j.closure.Judge)
+	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary), j.closure.Judge, j.whole)
 	if err != nil {
 		return false, err
 	}
@@ -51,6 +52,14 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return j.report(ctx, hits, totals, bundles, manifest)
+}
+
+// whole reports whether all of an object is a request's, of which a hit says that its
+// name is: not where the name tells the consumer, and records of others may stay.
+func (j *job) whole(h *pipeline.Hit) bool {
+	i := slices.IndexFunc(j.cfg.Datasets, func(d pipeline.Dataset) bool { return d.Name == h.Dataset })
+	return i >= 0 && j.cfg.Datasets[i].Erase.Action == pipeline.EraseObject ||
+		slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Tier.Automatic() && !e.Kind.Identifies() })
 }
 
 // maker makes tombstones under the config's exceptions.

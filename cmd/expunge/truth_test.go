@@ -139,6 +139,12 @@ func compareTruth(t *testing.T, l *lake.Lake, out *tables) {
 	for _, f := range out.review {
 		asked[f] = true
 	}
+	whole := map[found]bool{} // objects that are a request's as they are: nobody is asked about lines in them
+	for x := range l.Truth() {
+		if x.Record < 0 && x.Tier.Automatic() {
+			whole[found{x.Account + "/" + x.Request, x.Object, -1}] = true
+		}
+	}
 	type recall struct{ there, found int }
 	tiers, right := map[lake.Tier]recall{}, 0
 	for x := range l.Truth() {
@@ -148,11 +154,14 @@ func compareTruth(t *testing.T, l *lake.Lake, out *tables) {
 		if x.Tier.Automatic() && acted[f] {
 			r.found++
 			right++
-		} else if !x.Tier.Automatic() && asked[f] {
+		} else if !x.Tier.Automatic() && (asked[f] || whole[found{f.Request, f.Object, -1}]) {
 			r.found++
 		}
 		tiers[x.Tier] = r
 		why[f] = fmt.Sprint(x.Tier, ": ", x.Why)
+		if !x.Tier.Automatic() && whole[found{f.Request, f.Object, -1}] {
+			continue
+		}
 		if x.Tier == "mention" || x.Tier == "review" {
 			review = append(review, f)
 			continue

@@ -35,14 +35,15 @@ type Span struct {
 // Merge merges the hits of the rounds. A record found in two of them is one hit
 // with the evidence of both. objects are those of the plan, in its order, which is
 // that of each round's hits: so the hits meet their objects without a table of
-// them. judge has the last word on how sure a hit of a round is; it may be nil. Memory is
-// that of a spool.Sorter, and a frame for each round.
-func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error], judge func(*pipeline.Hit)) (*Merged, error) {
+// them. judge has the last word on how sure a hit of a round is. whole tells of a hit of
+// an object whether all of it is the request's: then nobody is asked about records in it. Both may be
+// nil. Memory is that of a spool.Sorter, and a frame for each round.
+func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error], judge func(*pipeline.Hit), whole func(*pipeline.Hit) bool) (*Merged, error) {
 	bases, err := r.Bases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &sorter{sorter: spool.NewSorter(), judge: judge}
+	s := &sorter{sorter: spool.NewSorter(), judge: judge, whole: whole}
 	defer s.sorter.Close()
 	hits := make([]*hitCursor, rounds)
 	for i := range hits {
@@ -119,6 +120,7 @@ const (
 type sorter struct {
 	sorter     *spool.Sorter
 	judge      func(*pipeline.Hit)
+	whole      func(*pipeline.Hit) bool
 	object     *pipeline.Object
 	told       map[pipeline.RequestRef]bool // of the object
 	key, value []byte
@@ -188,7 +190,7 @@ func (s *sorter) merged() (*Merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &mergeWriter{m: &Merged{file: file}}
+	w := &mergeWriter{m: &Merged{file: file}, whole: s.whole}
 	for p, err := range s.sorter.Sorted() {
 		if err == nil {
 			err = w.add(p)
@@ -207,6 +209,8 @@ func (s *sorter) merged() (*Merged, error) {
 
 type mergeWriter struct {
 	m      *Merged
+	whole  func(*pipeline.Hit) bool
+	given  []byte // what the keys of hits in an object begin with that is the request's as a whole
 	span   Span
 	schema []byte // last written in this section
 	key    []byte // of last
@@ -262,6 +266,13 @@ func (w *mergeWriter) flush() error {
 		return nil
 	}
 	w.last = nil
+	object := w.key[:len(w.key)-8]
+	switch {
+	case f.Record < 0 && f.Automatic() && !f.Late() && w.whole != nil && w.whole(&f.Hit):
+		w.given = append(w.given[:0], object...)
+	case bytes.Equal(w.given, object) && !f.Automatic():
+		return nil // it goes, and is handed over, with the object whatever it says
+	}
 	if !bytes.Equal(f.Schema, w.schema) {
 		w.schema, w.rec = f.Schema, append(append(w.rec[:0], schemaRecord), f.Schema...)
 		if err := w.m.file.Write(w.rec); err != nil {

@@ -93,7 +93,7 @@ func TestMergeOrdersAndUnites(t *testing.T) {
 			hit("acme/R-2", "calls", 3, 7, pipeline.Normalised, "to"),
 			hit("acme/R-2", "calls", 3, 7, pipeline.Normalised, "to"),
 		})
-	m, err := r.Merge(t.Context(), 3, plan(1, 2, 3, 4, 5, 9), nil)
+	m, err := r.Merge(t.Context(), 3, plan(1, 2, 3, 4, 5, 9), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestMergeLosesNothing(t *testing.T) {
 	} {
 		r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
 		rounds(t, r, c.hits)
-		if m, err := r.Merge(t.Context(), 1, plan(c.plan...), nil); err == nil {
+		if m, err := r.Merge(t.Context(), 1, plan(c.plan...), nil, nil); err == nil {
 			m.Close()
 			t.Errorf("%s: no error", name)
 		}
@@ -171,7 +171,7 @@ func TestMergeLosesNothing(t *testing.T) {
 func TestMergeOfNothing(t *testing.T) {
 	r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
 	rounds(t, r, nil)
-	m, err := r.Merge(t.Context(), 1, plan(1, 2), nil)
+	m, err := r.Merge(t.Context(), 1, plan(1, 2), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
