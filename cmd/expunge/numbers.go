@@ -46,7 +46,7 @@ func (a *app) readNumbers(ctx context.Context, stores map[string]connectors.Stor
 	if err != nil {
 		return err
 	}
-	names, accounts, objects := a.names(stores), a.cfg.AccountIDs(), 0
+	names, accounts, objects, numbers := a.names(stores), a.cfg.AccountIDs(), 0, int64(0)
 	for listed, err := range stores[at.Store()].List(ctx, at.Prefix()) {
 		if err != nil {
 			return cause(err)
@@ -57,18 +57,23 @@ func (a *app) readNumbers(ctx context.Context, stores map[string]connectors.Stor
 		}
 		o := pipeline.Object{Object: listed, Account: accounts[captures["account"]], Captures: captures}
 		o.Store = at.Store()
-		if err := a.readNumbersOf(ctx, stores[o.Store], names, d, &o, accounts); err != nil {
+		n, err := a.readNumbersOf(ctx, stores[o.Store], names, d, &o, accounts)
+		if err != nil {
 			return err
 		}
-		objects++
+		objects, numbers = objects+1, numbers+n
 	}
 	if objects == 0 {
 		return fmt.Errorf("no object matches %q: mend the pattern, or leave business_numbers out", d.At)
 	}
+	if numbers == 0 {
+		return fmt.Errorf("none of its records has anything in field %q: mend the field, or leave business_numbers out", d.Business.Field)
+	}
 	return nil
 }
 
-func (a *app) readNumbersOf(ctx context.Context, store connectors.Store, names *naming.Names, d *pipeline.Dataset, o *pipeline.Object, accounts map[string]string) error {
+// readNumbersOf reads one object, and counts the values of the field that lists numbers.
+func (a *app) readNumbersOf(ctx context.Context, store connectors.Store, names *naming.Names, d *pipeline.Dataset, o *pipeline.Object, accounts map[string]string) (n int64, err error) {
 	shown := names.Shown(o)
 	in := scanners.Input{
 		Name: shown, Ext: scanners.Ext(o.Key), Size: o.Size, Every: true,
@@ -77,17 +82,21 @@ func (a *app) readNumbersOf(ctx context.Context, store connectors.Store, names *
 	}
 	format := d.Format
 	if format == "auto" {
-		var err error
 		if format, err = detectFormat(ctx, in); err != nil {
-			return discreet(shown, err)
+			return 0, discreet(shown, err)
 		}
 	}
 	scanner := formats()[format]
 	if scanner == nil || format == "text" || format == "media" {
-		return fmt.Errorf("%s: records of format %q have no fields", shown, format)
+		return 0, fmt.Errorf("%s: records of format %q have no fields", shown, format)
 	}
 	var wrong error // with a record
 	stats, err := scanner.Scan(ctx, in, scanners.Nothing{}, func(r *scanners.Record) error {
+		for _, leaf := range r.Leaves {
+			if leaf.Path == d.Business.Field && len(leaf.Value) > 0 {
+				n++
+			}
+		}
 		account, code := record.Account(r, d, o, accounts)
 		if code != "" {
 			return nil // the run says so: of an account that nobody knows no request is searched for
@@ -97,11 +106,11 @@ func (a *app) readNumbersOf(ctx context.Context, store connectors.Store, names *
 	})
 	switch {
 	case wrong != nil:
-		return fmt.Errorf("%s: %w", shown, wrong)
+		return 0, fmt.Errorf("%s: %w", shown, wrong)
 	case err != nil:
-		return discreet(shown, err)
+		return 0, discreet(shown, err)
 	case stats.Malformed > 0:
-		return &scanners.Refusal{Code: scanners.Malformed, Name: shown, Err: errors.New(plural(stats.Malformed, "record", "records") + " cannot be parsed")}
+		return 0, &scanners.Refusal{Code: scanners.Malformed, Name: shown, Err: errors.New(plural(stats.Malformed, "record", "records") + " cannot be parsed")}
 	}
-	return nil
+	return n, nil
 }

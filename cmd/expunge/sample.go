@@ -116,7 +116,7 @@ func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline
 	s.Records++
 	account, dated, read := d.Account == "", false, false
 	for _, leaf := range r.Leaves {
-		if leaf.Path == d.Time || leaf.Path == d.Account {
+		if b := d.Business; leaf.Path == d.Time || leaf.Path == d.Account || b != nil && (leaf.Path == b.From || leaf.Path == b.To) {
 			s.known[leaf.Path] = true
 			account = account || leaf.Path == d.Account && accounts[string(leaf.Value)] != ""
 			if leaf.Path == d.Time && len(leaf.Value) > 0 {
@@ -186,6 +186,9 @@ func (s *sample) judge(d *pipeline.Dataset) {
 		return
 	}
 	want := []string{d.Time, d.Account}
+	if d.Business != nil {
+		want = append(want, d.Business.From, d.Business.To)
+	}
 	for _, f := range d.Fields {
 		want = append(want, f.Path)
 	}
