@@ -142,6 +142,12 @@ func (e *Erase) move(ctx context.Context, k *task, o *op) error {
 			}
 		}
 	}
+	if now, there, err := e.current(ctx, k.store, made.Key); err != nil {
+		return o.refusal(ctx, err)
+	} else if !there || now.ETag != made.ETag { // it may be minutes since it was read
+		o.settle(journal.Conflict, "what was written under the redacted key is not there any more; run erase again")
+		return nil
+	}
 	ref := o.ref
 	ref.Version = "" // the condition is on what is current
 	err := k.store.Delete(ctx, ref)
