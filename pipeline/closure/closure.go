@@ -214,15 +214,15 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 }
 
 // confirm counts the data points of a hit: the kinds of the request's own identifiers
-// that stand together in the record, names too, so that they are one person's. What is
-// dated after the cut-off may be another's by now.
+// that stand together in the record, names too, so that they are one person's, and each
+// without a doubt. What is dated after the cut-off may be another's by now.
 func (c *Closure) confirm(h *pipeline.Hit) {
 	if c.o.DataPoints == nil || h.Excluded() || c.after(h) {
 		return
 	}
 	var kinds []pipeline.Kind
 	for _, e := range h.Why {
-		if e.Via == "" && !e.Undated && (e.Tier.Automatic() || e.Kind == pipeline.Name) && !slices.Contains(kinds, e.Kind) {
+		if e.Via == "" && !e.Undated && (e.Tier.Automatic() || e.Rule == identity.RuleName) && !slices.Contains(kinds, e.Kind) {
 			kinds = append(kinds, e.Kind)
 		}
 	}

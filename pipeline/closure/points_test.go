@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"expunge/pipeline"
+	"expunge/pipeline/identity"
 )
 
 // What confirms who a request is of: kinds of its own identifiers in one record, however
@@ -13,8 +14,11 @@ func TestDataPoints(t *testing.T) {
 		return pipeline.Evidence{Kind: kind, Tier: tier, Rule: "r"}
 	}
 	phone, email, name := of(pipeline.Phone, pipeline.Exact), of(pipeline.Email, pipeline.Hashed), of(pipeline.Name, pipeline.Review)
+	name.Rule = identity.RuleName
 	linked := pipeline.Evidence{Kind: pipeline.Call, Tier: pipeline.Linked, Via: "v"}
 	undated := pipeline.Evidence{Kind: pipeline.Email, Tier: pipeline.Exact, Undated: true}
+	doubtful := name
+	doubtful.Rule += ".other_role"
 	type hits [][]pipeline.Evidence
 	for what, c := range map[string]struct {
 		hits  hits
@@ -27,6 +31,7 @@ func TestDataPoints(t *testing.T) {
 		"two apart":             {hits{{phone}, {email}}, 0, 1, nil},
 		"two together":          {hits{{phone}, {phone, email}}, 0, 2, nil},
 		"a name beside":         {hits{{phone, name}}, 0, 2, nil},
+		"another's name":        {hits{{phone, doubtful}}, 0, 1, nil},
 		"three":                 {hits{{phone, email, name}, {phone}}, 0, 3, nil},
 		"a mention":             {hits{{phone, of(pipeline.Email, pipeline.Mention)}}, 0, 1, nil},
 		"a shared address":      {hits{{phone, of(pipeline.IP, pipeline.Review)}}, 0, 1, nil},

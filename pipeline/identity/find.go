@@ -12,6 +12,9 @@ import (
 	"expunge/scanners"
 )
 
+// RuleName is that of a name in a field of names. By itself it finds nobody; it confirms.
+const RuleName = "name.folded"
+
 // found is how one needle was found in one leaf.
 type found struct {
 	tier   pipeline.Tier
@@ -153,7 +156,7 @@ func (f *Finder) declared(l *leaf, agent bool) {
 	}
 	if kind == pipeline.Name {
 		for _, i := range f.s.names[foldName(string(l.value))] {
-			look(i, found{tier: pipeline.Review, rule: "name.folded"})
+			look(i, found{tier: pipeline.Review, rule: RuleName})
 		}
 		return
 	}
