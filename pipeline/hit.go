@@ -30,9 +30,11 @@ type Hit struct {
 	Time    int64      `json:"time"`             // of the record, Unix milliseconds; NoTime where it has none
 	Tier    Tier       `json:"tier"`             // the surest of Why
 	Why     []Evidence `json:"why"`
-	Links   []Link     `json:"links,omitempty"`  // link ids in the record: the next round's identifiers
-	Direct  []Link     `json:"direct,omitempty"` // phones, addresses and users in the consumer's fields of the record
-	Base    int64      `json:"base,omitempty"`   // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
+	Links   []Link     `json:"links,omitempty"`   // link ids in the record: the next round's identifiers
+	Direct  []Link     `json:"direct,omitempty"`  // phones, addresses and users in the consumer's fields of the record
+	Unsure  bool       `json:"unsure,omitempty"`  // of some of Direct the record does not say whose they are
+	Foreign []string   `json:"foreign,omitempty"` // paths of declared fields that hold the consumer in other records, and not, for all that is said, in this one
+	Base    int64      `json:"base,omitempty"`    // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
 
 	Decided *Decided `json:"decided,omitempty"` // nil: nobody has decided on it
 }

@@ -115,6 +115,7 @@ func discreet(shown string, err error) error {
 func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline.Dataset, accounts map[string]string) {
 	s.Records++
 	account, dated, read := d.Account == "", false, false
+	roles := record.NewRoles(r)
 	for _, leaf := range r.Leaves {
 		if b := d.Business; leaf.Path == d.Time || leaf.Path == d.Account || b != nil && (leaf.Path == b.From || leaf.Path == b.To) {
 			s.known[leaf.Path] = true
@@ -127,7 +128,7 @@ func (s *sample) record(r *scanners.Record, finder *identity.Finder, d *pipeline
 		}
 		if f := finder.Declared(leaf.Path); f != nil {
 			s.known[f.Path] = true
-			if record.RoleOf(r, f) == record.Untold {
+			if roles.Of(f) == record.Untold {
 				s.NoRole[f.Path]++
 			}
 			continue

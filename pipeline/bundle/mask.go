@@ -8,8 +8,6 @@ import (
 	"expunge/pipeline"
 )
 
-const masked = "[agent]"
-
 // agentPaths are the fields of a dataset that hold someone else's data.
 func agentPaths(d *pipeline.Dataset) []string {
 	var paths []string
@@ -21,22 +19,22 @@ func agentPaths(d *pipeline.Dataset) []string {
 	return paths
 }
 
-// mask replaces what the paths lead to: strings by "[agent]", others by null. t
-// is the type of v where the source has types.
-func (v *value) mask(paths []string, t arrow.DataType) {
+// mask replaces what the paths lead to: strings by a word, others by null. t is the
+// type of v where the source has types.
+func (v *value) mask(paths []string, word string, t arrow.DataType) {
 	if len(paths) == 0 {
 		return
 	}
 	for _, p := range paths {
 		if p == "" {
-			v.hide(t)
+			v.hide(word, t)
 			return
 		}
 	}
 	switch v.kind {
 	case isObject:
 		for i, n := range v.names {
-			v.items[i].mask(append(step(paths, n), step(paths, "{}")...), memberType(t, n))
+			v.items[i].mask(append(step(paths, n), step(paths, "{}")...), word, memberType(t, n))
 		}
 	case isList:
 		if m, ok := t.(*arrow.MapType); ok { // entries {"key","value"}
@@ -45,9 +43,9 @@ func (v *value) mask(paths []string, t arrow.DataType) {
 				entry := &v.items[i]
 				for j, n := range entry.names {
 					if n == "key" {
-						entry.items[j].maskKey(below)
+						entry.items[j].maskKey(below, word)
 					} else {
-						entry.items[j].mask(below, m.ItemType())
+						entry.items[j].mask(below, word, m.ItemType())
 					}
 				}
 			}
@@ -58,7 +56,7 @@ func (v *value) mask(paths []string, t arrow.DataType) {
 			elem = l.Elem()
 		}
 		for i := range v.items {
-			v.items[i].mask(step(paths, "[]"), elem)
+			v.items[i].mask(step(paths, "[]"), word, elem)
 		}
 	case isString: // paths go on into JSON within strings
 		s := strings.TrimSpace(v.text)
@@ -70,7 +68,7 @@ func (v *value) mask(paths []string, t arrow.DataType) {
 			return
 		}
 		before := string(inner.json(nil))
-		inner.mask(paths, nil)
+		inner.mask(paths, word, nil)
 		if after := string(inner.json(nil)); after != before {
 			v.text = after
 		}
@@ -78,17 +76,17 @@ func (v *value) mask(paths []string, t arrow.DataType) {
 }
 
 // maskKey hides a map's key, which cannot be null.
-func (v *value) maskKey(paths []string) {
+func (v *value) maskKey(paths []string, word string) {
 	for _, p := range paths {
 		if p == "" && v.kind == isString {
-			v.text = masked
+			v.text = word
 		}
 	}
 }
 
-func (v *value) hide(t arrow.DataType) {
+func (v *value) hide(word string, t arrow.DataType) {
 	if v.kind == isString && (t == nil || t.ID() == arrow.STRING) {
-		v.text = masked
+		v.text = word
 		return
 	}
 	*v = value{}

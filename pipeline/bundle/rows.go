@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -85,6 +86,7 @@ func (s *set) read(row Row) (v value, src arrow.DataType, ok bool, err error) {
 	if perr != nil {
 		return value{kind: isObject}, nil, false, nil
 	}
+	others := foreign(&row.Found.Hit)
 	var t types
 	if row.Found.Schema != nil {
 		if t, ok = s.schemas[string(row.Found.Schema)]; !ok {
@@ -96,16 +98,26 @@ func (s *set) read(row Row) (v value, src arrow.DataType, ok bool, err error) {
 			}
 			s.schemas[string(row.Found.Schema)] = t
 		}
-		v.mask(s.agent, t.own)
+		v.mask(s.agent, "[agent]", t.own)
+		v.mask(others, "[other side]", t.own)
 		src = t.named
 	} else {
-		v.mask(s.agent, nil)
+		v.mask(s.agent, "[agent]", nil)
+		v.mask(others, "[other side]", nil)
 	}
 	if v.kind != isObject { // a line that is a list or a plain value
 		v = value{kind: isObject, names: []string{"value"}, items: []value{v}}
 	}
 	v.distinct(reserved())
 	return v, src, true, nil
+}
+
+// foreign are the fields of a record that it does not say to be the consumer's, but for
+// those in which the consumer was found.
+func foreign(h *pipeline.Hit) []string {
+	return slices.DeleteFunc(slices.Clone(h.Foreign), func(path string) bool {
+		return slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Path == path })
+	})
 }
 
 // why lists by what kinds and in which fields a row was found.

@@ -179,14 +179,14 @@ func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needl
 // What stands beside an identifier of the consumer's own is taken for the consumer's,
 // too, unless the request itself names one of that kind, or it is an agent's, whose
 // records are of all that they talk to; what is dated after the cut-off, or not dated
-// where that matters, tells nothing of the consumer.
+// where that matters, tells nothing of the consumer, nor does what does not say whose it is.
 func (c *Closure) Meet(h *pipeline.Hit) {
 	c.confirm(h)
 	if len(h.Direct) == 0 || !h.Automatic() {
 		return
 	}
 	direct := c.isDirect(h)
-	tells := direct && h.Decided == nil && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
+	tells := direct && h.Decided == nil && !h.Unsure && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
 		is := sameDirect(h.Request, d)
 		if c.knows(h.Request, d) || c.o.Business(h.Request.Account, d, h.Time) {

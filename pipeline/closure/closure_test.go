@@ -204,3 +204,27 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsure: what stands beside the consumer's in a record that does not say whose it is,
+// is not known as the consumer's: a link id beside it elsewhere is shared.
+func TestUnsure(t *testing.T) {
+	for _, unsure := range []bool{false, true} {
+		c := New(options(8, 100))
+		c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Email, Value: "ann@example.com"})
+		number := pipeline.Link{Kind: pipeline.Phone, Value: "14045550123"}
+		own := hit(consumer, 0, "browser")
+		own.Direct, own.Unsure, own.Why = []pipeline.Link{number}, unsure, []pipeline.Evidence{{Kind: pipeline.Email, Tier: pipeline.Exact}}
+		c.Meet(own)
+		c.Met()
+		c.Hit(own)
+		c.Next()
+		then := hit(consumer, 0, "call")
+		then.Direct = []pipeline.Link{number}
+		then.Why = []pipeline.Evidence{{Kind: pipeline.Call, Tier: pipeline.Linked, Via: digest("acme", pipeline.Link{Kind: pipeline.Call, Value: "browser"})}}
+		c.Meet(then)
+		c.Met()
+		if c.Judge(then); then.Tier.Automatic() == unsure {
+			t.Errorf("unsure %v: %s", unsure, then.Tier)
+		}
+	}
+}

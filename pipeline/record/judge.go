@@ -12,6 +12,7 @@ import (
 // must not take for residue.
 type Judge struct {
 	When Moment // of the record
+	*Roles
 
 	record   *scanners.Record
 	declared func(path string) *pipeline.Field
@@ -23,7 +24,7 @@ type Judge struct {
 // NewJudge makes the judge of r, a record of an account and of dataset d. declared is
 // the field of d that a path falls under, nil if none does.
 func NewJudge(r *scanners.Record, d *pipeline.Dataset, declared func(path string) *pipeline.Field, account string, policy pipeline.Policy) *Judge {
-	return &Judge{When: Time(r, d), record: r, declared: declared, policy: policy, account: account, zone: d.Zone}
+	return &Judge{When: Time(r, d), Roles: NewRoles(r), record: r, declared: declared, policy: policy, account: account, zone: d.Zone}
 }
 
 // Tier is how sure a match is for a request that asks for what was matched, and the
@@ -33,7 +34,7 @@ func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, 
 	if moved, is := j.policy.Tier(j.account, tier); is {
 		tier, rule = moved, rule+".policy"
 	}
-	switch RoleOf(j.record, j.declared(m.Path)) {
+	switch j.Of(j.declared(m.Path)) {
 	case Other:
 		rule += ".other_role"
 		if tier.Automatic() {

@@ -35,8 +35,9 @@ func (o *Others) None() bool { return o.none }
 // Name reports whether a record names somebody else.
 func (o *Others) Name(r *scanners.Record) bool {
 	var direct []identity.Link
+	roles := NewRoles(r)
 	for _, leaf := range r.Leaves {
-		if RoleOf(r, o.finder.Declared(leaf.Path)) != Other { // nor is the other side of the consumer's a consumer
+		if roles.Of(o.finder.Declared(leaf.Path)) != Other { // nor is the other side of the consumer's a consumer
 			direct = o.finder.Direct(direct, leaf.Path, leaf.Value)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,8 +48,33 @@ func TestRoleOf(t *testing.T) {
 		for _, v := range c.values {
 			r.Leaves = append(r.Leaves, scanners.Leaf{Path: "direction", Value: []byte(v)})
 		}
-		if got := record.RoleOf(r, c.field); got != c.want {
+		if got := record.NewRoles(r).Of(c.field); got != c.want {
 			t.Errorf("%q: %d, want %d", c.values, got, c.want)
+		}
+	}
+}
+
+// Fields hang on different fields of the record, and each is told once: a list of many
+// elements, all of which hang on one that stands last, takes no longer than another.
+func TestForeign(t *testing.T) {
+	fields := []pipeline.Field{
+		{Path: "from[]", When: &pipeline.When{Field: "direction", Is: []string{"in"}, IsNot: []string{"out"}}},
+		{Path: "note"},
+		{Path: "owner", When: &pipeline.When{Field: "kind", Is: []string{"in"}}},
+		{Path: "to[]", When: &pipeline.When{Field: "direction", Is: []string{"out"}, IsNot: []string{"in"}}},
+	}
+	for direction, want := range map[string][]string{"in": {"owner", "to[]"}, "out": {"from[]", "owner"}, "": {"from[]", "owner", "to[]"}} {
+		r := &scanners.Record{Leaves: make([]scanners.Leaf, 1<<20)}
+		for i := range r.Leaves {
+			r.Leaves[i].Path = "to[]"
+		}
+		r.Leaves = append(r.Leaves, scanners.Leaf{Path: "direction", Value: []byte(direction)})
+		roles := record.NewRoles(r)
+		for range r.Leaves {
+			roles.Of(&fields[3])
+		}
+		if got := roles.Foreign(fields); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", direction, got, want)
 		}
 	}
 }
@@ -123,7 +149,7 @@ func TestRoleInFormats(t *testing.T) {
 		f := set.Finder(identity.FinderOptions{Fields: fields, Account: "acme"})
 		found := map[record.Role]int{}
 		if _, err := s.Scan(t.Context(), in, f, func(r *scanners.Record) error {
-			role := record.RoleOf(r, f.Declared("to"))
+			role := record.NewRoles(r).Of(f.Declared("to"))
 			if found[role]++; role != want[r.Index%4] {
 				t.Errorf("%s: record %d: %d, want %d", s.Format(), r.Index, role, want[r.Index%4])
 			}

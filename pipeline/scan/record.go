@@ -127,7 +127,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
-			e.Mention = r.mention(rec, &m)
+			e.Mention = r.mention(judge, &m)
 			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
 				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
@@ -142,11 +142,13 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	}
 	slices.SortFunc(order, pipeline.RequestRef.Compare)
 	var links, direct []pipeline.Link
+	unsure, foreign := false, judge.Foreign(r.d.Fields)
 	hits := make([]pipeline.Hit, 0, len(order))
 	for _, ref := range order {
 		h := pipeline.Hit{
 			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
 			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: judge.When.From, Why: evidence[ref], Tier: pipeline.Review,
+			Foreign: foreign,
 		}
 		for _, e := range h.Why {
 			if e.Tier.Surer(h.Tier) {
@@ -161,9 +163,9 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		}
 		if h.Automatic() && !(r.d.Erase.Mention == pipeline.RedactMention && h.Mentions()) { // what somebody else's record leads to is not the consumer's
 			if links == nil {
-				links, direct = r.links(rec)
+				links, direct, unsure = r.links(rec, judge)
 			}
-			h.Links, h.Direct = links, direct
+			h.Links, h.Direct, h.Unsure = links, direct, unsure
 		}
 		hits = append(hits, h)
 	}
@@ -173,7 +175,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 // mention reports whether a match says no more of a record than that it names the
 // consumer: in free text, or in a field that holds somebody else there. What was put
 // together from several places is none: nobody could cut it out.
-func (r *recorder) mention(rec *scanners.Record, m *scanners.Match) bool {
+func (r *recorder) mention(judge *record.Judge, m *scanners.Match) bool {
 	d := r.finder.Declared(m.Path)
 	switch {
 	case m.Rule == identity.RuleSpoken:
@@ -181,7 +183,7 @@ func (r *recorder) mention(rec *scanners.Record, m *scanners.Match) bool {
 	case d == nil:
 		return pipeline.Tier(m.Tier) == pipeline.Mention
 	}
-	return d.Text || record.RoleOf(rec, d) == record.Other
+	return d.Text || judge.Of(d) == record.Other
 }
 
 // path is how evidence names a field: as it is declared, or without what a person's
@@ -195,20 +197,22 @@ func (r *recorder) path(path string) string {
 
 // links are the link ids of a record, and the direct identifiers beside them, each
 // once: those that may be the consumer's, so that a walk stops where it is not known
-// whose they are.
-func (r *recorder) links(rec *scanners.Record) (links, direct []pipeline.Link) {
+// whose they are. unsure: the record does not say so of all of these.
+func (r *recorder) links(rec *scanners.Record, judge *record.Judge) (links, direct []pipeline.Link, unsure bool) {
 	found := slices.Clone(r.keyed)
 	var beside []identity.Link
 	for _, leaf := range rec.Leaves {
-		role := record.RoleOf(rec, r.finder.Declared(leaf.Path))
+		role := judge.Of(r.finder.Declared(leaf.Path))
 		if role == record.Own {
 			found = r.finder.Links(found, leaf.Path, leaf.Value)
 		}
 		if role != record.Other {
+			n := len(beside)
 			beside = r.finder.Direct(beside, leaf.Path, leaf.Value)
+			unsure = unsure || role == record.Untold && len(beside) > n
 		}
 	}
-	return once(found), once(beside)
+	return once(found), once(beside), unsure
 }
 
 func once(found []identity.Link) []pipeline.Link {
