@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
 )
@@ -110,15 +111,13 @@ func approveCommand(f *flags) *cobra.Command {
 func radius(r *manifest.Radius) string {
 	var parts []string
 	if r.Records > 0 || r.Objects == 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s records (%.2f %%)", humanize.Comma(r.Records), humanize.Comma(r.Of), 100*r.Part))
+		parts = append(parts, fmt.Sprintf("%s of %s (%.2f %%)", humanize.Comma(r.Records), pipeline.Count(r.Of, "record", "records"), 100*r.Part))
 	}
 	if r.Mentions > 0 {
 		parts = append(parts, humanize.Comma(r.Mentions)+" of them only redacted")
 	}
-	if r.Objects == 1 {
-		parts = append(parts, "1 whole object")
-	} else if r.Objects > 1 {
-		parts = append(parts, humanize.Comma(r.Objects)+" whole objects")
+	if r.Objects > 0 {
+		parts = append(parts, pipeline.Count(r.Objects, "whole object", "whole objects"))
 	}
 	if r.Limit {
 		parts = append(parts, "beyond max_erase_fraction: will be held back")

@@ -121,12 +121,12 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	residue := p.residue[b.Request] + p.residue[""]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
-		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), plural(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
+		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), pipeline.Count(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
 		return nil
 	}
 	switch {
 	case residue > 0:
-		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", plural(residue, "trace", "traces"))
+		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", pipeline.Count(residue, "trace", "traces"))
 	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
 		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
 	case blocked:
@@ -134,7 +134,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case waits != "":
 		next.State, next.Reason, next.Deferred, next.Until = pipeline.Blocked, waits, true, b.First()
 	case len(b.Open) > 0:
-		next.State, next.Reason = pipeline.Received, plural(int64(len(b.Open)), "object version", "object versions")+" could not be erased: the next run looks for what is left"
+		next.State, next.Reason = pipeline.Received, pipeline.Count(len(b.Open), "object version", "object versions")+" could not be erased: the next run looks for what is left"
 	}
 	if next.State == pipeline.Blocked && waits == "" || residue > 0 {
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})

@@ -138,26 +138,15 @@ func (a *app) checkObjects(ctx context.Context, stores map[string]connectors.Sto
 		out.Samples = append(out.Samples, *s)
 		out.Findings = append(out.Findings, s.findings(d)...)
 		if n := unknown[d.Name]; n > 0 {
-			out.find(d.Name, "%s an account that the config does not know: their records are UNATTRIBUTED", plural(n, "object names", "objects name"))
+			out.find(d.Name, "%s an account that the config does not know: their records are UNATTRIBUTED", pipeline.Count(n, "object names", "objects name"))
 		}
 	}
 	slices.SortFunc(out.Undeclared, func(a, b *unclaimed) int { return strings.Compare(a.Below, b.Below) })
 	for _, u := range out.Undeclared {
 		out.find(u.Below, "%s that no dataset claims (UNDECLARED), such as %s: every run is INCOMPLETE until they are declared, or ignored with a reason",
-			plural(u.Objects, "object", "objects"), strings.Join(u.Examples, ", "))
+			pipeline.Count(u.Objects, "object", "objects"), strings.Join(u.Examples, ", "))
 	}
 	return ctx.Err()
-}
-
-func plural(n int64, one, many string) string {
-	return humanize.Comma(n) + " " + noun(n, one, many)
-}
-
-func noun(n int64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {
@@ -183,8 +172,8 @@ func (c *checked) unclaimed(names *naming.Names, o *pipeline.Object) {
 }
 
 func (a *app) printChecked(out *checked) {
-	fmt.Printf("config   %s: %s, %s, %s\n", a.cfg.Path, plural(int64(len(a.cfg.Stores)), "store", "stores"),
-		plural(int64(len(a.cfg.Accounts)), "account", "accounts"), plural(int64(len(a.cfg.Datasets)), "dataset", "datasets"))
+	fmt.Printf("config   %s: %s, %s, %s\n", a.cfg.Path, pipeline.Count(len(a.cfg.Stores), "store", "stores"),
+		pipeline.Count(len(a.cfg.Accounts), "account", "accounts"), pipeline.Count(len(a.cfg.Datasets), "dataset", "datasets"))
 	fmt.Printf("work     %s\n", out.Work)
 	for _, s := range out.Stores {
 		fmt.Printf("store    %-10s %s: %s\n", s.Name, s.URL, s.Summary)
@@ -194,7 +183,7 @@ func (a *app) printChecked(out *checked) {
 	}
 	fmt.Printf("objects  %s (%s)\n", humanize.Comma(out.Objects), humanize.IBytes(uint64(out.Bytes)))
 	for _, d := range a.cfg.Datasets {
-		fmt.Printf("  %-24s %8s objects\n", d.Name, humanize.Comma(out.Datasets[d.Name]))
+		fmt.Printf("  %-24s %8s %s\n", d.Name, humanize.Comma(out.Datasets[d.Name]), pipeline.Noun(out.Datasets[d.Name], "object", "objects"))
 	}
 	for _, x := range out.Findings {
 		fmt.Printf("! %s: %s\n", x.Where, x.What)

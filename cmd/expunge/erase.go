@@ -617,7 +617,7 @@ func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
 	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
-			fmt.Printf("  %-9s %6d %s\n", s, n, noun(n, "object version", "object versions"))
+			fmt.Printf("  %-9s %6d %s\n", s, n, pipeline.Noun(n, "object version", "object versions"))
 		}
 	}
 	if o.OnHold > 0 {
@@ -669,15 +669,15 @@ func (o *erased) code() error {
 	case len(o.HeldBack) > 0 && o.Verified == nil:
 		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
 	case o.Applied[string(journal.Blocked)] > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%s BLOCKED", plural(o.Applied[string(journal.Blocked)], "object version is", "object versions are"))}
+		return &coded{exitIncomplete, fmt.Errorf("%s BLOCKED", pipeline.Count(o.Applied[string(journal.Blocked)], "object version is", "object versions are"))}
 	case slices.ContainsFunc(o.LeftAlone, func(l leftAlone) bool { return l.unsafe }):
 		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
 	case o.OnHold > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%d tombstones are under a legal hold: `expunge hold list`", o.OnHold)}
+		return &coded{exitIncomplete, fmt.Errorf("%s under a legal hold: `expunge hold list`", pipeline.Count(o.OnHold, "tombstone is", "tombstones are"))}
 	case open > 0 && open == o.Applied[string(journal.Locked)]+o.Applied[string(journal.Archived)]:
-		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %s: their requests are BLOCKED until it lets them go", plural(open, "object version", "object versions"))}
+		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %s: their requests are BLOCKED until it lets them go", pipeline.Count(open, "object version", "object versions"))}
 	case open > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%s could not be erased: their requests stay open", plural(open, "object version", "object versions"))}
+		return &coded{exitIncomplete, fmt.Errorf("%s could not be erased: their requests stay open", pipeline.Count(open, "object version", "object versions"))}
 	}
 	return nil
 }

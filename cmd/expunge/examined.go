@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"expunge/pipeline"
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/report"
 	"expunge/pipeline/scan"
@@ -38,7 +39,7 @@ func (e *erasure) notExamined(ctx context.Context, b *certificate.Body) error {
 		add(&r.Waived[i].Refusal, fmt.Sprintf("waived by %s until %s: %s", w.By, w.Until, w.Reason))
 	}
 	if more := r.Refused + r.Waivers - int64(len(r.Refusals)+len(r.Waived)); more > 0 {
-		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%d more refused objects, of any account: objects.parquet of run %s names them", more, e.m.Run))
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s, of any account: objects.parquet of run %s names them", pipeline.Count(more, "more refused object", "more refused objects"), e.m.Run))
 	}
 	return nil
 }

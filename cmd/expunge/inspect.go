@@ -127,7 +127,7 @@ func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
 		return err
 	}
 	if !a.flags.json {
-		fmt.Printf("manifest  of run %s, %s, sealed\n", m.Run, plural(m.Rows, "tombstone", "tombstones"))
+		fmt.Printf("manifest  of run %s, %s, sealed\n", m.Run, pipeline.Count(m.Rows, "tombstone", "tombstones"))
 		fmt.Printf("digest    %s\n", m.Digest())
 		for _, name := range slices.Sorted(maps.Keys(m.Accounts)) {
 			state := "waits for approval"
@@ -138,7 +138,7 @@ func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
 				}
 			}
 			part := m.Accounts[name]
-			fmt.Printf("account   %s: %s of %s, %s\n", name, plural(part.Rows, "tombstone", "tombstones"), strings.Join(part.Requests, ", "), state)
+			fmt.Printf("account   %s: %s of %s, %s\n", name, pipeline.Count(part.Rows, "tombstone", "tombstones"), strings.Join(part.Requests, ", "), state)
 			for _, r := range m.Radius {
 				if r.Account == name {
 					fmt.Printf("            %-24s %s\n", r.Dataset, radius(&r))
@@ -191,7 +191,7 @@ func (a *app) printRow(t *manifest.Row, why bool) error {
 		}
 		from := "asked for"
 		if e.Via != "" {
-			from = fmt.Sprintf("reached by link %s in %s", e.Via, plural(int64(e.Hops), "step", "steps"))
+			from = fmt.Sprintf("reached by link %s in %s", e.Via, pipeline.Count(e.Hops, "step", "steps"))
 		}
 		fmt.Printf("    %-14s in %-32s %s, %s; %s\n", e.Kind, e.Path, e.Tier, e.Rule, from)
 	}
@@ -244,7 +244,7 @@ func confirmed(points int) string {
 	if points == 0 {
 		return ""
 	}
-	return "by " + plural(int64(points), "data point", "data points")
+	return "by " + pipeline.Count(points, "data point", "data points")
 }
 
 // inspectBundle shows the index of a bundle; that of a sealed one must be authentic.
@@ -258,11 +258,11 @@ func (a *app) inspectBundle(ctx context.Context, key string) error {
 	if b.KeyID != "" {
 		sealed = "sealed with key " + b.KeyID
 	}
-	fmt.Printf("bundle    %s, %s, %s\n", path.Dir(key), plural(int64(len(b.Files)), "file", "files"), sealed)
+	fmt.Printf("bundle    %s, %s, %s\n", path.Dir(key), pipeline.Count(len(b.Files), "file", "files"), sealed)
 	for _, f := range b.Files {
 		rows := ""
 		if f.Rows > 0 {
-			rows = plural(f.Rows, "row", "rows")
+			rows = pipeline.Count(f.Rows, "row", "rows")
 		}
 		fmt.Printf("  %-56s %12s  %.16s…\n", f.Path, rows, f.SHA256)
 	}
@@ -272,7 +272,7 @@ func (a *app) inspectBundle(ctx context.Context, key string) error {
 			what += " " + w.Dataset
 		}
 		if w.Count > 0 {
-			what += ", " + plural(w.Count, "record", "records")
+			what += ", " + pipeline.Count(w.Count, "record", "records")
 		}
 		fmt.Printf("withheld  %s: %s\n", what, w.Reason)
 	}
@@ -303,16 +303,16 @@ func printCertificate(r io.Reader, key string) error {
 		fmt.Printf("  of them redacted %d\n", b.Redacted)
 	}
 	for _, o := range b.Objects {
-		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, plural(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
+		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, pipeline.Count(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
 	}
 	if d := b.Decided; d != nil {
-		fmt.Printf("decided      by a person: %s included, %s excluded\n", plural(d.Included, "record", "records"), plural(d.Excluded, "record", "records"))
+		fmt.Printf("decided      by a person: %s included, %s excluded\n", pipeline.Count(d.Included, "record", "records"), pipeline.Count(d.Excluded, "record", "records"))
 	}
 	for _, x := range b.Exceptions {
-		fmt.Printf("excepted     %s of %s under %s, kept: %s; review by %s\n", plural(x.Records, "record", "records"), x.Dataset, x.Code, strings.Join(x.Fields, ", "), x.ReviewBy)
+		fmt.Printf("excepted     %s of %s under %s, kept: %s; review by %s\n", pipeline.Count(x.Records, "record", "records"), x.Dataset, x.Code, strings.Join(x.Fields, ", "), x.ReviewBy)
 	}
 	for _, x := range b.Deidentified {
-		fmt.Printf("deidentified %s of %s, kept: %s; committed: %s\n", plural(x.Records, "record", "records"), x.Dataset, strings.Join(x.Fields, ", "), x.Commitment)
+		fmt.Printf("deidentified %s of %s, kept: %s; committed: %s\n", pipeline.Count(x.Records, "record", "records"), x.Dataset, strings.Join(x.Fields, ", "), x.Commitment)
 	}
 	for _, o := range b.Open {
 		fmt.Printf("open         %s: %s: %s\n", o.Object, o.State, o.Reason)
@@ -324,7 +324,7 @@ func printCertificate(r io.Reader, key string) error {
 		fmt.Printf("not covered  %s\n", text)
 	}
 	fmt.Printf("verified     %s: %s and %s read back, %d left that nothing explains, %d on purpose\n", b.Verified.At,
-		plural(b.Verified.Objects, "object", "objects"), plural(b.Verified.Records, "record", "records"), b.Verified.Residue, b.Verified.Expected)
+		pipeline.Count(b.Verified.Objects, "object", "objects"), pipeline.Count(b.Verified.Records, "record", "records"), b.Verified.Residue, b.Verified.Expected)
 	printEarlier(b)
 	fmt.Println("`expunge verify` checks its signature and its place in the log")
 	return nil

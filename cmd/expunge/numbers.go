@@ -110,7 +110,7 @@ func (a *app) readNumbersOf(ctx context.Context, store connectors.Store, names *
 	case err != nil:
 		return 0, discreet(shown, err)
 	case stats.Malformed > 0:
-		return 0, &scanners.Refusal{Code: scanners.Malformed, Name: shown, Err: errors.New(plural(stats.Malformed, "record", "records") + " cannot be parsed")}
+		return 0, &scanners.Refusal{Code: scanners.Malformed, Name: shown, Err: errors.New(pipeline.Count(stats.Malformed, "record", "records") + " cannot be parsed")}
 	}
 	return n, nil
 }

@@ -90,7 +90,7 @@ func (a *app) purge(ctx context.Context, dry bool) error {
 		verb = "would remove"
 	}
 	for _, p := range out {
-		fmt.Printf("%s %s: %s, %s; %s\n", verb, p.What, plural(p.Files, "file", "files"), humanize.IBytes(uint64(p.Bytes)), p.Why)
+		fmt.Printf("%s %s: %s, %s; %s\n", verb, p.What, pipeline.Count(p.Files, "file", "files"), humanize.IBytes(uint64(p.Bytes)), p.Why)
 	}
 	if len(out) == 0 {
 		fmt.Println("nothing is due")

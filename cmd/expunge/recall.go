@@ -164,7 +164,7 @@ func (j *job) follow(r *report.Report) {
 	}
 	if n := j.recall.lost; n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("of %s what was erased is known again by the request's own identifiers alone: it was written down by another version of the program, or under another catalog key, "+
-			"and the link ids that were followed are purged", plural(int64(n), "erasure", "erasures")))
+			"and the link ids that were followed are purged", pipeline.Count(n, "erasure", "erasures")))
 	}
 	r.Answered = int64(len(j.recall.ended))
 	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.met), pipeline.RequestRef.Compare) {
@@ -179,12 +179,12 @@ func (j *job) follow(r *report.Report) {
 			continue // a person has it already
 		}
 		if n.erase > 0 {
-			found = append(found, plural(n.erase, "record", "records")+" to erase")
+			found = append(found, pipeline.Count(n.erase, "record", "records")+" to erase")
 		} else {
 			e.State = pipeline.InReview
 		}
 		if n.review > 0 {
-			found = append(found, plural(n.review, "record", "records")+" for review")
+			found = append(found, pipeline.Count(n.review, "record", "records")+" for review")
 			e.Left = []intake.Left{{Code: intake.LeftReview, Count: n.review}}
 		}
 		e.Reason = "delivered again since it was answered: " + strings.Join(found, ", ")

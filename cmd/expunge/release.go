@@ -107,7 +107,7 @@ func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by stri
 	if a.flags.json {
 		return printJSON(map[string]any{"request": ref.String(), "to": to, "files": files, "supplements": supplements})
 	}
-	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, plural(int64(files), "file", "files"))
+	fmt.Printf("bundle of %s written to %s: %s; open index.html there\n", ref, to, pipeline.Count(files, "file", "files"))
 	for _, dir := range supplements {
 		fmt.Printf("what was found later is in %s, with an index.html of its own\n", dir)
 	}

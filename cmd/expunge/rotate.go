@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/connectors"
+	"expunge/pipeline"
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/catalog"
 	"expunge/pipeline/closure"
@@ -215,7 +216,7 @@ func (r *rotated) print() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("kept     %s and %s of older work keys, under the new one\n", plural(int64(r.Keys), "derived key", "derived keys"), plural(int64(r.MACs), "MAC", "MACs"))
+	fmt.Printf("kept     %s and %s of older work keys, under the new one\n", pipeline.Count(r.Keys, "derived key", "derived keys"), pipeline.Count(r.MACs, "MAC", "MACs"))
 	for _, u := range r.Unread {
 		fmt.Printf("unread   %s\n", u.Reason)
 	}
@@ -244,7 +245,7 @@ func (r *rotated) verdict() string {
 func (r *rotated) code() error {
 	switch {
 	case len(r.Unread) > 0:
-		return &coded{exitRefused, fmt.Errorf("%s of the work store cannot be read: see what is said of them", plural(int64(len(r.Unread)), "file", "files"))}
+		return &coded{exitRefused, fmt.Errorf("%s of the work store cannot be read: see what is said of them", pipeline.Count(len(r.Unread), "file", "files"))}
 	case !r.DryRun && !r.Whole():
 		return &coded{exitIncomplete, errors.New("the rotation is not complete: repeat it")}
 	}

@@ -216,7 +216,7 @@ func (a *app) begin(ctx context.Context, o *runOptions, h *header, picked []*int
 	}
 	if len(claimed)+len(ended) == 0 {
 		if len(h.Blocked) > 0 {
-			return false, &unbegun{&coded{exitIncomplete, fmt.Errorf("nothing to do: %d requests are BLOCKED, such as %s: %s", len(h.Blocked), h.Blocked[0].Request, h.Blocked[0].Reason)}}
+			return false, &unbegun{&coded{exitIncomplete, fmt.Errorf("nothing to do: %s BLOCKED, such as %s: %s", pipeline.Count(len(h.Blocked), "request is", "requests are"), h.Blocked[0].Request, h.Blocked[0].Reason)}}
 		}
 		fmt.Println("nothing to do: every open request is claimed by another run")
 		return true, nil

@@ -231,24 +231,24 @@ func (s *sample) findings(d *pipeline.Dataset) []finding {
 		case d.Account:
 			what = "account field"
 		}
-		say("%s %q is in none of %s of %s: is it mistyped?", what, p, plural(s.Records, "record", "records"), plural(int64(s.Objects), "object", "objects"))
+		say("%s %q is in none of %s of %s: is it mistyped?", what, p, pipeline.Count(s.Records, "record", "records"), pipeline.Count(s.Objects, "object", "objects"))
 	}
 	if s.NoAccount > 0 && s.known[d.Account] {
-		say("%s sampled whose %q names no account of the config: they are UNATTRIBUTED", plural(s.NoAccount, "record was", "records were"), d.Account)
+		say("%s sampled whose %q names no account of the config: they are UNATTRIBUTED", pipeline.Count(s.NoAccount, "record was", "records were"), d.Account)
 	}
 	if s.NoTime > 0 {
-		say("%s sampled whose %q is no time that is read: they count as undated, which a deletion's cut-off and a request's window do not bound", plural(s.NoTime, "record was", "records were"), d.Time)
+		say("%s sampled whose %q is no time that is read: they count as undated, which a deletion's cut-off and a request's window do not bound", pipeline.Count(s.NoTime, "record was", "records were"), d.Time)
 	}
 	for _, f := range d.Fields {
 		if n := s.NoRole[f.Path]; n > 0 {
-			say("%s sampled whose %q does not say whether %q is the consumer's: what is found there goes to review", plural(n, "record was", "records were"), f.When.Field, f.Path)
+			say("%s sampled whose %q does not say whether %q is the consumer's: what is found there goes to review", pipeline.Count(n, "record was", "records were"), f.When.Field, f.Path)
 		}
 	}
 	for _, l := range s.Likely {
 		if d.Search {
-			say("field %q looks like %s in %s, and is not declared: it is searched, but declare it so that it links and has a category", l.Field, l.Kind, plural(l.Records, "record", "records"))
+			say("field %q looks like %s in %s, and is not declared: it is searched, but declare it so that it links and has a category", l.Field, l.Kind, pipeline.Count(l.Records, "record", "records"))
 		} else {
-			say("field %q looks like %s in %s, is not declared, and undeclared: ignore leaves it out", l.Field, l.Kind, plural(l.Records, "record", "records"))
+			say("field %q looks like %s in %s, is not declared, and undeclared: ignore leaves it out", l.Field, l.Kind, pipeline.Count(l.Records, "record", "records"))
 		}
 	}
 	return out

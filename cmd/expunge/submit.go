@@ -146,7 +146,7 @@ func (a *app) tooFew(r *pipeline.Request) string {
 	if len(kinds) >= needed {
 		return ""
 	}
-	return fmt.Sprintf("; all that is found will wait for review: it has %s of identifiers, and data_points asks for %d to %s", plural(int64(len(kinds)), "kind", "kinds"), needed, right)
+	return fmt.Sprintf("; all that is found will wait for review: it has %s of identifiers, and data_points asks for %d to %s", pipeline.Count(len(kinds), "kind", "kinds"), needed, right)
 }
 
 func (a *app) kindNames() []string {

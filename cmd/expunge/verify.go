@@ -285,9 +285,9 @@ func (p *proof) print(machine bool) error {
 	if machine {
 		return printJSON(p)
 	}
-	fmt.Printf("verified  %s, %s\n", plural(p.Objects, "object version", "object versions"), plural(p.Records, "record", "records"))
+	fmt.Printf("verified  %s, %s\n", pipeline.Count(p.Objects, "object version", "object versions"), pipeline.Count(p.Records, "record", "records"))
 	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
-		fmt.Printf("  stays on purpose  %-24s %s\n", name, plural(p.Expected[name], "trace", "traces"))
+		fmt.Printf("  stays on purpose  %-24s %s\n", name, pipeline.Count(p.Expected[name], "trace", "traces"))
 	}
 	for _, t := range p.Staying {
 		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)
@@ -302,5 +302,5 @@ func (p *proof) code() error {
 	if len(p.Residue) == 0 {
 		return nil
 	}
-	return &coded{exitResidue, fmt.Errorf("%s left that nothing explains; their requests stay open", plural(int64(len(p.Residue)), "trace is", "traces are"))}
+	return &coded{exitResidue, fmt.Errorf("%s left that nothing explains; their requests stay open", pipeline.Count(len(p.Residue), "trace is", "traces are"))}
 }

@@ -3,6 +3,8 @@ package certificate
 import (
 	"fmt"
 	"time"
+
+	"expunge/pipeline"
 )
 
 // Deferred says what a request waits for whose open versions the store keeps from us,
@@ -20,7 +22,7 @@ func (b *Body) Deferred() string {
 	if n == 0 {
 		return ""
 	}
-	why := fmt.Sprintf("the store defers the erasure of %d object versions: %s; %s", n, b.Open[0].Reason, b.Open[0].Trigger)
+	why := fmt.Sprintf("the store defers the erasure of %s: %s; %s", pipeline.Count(n, "object version", "object versions"), b.Open[0].Reason, b.Open[0].Trigger)
 	if n > 1 && until != "" {
 		why += "; the last retention ends " + until
 	}

@@ -3,7 +3,6 @@ package erase
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -228,7 +227,7 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 			return err
 		}
 		if !may {
-			o.settle(journal.Blocked, fmt.Sprintf("%d records of other people stand in this version and nowhere else; approve their loss with --versions-lost", lost))
+			o.settle(journal.Blocked, pipeline.Count(lost, "record of other people stands", "records of other people stand")+" in this version and nowhere else; approve their loss with --versions-lost")
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"expunge/pipeline"
 	"expunge/pipeline/manifest"
 )
 
@@ -70,7 +71,7 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 		from, ok := approved.Account(name)
 		switch {
 		case !ok:
-			p.Held = append(p.Held, HeldBack{Account: name, Code: NotApproved, Reason: fmt.Sprintf("its %d tombstones wait for approval: expunge approve %s --by NAME --account %s", m.Accounts[name].Rows, m.Run, name)})
+			p.Held = append(p.Held, HeldBack{Account: name, Code: NotApproved, Reason: fmt.Sprintf("its %s for approval: expunge approve %s --by NAME --account %s", pipeline.Count(m.Accounts[name].Rows, "tombstone waits", "tombstones wait"), m.Run, name)})
 		case now.Before(from):
 			p.Held = append(p.Held, HeldBack{Account: name, Code: NotYet, Reason: "approved from " + from.UTC().Format(time.RFC3339) + " on"})
 		default:
@@ -100,7 +101,7 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 	}
 	if policy.MaxRecords > 0 && records > policy.MaxRecords {
 		p.accounts = map[string]bool{}
-		p.Held = append(p.Held, HeldBack{Code: RunLimit, Reason: fmt.Sprintf("%d records and whole objects would go, and max_run_records is %d", records, policy.MaxRecords)})
+		p.Held = append(p.Held, HeldBack{Code: RunLimit, Reason: fmt.Sprintf("%s would go, and max_run_records is %d", pipeline.Count(records, "record or whole object", "records and whole objects"), policy.MaxRecords)})
 	}
 	return p
 }

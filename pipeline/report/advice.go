@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"expunge/pipeline"
 )
 
 // Step is something that a person can do now.
@@ -23,33 +25,33 @@ func (r *Report) advise() []Step {
 	add := func(what, do, command string) { steps = append(steps, Step{what, do, command}) }
 	late, near := r.deadlines()
 	if late > 0 {
-		add(plural(late, "request is", "requests are")+" overdue", "Answer first what is late; who asked must be told why.", "expunge status")
+		add(pipeline.Count(late, "request is", "requests are")+" overdue", "Answer first what is late; who asked must be told why.", "expunge status")
 	}
 	if near > 0 {
-		add(plural(near, "request is", "requests are")+" due within 10 days", "Answer, or extend once, and tell who asked before the date.", "expunge extend ACCOUNT/ID --reason …")
+		add(pipeline.Count(near, "request is", "requests are")+" due within 10 days", "Answer, or extend once, and tell who asked before the date.", "expunge extend ACCOUNT/ID --reason …")
 	}
 	if r.Refused > 0 {
-		add(plural(r.Refused, "object was", "objects were")+" refused", "Requests that they might touch stay open. See Refused for what helps; then run again. What can never be read, a person waives.", "expunge waive OBJECT --reason … --by … --until …")
+		add(pipeline.Count(r.Refused, "object was", "objects were")+" refused", "Requests that they might touch stay open. See Refused for what helps; then run again. What can never be read, a person waives.", "expunge waive OBJECT --reason … --by … --until …")
 	}
 	var undeclared int64
 	for _, n := range r.Undeclared {
 		undeclared += n
 	}
 	if undeclared > 0 {
-		add(plural(undeclared, "object belongs", "objects belong")+" to no dataset", "Declare them in the config, or name them under ignore with a reason; then run again.", "expunge check")
+		add(pipeline.Count(undeclared, "object belongs", "objects belong")+" to no dataset", "Declare them in the config, or name them under ignore with a reason; then run again.", "expunge check")
 	}
 	var nobody int64
 	for i := range r.Datasets {
 		nobody += r.Datasets[i].Unattributed + r.Datasets[i].Misattributed
 	}
 	if nobody > 0 {
-		add(plural(nobody, "record names", "records name")+" no account, or two", "Add the missing ids to accounts in the config, or have the loader mend the records; then run again.", "")
+		add(pipeline.Count(nobody, "record names", "records name")+" no account, or two", "Add the missing ids to accounts in the config, or have the loader mend the records; then run again.", "")
 	}
 	if len(r.Limits) > 0 {
 		add("A limit cut a search short", "See Limits reached: such requests are not answered in full.", "")
 	}
 	if r.Review > 0 {
-		add(plural(r.Review, "record waits", "records wait")+" for review", "A person decides whose they are; until then they are neither handed over nor erased.", "expunge review "+r.Run+" --decide FILE --by NAME")
+		add(pipeline.Count(r.Review, "record waits", "records wait")+" for review", "A person decides whose they are; until then they are neither handed over nor erased.", "expunge review "+r.Run+" --decide FILE --by NAME")
 	}
 	var over []string
 	for _, x := range r.Radius {
@@ -61,7 +63,7 @@ func (r *Report) advise() []Step {
 		add("More would be erased than policy allows", fmt.Sprintf("Held back: %s. Look whether the identifiers are right before the limit is raised.", some(over)), "expunge inspect runs/"+r.Run+"/manifest/tombstones.parquet")
 	}
 	if r.Tombstones > 0 {
-		add(plural(r.Tombstones, "tombstone waits", "tombstones wait")+" for approval", "Nothing was erased yet. Look at the manifest, and approve it whole or by account.", "expunge approve "+r.Run+" --by NAME")
+		add(pipeline.Count(r.Tombstones, "tombstone waits", "tombstones wait")+" for approval", "Nothing was erased yet. Look at the manifest, and approve it whole or by account.", "expunge approve "+r.Run+" --by NAME")
 	}
 	var bundles int64
 	for _, q := range r.Requests {
@@ -70,7 +72,7 @@ func (r *Report) advise() []Step {
 		}
 	}
 	if bundles > 0 {
-		add(plural(bundles, "bundle is", "bundles are")+" ready", "Hand over to who asked.", "expunge release ACCOUNT/ID --to DIR --by NAME")
+		add(pipeline.Count(bundles, "bundle is", "bundles are")+" ready", "Hand over to who asked.", "expunge release ACCOUNT/ID --to DIR --by NAME")
 	}
 	return steps
 }

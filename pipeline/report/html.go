@@ -32,7 +32,7 @@ func (r *Report) html(w io.Writer) error {
 	remedies := remedies()
 	page, err := template.New("report").Funcs(template.FuncMap{
 		"n":       humanize.Comma,
-		"objects": func(n int64) string { return plural(n, "object", "objects") },
+		"objects": func(n int64) string { return pipeline.Count(n, "object", "objects") },
 		"of":      func(m map[pipeline.Outcome]int64, o string) int64 { return m[pipeline.Outcome(o)] },
 		"size":    ibytes,
 		"part":    percent,
@@ -111,8 +111,8 @@ func daysLeft(q Request, now time.Time) *deadline {
 	case d < 0:
 		return &deadline{"late", "overdue"}
 	case d < soon:
-		return &deadline{"late", plural(int64(d/(24*time.Hour)), "day", "days") + " left"}
+		return &deadline{"late", pipeline.Count(int64(d/(24*time.Hour)), "day", "days") + " left"}
 	default:
-		return &deadline{"note", plural(int64(d/(24*time.Hour)), "day", "days") + " left"}
+		return &deadline{"note", pipeline.Count(int64(d/(24*time.Hour)), "day", "days") + " left"}
 	}
 }

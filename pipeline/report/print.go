@@ -10,13 +10,6 @@ import (
 	"expunge/pipeline"
 )
 
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return humanize.Comma(n) + " " + many
-}
-
 func ibytes(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }
@@ -37,8 +30,8 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "read     %s by first scans, %s again; of that %s without a hit, and %s of filters: %s of one pass (%s)\n",
 		ibytes(b.First), ibytes(b.Again), ibytes(b.AgainWithoutHit), ibytes(b.Filters), percent(b.PartOfPass), ibytes(b.Pass))
 	for _, s := range r.Stores {
-		fmt.Fprintf(w, "store    %s: %s, %s, %s (%s) written\n", s.Store, plural(s.Lists, "list call", "list calls"), plural(s.Opens, "read", "reads"),
-			plural(s.Creates, "file", "files"), ibytes(s.Written))
+		fmt.Fprintf(w, "store    %s: %s, %s, %s (%s) written\n", s.Store, pipeline.Count(s.Lists, "list call", "list calls"), pipeline.Count(s.Opens, "read", "reads"),
+			pipeline.Count(s.Creates, "file", "files"), ibytes(s.Written))
 	}
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(w, "memory   %s at the peak\n", ibytes(r.PeakMemory))
@@ -52,7 +45,7 @@ func (r *Report) Print(w io.Writer) {
 		more, requests = len(requests)-printedRequests, requests[:min(len(requests), printedRequests)]
 	}
 	for _, q := range requests {
-		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, plural(q.Records, "record", "records"))
+		fmt.Fprintf(w, "request  %s %s, %s", q.Request, q.State, pipeline.Count(q.Records, "record", "records"))
 		if q.Review > 0 {
 			fmt.Fprintf(w, ", %s to review", humanize.Comma(q.Review))
 		}
@@ -68,10 +61,10 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(w, "request  %s more that are open for a reason\n", humanize.Comma(int64(more)))
 	}
 	if r.Answered > 0 {
-		fmt.Fprintf(w, "again    %s answered before: of %s something was delivered again\n", plural(r.Answered, "deletion was", "deletions were"), humanize.Comma(r.Again))
+		fmt.Fprintf(w, "again    %s answered before: of %s something was delivered again\n", pipeline.Count(r.Answered, "deletion was", "deletions were"), humanize.Comma(r.Again))
 	}
 	if r.Waivers > 0 {
-		fmt.Fprintf(w, "waived   %s\n", plural(r.Waivers, "refused object", "refused objects"))
+		fmt.Fprintf(w, "waived   %s\n", pipeline.Count(r.Waivers, "refused object", "refused objects"))
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note     %s\n", note)

@@ -137,39 +137,39 @@ func (r *Report) Judge() {
 	r.Bytes.sum()
 	var why []string
 	if r.Refused > 0 {
-		why = append(why, plural(r.Refused, "object was", "objects were")+" refused")
+		why = append(why, pipeline.Count(r.Refused, "object was", "objects were")+" refused")
 	}
 	var undeclared int64
 	for _, n := range r.Undeclared {
 		undeclared += n
 	}
 	if undeclared > 0 {
-		why = append(why, plural(undeclared, "object is", "objects are")+" UNDECLARED")
+		why = append(why, pipeline.Count(undeclared, "object is", "objects are")+" UNDECLARED")
 	}
 	for i := range r.Datasets {
 		d := &r.Datasets[i]
 		if d.Unattributed > 0 {
-			why = append(why, "dataset "+d.Name+": "+plural(d.Unattributed, "record is", "records are")+" UNATTRIBUTED")
+			why = append(why, "dataset "+d.Name+": "+pipeline.Count(d.Unattributed, "record is", "records are")+" UNATTRIBUTED")
 		}
 		if d.Misattributed > 0 {
-			why = append(why, "dataset "+d.Name+": "+plural(d.Misattributed, "record is", "records are")+" MISATTRIBUTED")
+			why = append(why, "dataset "+d.Name+": "+pipeline.Count(d.Misattributed, "record is", "records are")+" MISATTRIBUTED")
 		}
 	}
 	if r.Missing > 0 {
-		why = append(why, plural(r.Missing, "whole object", "whole objects")+" could not be read for a bundle: see withheld in its bundle.json")
+		why = append(why, pipeline.Count(r.Missing, "whole object", "whole objects")+" could not be read for a bundle: see withheld in its bundle.json")
 	}
 	for _, limit := range r.Limits[:min(len(r.Limits), toldLimits)] {
 		why = append(why, "a limit was reached: "+limit)
 	}
 	if more := len(r.Limits) - toldLimits; more > 0 {
-		why = append(why, plural(int64(more), "more limit was", "more limits were")+" reached")
+		why = append(why, pipeline.Count(more, "more limit was", "more limits were")+" reached")
 	}
 	// What nobody counted above must not pass for complete.
 	if n := r.Objects[pipeline.Refused] - r.Waivers; len(why) == 0 && n > 0 {
-		why = append(why, plural(n, "object was", "objects were")+" refused")
+		why = append(why, pipeline.Count(n, "object was", "objects were")+" refused")
 	}
 	if len(why) == 0 && len(r.Strayed) > 0 {
-		why = append(why, plural(int64(len(r.Strayed)), "request's identifiers stand", "requests' identifiers stand")+" in records of nobody")
+		why = append(why, pipeline.Count(len(r.Strayed), "request's identifiers stand", "requests' identifiers stand")+" in records of nobody")
 	}
 	r.State, r.Why = Complete, why
 	if len(why) > 0 {

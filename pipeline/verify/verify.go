@@ -239,7 +239,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	}
 	out.Records += stats.Records
 	if said, ok := v.Done(t.ID, ver.Version); ok && ver.Current && said.ETag == ver.ETag && said.Records != stats.Records {
-		out.Residue = append(out.Residue, v.trace(t, ver, Trace{Record: -1, Code: Counted, Reason: fmt.Sprintf("it has %d records and should have %d", stats.Records, said.Records)}))
+		out.Residue = append(out.Residue, v.trace(t, ver, Trace{Record: -1, Code: Counted, Reason: fmt.Sprintf("it has %s and should have %d", pipeline.Count(stats.Records, "record", "records"), said.Records)}))
 	}
 	return v.raw(ctx, t, ver, in, s, explained, out, unread)
 }
