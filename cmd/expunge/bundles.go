@@ -87,13 +87,11 @@ func (j *job) bundle(r *pipeline.Request, hits *results.Merged) bundle.Input {
 	found := hits.Span(r.Ref())
 	in := bundle.Input{
 		Run: j.h.Run, Request: r, Datasets: j.cfg.Datasets, Now: j.h.Started, Zone: j.cfg.Policy.Timezone,
+		Keys: j.keys, Sealed: j.cfg.Bundles.Encryption == bundle.SealedParquet,
 		Open: func(ctx context.Context, row bundle.Row) (io.ReadCloser, int64, error) {
 			return j.openOwn(ctx, row, hits)
 		},
 		Rows: func() iter.Seq2[bundle.Row, error] { return j.bundleRows(hits.Of(found)) },
-	}
-	if j.cfg.Bundles.Encryption == bundle.SealedParquet {
-		in.Keys = j.keys
 	}
 	if found.Review > 0 {
 		in.Withheld = append(in.Withheld, bundle.Withheld{Code: "REVIEW", Reason: "records that a person has to decide on", Count: found.Review})

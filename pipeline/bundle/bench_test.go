@@ -21,12 +21,12 @@ func BenchmarkWrite(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, c := range []struct {
-		name string
-		keys *seal.Keys
-	}{{"clear", nil}, {"sealed", keys}} {
+		name   string
+		sealed bool
+	}{{"clear", false}, {"sealed", true}} {
 		b.Run(c.name, func(b *testing.B) {
 			in := input(docs(list...))
-			in.Run, in.Keys = "run-1", c.keys
+			in.Run, in.Keys, in.Sealed = "run-1", keys, c.sealed
 			b.SetBytes(size)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -3,8 +3,10 @@
 // decides neither what belongs to a request nor what is due: rows come merged and
 // of automatic tiers only, and what the verification does not allow is withheld.
 //
-// Where there are keys, what is stored is sealed: tables by Parquet's own encryption,
-// so that other programs read them with the request's key, and all else in boxes.
+// A bundle may be sealed: tables by Parquet's own encryption, so that other programs
+// read them with the request's key, and all else in boxes. bundle.json is authenticated,
+// sealed or not, and has the digest of every file: what was changed is found out, and
+// that a bundle is not sealed is believed of no other.
 //
 // Memory is bounded by the columns of one dataset and one batch of 8 MB of rows;
 // files are spooled on disk.
@@ -13,8 +15,6 @@ package bundle
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"iter"
 	"sort"
@@ -58,7 +58,8 @@ type Input struct {
 	Withheld []Withheld
 	Now      time.Time
 	Zone     *time.Location // of the request's window; nil: UTC
-	Keys     *seal.Keys     // the bundle is sealed under; nil: it is written in clear
+	Keys     *seal.Keys     // bundle.json is authenticated with, and the files are sealed with
+	Sealed   bool           // else the files are written in clear
 }
 
 // Result counts what was written.
@@ -155,7 +156,7 @@ func Write(ctx context.Context, work connectors.Store, in Input) (*Result, error
 	w := &writer{Input: in, ctx: ctx, work: work, datasets: map[string]*set{}, cats: map[string]*category{}}
 	w.dir = dirOf(in.Request.Ref(), in.After)
 	w.index = Index{Version: 1, Run: in.Run, After: in.After, Request: in.Request.ID, Account: in.Request.Account, Encryption: Unsealed, Files: []File{}, Withheld: append([]Withheld{}, in.Withheld...)}
-	if in.Keys != nil {
+	if in.Sealed {
 		var err error
 		if w.seal, err = newSealer(in.Keys, in.Request.Account, in.Request.ID, in.Run, ""); err != nil {
 			return nil, err
@@ -207,7 +208,7 @@ func (w *writer) finish() (*Result, error) {
 	if err := w.readBack(); err != nil {
 		return nil, err
 	}
-	b, err := w.index.encode(w.seal, w.dir+indexName)
+	b, err := w.Keys.Write(document(w.Request.Ref(), w.dir+indexName), &w.index)
 	if err != nil {
 		return nil, err
 	}
@@ -226,21 +227,6 @@ func (w *writer) finish() (*Result, error) {
 	w.result.Why = codes(w.index.Withheld)
 	result := w.result // a pointer into w would keep all of it
 	return &result, nil
-}
-
-// encode is bundle.json; that of a sealed bundle is authenticated.
-func (x *Index) encode(s *sealer, file string) ([]byte, error) {
-	if s != nil {
-		return s.keys.Write(s.document(file), x)
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(x); err != nil {
-		return nil, fmt.Errorf("write bundle.json: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 // bytes stores a small file.

@@ -20,6 +20,7 @@ import (
 	"expunge/connectors/mem"
 	"expunge/pipeline"
 	"expunge/pipeline/results"
+	"expunge/pipeline/seal"
 )
 
 func row(dataset string, record int64, doc string, at int64) Row {
@@ -39,7 +40,12 @@ func docs(docs ...string) []Row {
 	return out
 }
 
+// input is a bundle in clear under the keys of testKeys(t, 7).
 func input(rows []Row) Input {
+	keys, err := seal.Open(bytes.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		panic(err)
+	}
 	return Input{
 		Request: &pipeline.Request{ID: "r1", Account: "acme", Rights: []pipeline.Right{pipeline.Access}},
 		Datasets: []pipeline.Dataset{{Name: "calls", Category: "identifiers", Sources: []string{"consumer call"}, Purposes: []string{"routing"},
@@ -59,7 +65,8 @@ func input(rows []Row) Input {
 		Open: func(context.Context, Row) (io.ReadCloser, int64, error) {
 			return io.NopCloser(strings.NewReader("RIFF")), 0, nil
 		},
-		Now: time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC),
+		Now:  time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC),
+		Keys: keys,
 	}
 }
 

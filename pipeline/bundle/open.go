@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -77,7 +78,7 @@ func All(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeli
 }
 
 // Open reads the bundle.json under key, connectors.ErrNotFound where there is
-// none. That of a sealed bundle must be authentic, else seal.ErrForged.
+// none. It must be authentic, else seal.ErrForged.
 func Open(ctx context.Context, work connectors.Store, keys *seal.Keys, key string) (*Bundle, error) {
 	index, s, err := readIndex(ctx, work, keys, key)
 	if err != nil {
@@ -108,28 +109,25 @@ func readIndex(ctx context.Context, work connectors.Store, keys *seal.Keys, key 
 		return nil, nil, err
 	}
 	index := new(Index)
-	if err := json.Unmarshal(raw, index); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	if index.Encryption == Unsealed || index.Encryption == "" { // older ones do not say
-		return index, nil, nil
-	}
-	if index.Encryption != SealedParquet || keys == nil {
-		return nil, nil, fmt.Errorf("read %s: its encryption %q cannot be opened", key, index.Encryption)
-	}
-	s, err := newSealer(keys, ref.Account, ref.ID, index.Run, index.KeyID)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	index = new(Index)
-	if err := keys.Read(s.document(key), raw, index); err != nil {
+	if err := keys.Read(document(ref, key), raw, index); err != nil {
 		return nil, nil, err
 	}
-	return index, s, nil
+	switch index.Encryption {
+	case Unsealed:
+		return index, nil, nil
+	case SealedParquet:
+		s, err := newSealer(keys, ref.Account, ref.ID, index.Run, index.KeyID)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read %s: %w", key, err)
+		}
+		return index, s, nil
+	}
+	return nil, nil, fmt.Errorf("read %s: its encryption %q cannot be opened", key, index.Encryption)
 }
 
 // Check reads the bundles of a request back: that one of them is what run wrote, else
-// ErrOther, that every file is there, byte for byte, and that what is sealed opens.
+// ErrOther, that each bundle.json is authentic and every file is there, byte for byte,
+// and that what is sealed opens.
 // Before that nothing of a request that asks for both is erased.
 func Check(ctx context.Context, work connectors.Store, keys *seal.Keys, ref pipeline.RequestRef, run string) error {
 	all, err := All(ctx, work, keys, ref)
@@ -203,7 +201,7 @@ func (b *Bundle) Copy(ctx context.Context, f File, w io.Writer) error {
 	return nil
 }
 
-// Released is the index of the bundle in clear. sums are the digests of the files
+// Released is the index of the bundle in clear, without a MAC. sums are the digests of the files
 // as they were handed over, in the order of Index.Files.
 func (b *Bundle) Released(sums []string) ([]byte, error) {
 	x := b.Index
@@ -211,7 +209,14 @@ func (b *Bundle) Released(sums []string) ([]byte, error) {
 	for i := range x.Files {
 		x.Files[i].Path, x.Files[i].SHA256 = b.Path(x.Files[i]), sums[i]
 	}
-	return x.encode(nil, indexName)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(&x); err != nil {
+		return nil, fmt.Errorf("write bundle.json: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // Earlier names the run that wrote the bundle that is there, whatever supplements it, "" if there is none.

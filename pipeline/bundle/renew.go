@@ -16,23 +16,20 @@ func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Ou
 	if err != nil {
 		return seal.Outcome{}, fmt.Errorf("read %s: %w", file, err)
 	}
-	var index Index
-	if err := json.Unmarshal(b, &index); err != nil {
-		return seal.Outcome{}, fmt.Errorf("read %s: %w", file, err)
-	}
-	if index.Encryption == Unsealed || index.Encryption == "" {
-		return seal.Outcome{}, nil
-	}
 	of, err := requestOf(file)
 	if err != nil {
 		return seal.Outcome{}, err
 	}
-	ref := of.String()
-	b, again, err := r.Document(seal.Document{Purpose: keyPurpose, Account: ref, File: file}, b)
+	b, again, err := r.Document(document(of, file), b)
 	if err != nil {
 		return seal.Outcome{}, err
 	}
-	out := seal.Outcome{Again: again, Stays: index.KeyID != r.Keys().Derive(keyPurpose, ref).ID()}
+	var index Index
+	if err := json.Unmarshal(b, &index); err != nil {
+		return seal.Outcome{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	ref := of.String()
+	out := seal.Outcome{Again: again, Stays: index.Encryption == SealedParquet && index.KeyID != r.Keys().Derive(keyPurpose, ref).ID()}
 	if out.Stays {
 		r.KeepDigests(keyPurpose, ref)
 		r.KeepDigests(noncePurpose, ref)

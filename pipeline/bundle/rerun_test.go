@@ -176,20 +176,20 @@ func TestTriesOfARunAreOne(t *testing.T) {
 // TestATamperedBundleIsNotOverwritten: a file of a complete bundle that is not what
 // the run writes stays for people to look into.
 func TestATamperedBundleIsNotOverwritten(t *testing.T) {
-	t.Run("in clear", func(t *testing.T) { tampered(t, nil, "") })
-	t.Run("sealed", func(t *testing.T) { tampered(t, testKeys(t, 7), boxed) })
+	t.Run("in clear", func(t *testing.T) { tampered(t, false, "") })
+	t.Run("sealed", func(t *testing.T) { tampered(t, true, boxed) })
 }
 
-func tampered(t *testing.T, keys *seal.Keys, suffix string) {
+func tampered(t *testing.T, sealed bool, suffix string) {
 	for _, file := range []string{"data/calls.parquet", "data/calls.jsonl" + suffix, "files/calls/bbbb.wav" + suffix, "index.html" + suffix, "categories.parquet", "bundle.json"} {
 		in := input(whole())
-		in.Run, in.Keys = "run-1", keys
+		in.Run, in.Sealed = "run-1", sealed
 		work := mem.New("work", mem.Options{})
 		tampered := write(t, work, in)[file]
 		tampered = append(tampered, ' ')
 		work.Overwrite("bundles/acme/r1/"+file, tampered)
 		_, err := Write(t.Context(), work, in)
-		forged := keys != nil && file == "bundle.json" // told before anything is compared
+		forged := file == "bundle.json" // told before anything is compared
 		if !forged && !errors.Is(err, output.ErrDiffers) || forged && !errors.Is(err, seal.ErrForged) || !strings.Contains(err.Error(), "bundles/acme/r1/"+file) {
 			t.Errorf("%s: %v, want that it differs", file, err)
 		}
@@ -208,17 +208,17 @@ func tampered(t *testing.T, keys *seal.Keys, suffix string) {
 // its operations on the work store: whenever bundle.json stands, the files are those
 // that it names. Done again, the run gives what it gives undisturbed.
 func TestTwoRunsAreNeverMixed(t *testing.T) {
-	t.Run("in clear", func(t *testing.T) { twoRuns(t, nil, nil) })
-	t.Run("sealed", func(t *testing.T) { twoRuns(t, testKeys(t, 7), testKeys(t, 7)) })
-	t.Run("in clear, then sealed", func(t *testing.T) { twoRuns(t, nil, testKeys(t, 7)) })
-	t.Run("after a rotation", func(t *testing.T) { twoRuns(t, testKeys(t, 7), testKeys(t, 9, 7)) })
+	t.Run("in clear", func(t *testing.T) { twoRuns(t, false, false, testKeys(t, 7)) })
+	t.Run("sealed", func(t *testing.T) { twoRuns(t, true, true, testKeys(t, 7)) })
+	t.Run("in clear, then sealed", func(t *testing.T) { twoRuns(t, false, true, testKeys(t, 7)) })
+	t.Run("after a rotation", func(t *testing.T) { twoRuns(t, true, true, testKeys(t, 9, 7)) })
 }
 
-func twoRuns(t *testing.T, oldKeys, keys *seal.Keys) {
+func twoRuns(t *testing.T, sealedBefore, sealed bool, keys *seal.Keys) {
 	old := input([]Row{row("calls", 0, `{"phone":"+14045550123","old":true}`, pipeline.NoTime), whole()[0]})
-	old.Run, old.Keys = "run-1", oldKeys
+	old.Run, old.Sealed = "run-1", sealedBefore
 	in := input(whole())
-	in.Run, in.Keys = "run-2", keys
+	in.Run, in.Keys, in.Sealed = "run-2", keys, sealed
 	want := write(t, mem.New("calm", mem.Options{}), in)
 	for n := 1; ; n++ {
 		work := mem.New("work", mem.Options{})
@@ -282,7 +282,7 @@ func TestLargeColumnsGiveEqualBytes(t *testing.T) {
 // written anew with the one of now.
 func TestResumedAfterARotation(t *testing.T) {
 	in := input(whole())
-	in.Run, in.Keys = "run-1", testKeys(t, 7)
+	in.Run, in.Sealed = "run-1", true
 	work := mem.New("work", mem.Options{})
 	write(t, work, in)
 	in.Keys = testKeys(t, 9, 7)
@@ -294,3 +294,56 @@ func TestResumedAfterARotation(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestABundleCannotBeDowngraded: who may write where bundles lie, and has no key, can
+// put nothing in the place of one, sealed or not: not a list of files of their own, not
+// another digest, not the list in clear of an earlier build or of another place.
+func TestABundleCannotBeDowngraded(t *testing.T) {
+	const page = "<p>nothing is held</p>"
+	sum, _, err := output.Digest(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sealed := range []bool{false, true} {
+		in := input(whole())
+		in.Run, in.Sealed = "run-1", sealed
+		base := write(t, mem.New("work", mem.Options{}), in)["bundle.json"]
+		other := input(whole())
+		other.Run, other.Request = "run-1", &pipeline.Request{ID: "r2", Account: "acme", Rights: in.Request.Rights}
+		elsewhere := mem.New("work", mem.Options{})
+		write(t, elsewhere, other)
+		foreign, err := connectors.ReadAll(t.Context(), elsewhere, "bundles/acme/r2/bundle.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := json.Marshal(Index{Version: 1, Run: "run-1", Request: "r1", Account: "acme", Encryption: Unsealed, Files: []File{{Path: "index.html", SHA256: sum}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, forged := range map[string][]byte{
+			"files of their own": own, "no encryption": bytes.Replace(own, []byte(`"none"`), []byte(`""`), 1), "another request's": foreign,
+			"one that says it is not sealed": bytes.Replace(base, []byte(`"parquet"`), []byte(`"none"`), 1),
+			"no MAC":                         append(bytes.Clone(base[:bytes.LastIndex(base, []byte(`,`))]), "\n}\n"...),
+			"another digest":                 bytes.Replace(base, []byte(`"sha256": "`), []byte(`"sha256": "0`), 1),
+		} {
+			if bytes.Equal(forged, base) {
+				continue // a bundle in clear says so anyhow
+			}
+			work := mem.New("work", mem.Options{})
+			write(t, work, in)
+			work.Overwrite("bundles/acme/r1/index.html", []byte(page))
+			work.Overwrite("bundles/acme/r1/bundle.json", forged)
+			for what, err := range map[string]error{
+				"Check": Check(t.Context(), work, in.Keys, requestRef, "run-1"),
+				"Open":  second(Open(t.Context(), work, in.Keys, "bundles/acme/r1/bundle.json")),
+				"Write": second(Write(t.Context(), work, in)),
+			} {
+				if !errors.Is(err, seal.ErrForged) || !strings.Contains(err.Error(), "bundles/acme/r1/bundle.json") {
+					t.Errorf("sealed %v: %s: %s: %v, want ErrForged", sealed, name, what, err)
+				}
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

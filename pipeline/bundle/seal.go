@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"expunge/pipeline"
 	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
 	"expunge/pipeline/spool"
@@ -211,9 +212,9 @@ func (s *sealer) unbox(path string, w io.Writer, r io.Reader) error {
 	}
 }
 
-// document is bundle.json, authenticated under the request's key.
-func (s *sealer) document(file string) seal.Document {
-	return seal.Document{Purpose: keyPurpose, Account: s.ref, File: file}
+// document is a bundle.json, authenticated under the request's key.
+func document(ref pipeline.RequestRef, file string) seal.Document {
+	return seal.Document{Purpose: keyPurpose, Account: ref.String(), File: file}
 }
 
 // line is the key of the tables as other programs take it.

@@ -168,7 +168,7 @@ func TestSealedOpensToTheSame(t *testing.T) {
 				return io.NopCloser(strings.NewReader("RIFF" + strings.Repeat("+14045550123 ", 100000))), 0, nil // frames are cut within
 			}
 			inClear := write(t, mem.New("clear", mem.Options{}), in)
-			in.Keys = testKeys(t, 7)
+			in.Sealed = true
 			work := mem.New("work", mem.Options{})
 			sealed := write(t, work, in)
 			same := func(what string, got map[string][]byte) {
@@ -238,7 +238,7 @@ func TestSealedOpensToTheSame(t *testing.T) {
 func TestEveryByteIsSealed(t *testing.T) {
 	in := input(docs(`{"phone":"+14045550123","n":1}`, `{"phone":"+14045550199","n":2}`))
 	in.Run = "run-1"
-	in.Keys = testKeys(t, 7)
+	in.Sealed = true
 	work := mem.New("work", mem.Options{})
 	files := write(t, work, in)
 	b, err := Open(t.Context(), work, in.Keys, Dir(requestRef)+indexName)
@@ -334,11 +334,11 @@ func TestSealedBelongsToItsPlace(t *testing.T) {
 func TestCheckOfASealedBundle(t *testing.T) {
 	in := input(whole())
 	in.Run = "run-1"
-	in.Keys = testKeys(t, 7)
+	in.Sealed = true
 	base := write(t, mem.New("work", mem.Options{}), in)
 	const dir = "bundles/acme/r1/"
 	other := input(whole()[:1])
-	other.Run, other.Keys = "run-0", in.Keys
+	other.Run, other.Sealed = "run-0", true
 	older := write(t, mem.New("old", mem.Options{}), other)
 	check := func(name string, keys *seal.Keys, ok bool, change func(files map[string][]byte)) {
 		t.Helper()
@@ -379,7 +379,7 @@ func TestCheckOfASealedBundle(t *testing.T) {
 // TestReleasedIndex names the files as they are handed over.
 func TestReleasedIndex(t *testing.T) {
 	in := input(whole())
-	in.Run, in.Keys = "run-1", testKeys(t, 7)
+	in.Run, in.Sealed = "run-1", true
 	work := mem.New("work", mem.Options{})
 	write(t, work, in)
 	b, err := Open(t.Context(), work, in.Keys, Dir(requestRef)+indexName)

@@ -13,25 +13,26 @@ import (
 )
 
 // supplement is what run finds once `after` has erased.
-func supplement(keys *seal.Keys, run, after string) Input {
+func supplement(sealed bool, run, after string) Input {
 	in := input(whole()[2:])
-	in.Run, in.After, in.Keys = run, after, keys
+	in.Run, in.After, in.Sealed = run, after, sealed
 	return in
 }
 
 // TestSupplements: a bundle whose records are erased stands; what is found later is
 // beside it, whole, and replaced until its own records are erased.
 func TestSupplements(t *testing.T) {
-	for name, keys := range map[string]*seal.Keys{"in clear": nil, "sealed": testKeys(t, 7)} {
+	keys := testKeys(t, 7)
+	for name, sealed := range map[string]bool{"in clear": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			work := mem.New("work", mem.Options{})
 			in := input(whole())
-			in.Run, in.Keys = "run-1", keys
+			in.Run, in.Sealed = "run-1", sealed
 			write(t, work, in)
 			main := stored(t, work)
 			put := func(run, after, superseded string) {
 				t.Helper()
-				res, err := Write(t.Context(), work, supplement(keys, run, after))
+				res, err := Write(t.Context(), work, supplement(sealed, run, after))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -78,12 +79,17 @@ func TestSupplements(t *testing.T) {
 // TestCheckReadsAllBundles: nothing is erased while any bundle of a request is not
 // what was written.
 func TestCheckReadsAllBundles(t *testing.T) {
+	t.Run("in clear", func(t *testing.T) { checkReadsAll(t, false) })
+	t.Run("sealed", func(t *testing.T) { checkReadsAll(t, true) })
+}
+
+func checkReadsAll(t *testing.T, sealed bool) {
 	keys := testKeys(t, 7)
 	work := mem.New("work", mem.Options{})
 	in := input(whole())
-	in.Run, in.Keys = "run-1", keys
+	in.Run, in.Sealed = "run-1", sealed
 	write(t, work, in)
-	if _, err := Write(t.Context(), work, supplement(keys, "run-2", "run-1")); err != nil {
+	if _, err := Write(t.Context(), work, supplement(sealed, "run-2", "run-1")); err != nil {
 		t.Fatal(err)
 	}
 	for key, b := range stored(t, work) {
@@ -106,7 +112,7 @@ func TestCheckReadsAllBundles(t *testing.T) {
 func TestMovedSupplement(t *testing.T) {
 	keys := testKeys(t, 7)
 	work := mem.New("work", mem.Options{})
-	if _, err := Write(t.Context(), work, supplement(keys, "run-2", "run-1")); err != nil {
+	if _, err := Write(t.Context(), work, supplement(true, "run-2", "run-1")); err != nil {
 		t.Fatal(err)
 	}
 	for key, b := range stored(t, work) {
@@ -123,11 +129,11 @@ func TestWithdraw(t *testing.T) {
 	in := input(whole())
 	in.Run = "run-1"
 	write(t, work, in)
-	if _, err := Write(t.Context(), work, supplement(nil, "run-10", "run-1x")); err != nil {
+	if _, err := Write(t.Context(), work, supplement(false, "run-10", "run-1x")); err != nil {
 		t.Fatal(err)
 	}
 	before := stored(t, work)
-	if _, err := Write(t.Context(), work, supplement(nil, "run-2", "run-1")); err != nil {
+	if _, err := Write(t.Context(), work, supplement(false, "run-2", "run-1")); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
