@@ -26,6 +26,7 @@ type Dataset struct {
 	Business   *Numbers      // the account's own phone numbers, that its records list; nil: they list none
 	DateSlack  time.Duration // how far a record's time may lie from its object's {date}
 	Digest     string        // of all settings above that bear on what is found; hex
+	Settings   string        // of that, and of what an erasure does to what was found; hex
 }
 
 // Numbers says in which fields the records of a dataset list the account's own phone

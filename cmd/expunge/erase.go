@@ -77,6 +77,7 @@ type erasure struct {
 	resolve  manifest.Resolver
 	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
 	report   *report.Report                                                            // of the run; read when the first certificate is written
+	begun    bool                                                                      // an earlier try has written its journal: something may be gone
 	idle     time.Time                                                                 // unfinished uploads that nobody has written to since then are nobody's any more
 
 	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it
@@ -142,7 +143,7 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 }
 
 // eraserTerm is how long a process that erases counts as alive after it was heard of.
-const eraserTerm = 10 * time.Minute
+const eraserTerm = 2 * time.Minute
 
 // leased carries the erasure out under a lease of this process: whoever rotates the
 // work key waits for it.
@@ -237,14 +238,17 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	}
 	settings := map[string]string{}
 	for _, d := range e.cfg.Datasets {
-		settings[d.Name] = d.Digest
+		settings[d.Name] = d.Settings
 	}
 	if err := e.idleSince(ctx); err != nil {
 		return err
 	}
+	if e.begun, err = e.journal().Begun(ctx); err != nil {
+		return err
+	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
 		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
-		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords},
+		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords}, Begun: e.begun,
 	}, e.now(), accounts)
 	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
 		return holdError(err)
@@ -267,7 +271,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 			return manifest.Target{}, err
 		}
 		if dataset < 0 || e.cfg.Datasets[dataset].Name != r.Dataset {
-			return manifest.Target{}, fmt.Errorf("object %s: dataset %q does not claim it any more; run the requests again", r.Object, r.Dataset)
+			return manifest.Target{}, &coded{exitRefused, fmt.Errorf("object %s: dataset %q does not claim it any more; nothing more was erased: mend the config, or run the requests again", r.Object, r.Dataset)}
 		}
 		account, _ := e.cfg.AccountOf(captures["account"])
 		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
@@ -341,6 +345,10 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 			}
 			if why := e.notOurs(entry); why != "" {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
+				continue
+			}
+			if why := e.app.unsearchable(entry.Request); why != "" && !e.begun {
+				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "the config does not take it any more: " + why})
 				continue
 			}
 			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {

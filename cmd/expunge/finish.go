@@ -82,7 +82,7 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 		Limits: manifest.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords},
 	}
 	for _, d := range j.cfg.Datasets {
-		in.Settings[d.Name] = d.Digest
+		in.Settings[d.Name] = d.Settings
 	}
 	over := map[pipeline.RequestRef]bool{}
 	for _, c := range j.claimed {

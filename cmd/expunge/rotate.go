@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -163,12 +164,12 @@ func (a *app) working(ctx context.Context, dry bool) (alive, unfinished []string
 		case rest == "report.json":
 			ended[run] = true
 		case erasing && !dry:
-			erased, err := a.claims().Joined(ctx, run, owner)
+			until, err := a.claims().Joined(ctx, run, owner)
 			if err != nil {
 				return nil, nil, err
 			}
-			if erased {
-				return nil, nil, &coded{exitRefused, fmt.Errorf("run %s is being erased: rotate when that has ended", run)}
+			if !until.IsZero() {
+				return nil, nil, &coded{exitRefused, fmt.Errorf("run %s is being erased: rotate when that has ended; if its process was killed, after %s", run, until.UTC().Format(time.RFC3339))}
 			}
 		}
 	}

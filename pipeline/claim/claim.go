@@ -238,25 +238,28 @@ func (c *Claims) file(ctx context.Context, ref pipeline.RequestRef, n int) (clai
 
 // Alive reports whether a run's lease is good. One that was never taken is not.
 func (c *Claims) Alive(ctx context.Context, run string) (bool, error) {
-	return c.alive(ctx, leaseKey(run), run)
+	until, err := c.alive(ctx, leaseKey(run), run)
+	return !until.IsZero(), err
 }
 
-// Joined reports whether the lease that a process has joined the erasure of run with
-// is good.
-func (c *Claims) Joined(ctx context.Context, run, owner string) (bool, error) {
+// Joined is until when the lease is good that a process has joined the erasure of run
+// with; the zero time if it is not.
+func (c *Claims) Joined(ctx context.Context, run, owner string) (time.Time, error) {
 	return c.alive(ctx, joinedKey(run, owner), run)
 }
 
-func (c *Claims) alive(ctx context.Context, key, run string) (bool, error) {
+func (c *Claims) alive(ctx context.Context, key, run string) (until time.Time, err error) {
 	var f leaseFile
-	_, err := read(ctx, c.Store, key, &f)
-	if errors.Is(err, connectors.ErrNotFound) {
-		return false, nil
+	_, err = read(ctx, c.Store, key, &f)
+	switch {
+	case errors.Is(err, connectors.ErrNotFound):
+		return until, nil
+	case err != nil:
+		return until, fmt.Errorf("read lease of run %s: %w", run, err)
+	case f.Ended || !c.Now().Before(f.Expires):
+		return until, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("read lease of run %s: %w", run, err)
-	}
-	return !f.Ended && c.Now().Before(f.Expires), nil
+	return f.Expires, nil
 }
 
 const maxFile = 1 << 16 // bytes of a claim or lease; more is none of ours

@@ -238,6 +238,16 @@ func (c *Config) digest() {
 			"dataset/3", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
 			c.Policy.DefaultRegion, c.Policy.Timezone.String(),
 		})
+		exceptions := d.Exceptions
+		for _, a := range c.Accounts {
+			for _, x := range a.Exceptions {
+				if x.Dataset == d.Name {
+					x.Account = a.Name
+					exceptions = append(exceptions[:len(exceptions):len(exceptions)], x)
+				}
+			}
+		}
+		d.Settings = digestOf([]any{"settings/1", d.Digest, d.Erase, exceptions})
 	}
 	type dataset struct {
 		Found, Category string

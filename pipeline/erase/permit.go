@@ -31,6 +31,7 @@ type HeldBack struct {
 type Policy struct {
 	MaxRecords int64             // of the whole run
 	Limits     manifest.Limits   // of an account's records in a dataset, now
+	Begun      bool              // something may be erased already
 	Settings   map[string]string // digest of each dataset's settings now
 }
 
@@ -93,7 +94,7 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 			hold(Settings, "the config does not declare this dataset any more")
 		case digest != m.Settings[r.Dataset]:
 			hold(Settings, "the dataset's settings are not those the manifest was sealed under; run the requests again")
-		case policy.Limits.Holds(&r):
+		case policy.Limits.Holds(&r, policy.Begun):
 			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", r.Records, r.Of, 100*r.Part))
 		default:
 			records += r.Records + r.Objects

@@ -27,6 +27,7 @@ func TestDecide(t *testing.T) {
 		settings map[string]string
 		limit    string // account and dataset that are beyond max_erase_fraction
 		raised   manifest.Limits
+		fresh    bool // nothing of it was erased yet
 		max      int64
 		allows   []string
 		held     []string
@@ -43,6 +44,8 @@ func TestDecide(t *testing.T) {
 		{name: "a part that it was not raised to", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme calls", raised: manifest.Limits{Fraction: 0.049}, allows: []string{"acme recordings"}, held: []string{"acme calls BLAST_RADIUS"}},
 		{name: "as many as may go in any case", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme calls", raised: manifest.Limits{MinRecords: 5}, allows: []string{"acme calls", "acme recordings"}},
 		{name: "a part of nobody knows how many", approve: []approval{{"acme", ""}}, only: []string{"acme"}, limit: "acme recordings", raised: manifest.Limits{Fraction: 1, MinRecords: 99}, allows: []string{"acme calls"}, held: []string{"acme recordings BLAST_RADIUS"}},
+		{name: "a part that the limit was lowered below", fresh: true, approve: []approval{{"acme", ""}, {"globex", ""}}, raised: manifest.Limits{Fraction: 0.04}, allows: []string{"acme recordings", "globex calls"}, held: []string{"acme calls BLAST_RADIUS"}},
+		{name: "the same, when it has begun", approve: []approval{{"acme", ""}, {"globex", ""}}, raised: manifest.Limits{Fraction: 0.04}, allows: []string{"acme calls", "acme recordings", "globex calls"}},
 		{name: "just as many as a run may", approve: []approval{{"acme", ""}, {"globex", ""}}, max: 12, allows: []string{"acme calls", "acme recordings", "globex calls"}},
 		{name: "whole objects count", approve: []approval{{"acme", ""}, {"globex", ""}}, max: 11, held: []string{"  RUN_LIMIT"}},
 		{name: "a part of too large a run", approve: []approval{{"acme", ""}, {"globex", ""}}, only: []string{"globex"}, max: 11, held: []string{"  RUN_LIMIT"}},
@@ -71,7 +74,7 @@ func TestDecide(t *testing.T) {
 			if c.settings == nil {
 				c.settings = settings
 			}
-			p := erase.Decide(m, approved, erase.Policy{MaxRecords: c.max, Settings: c.settings, Limits: c.raised}, now, c.only)
+			p := erase.Decide(m, approved, erase.Policy{MaxRecords: c.max, Settings: c.settings, Limits: c.raised, Begun: !c.fresh}, now, c.only)
 			var allows, held []string
 			for _, r := range m.Radius {
 				if p.Allows(r.Account, r.Dataset) {

@@ -214,6 +214,17 @@ func (w *Writer) Close(ctx context.Context) error {
 	return nil
 }
 
+// Begun reports whether anything was written to the journal.
+func (j *Journal) Begun(ctx context.Context) (bool, error) {
+	for _, err := range j.Work.List(ctx, j.dir()) {
+		if err != nil {
+			return false, fmt.Errorf("list journal of run %s: %w", j.Run, err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
 // Entries yields the entries of all writers, each writer's in order. It fails with
 // ErrForged where a segment was changed, moved or is missing.
 func (j *Journal) Entries(ctx context.Context) iter.Seq2[*Entry, error] {

@@ -26,12 +26,15 @@ type Limits struct {
 	MinRecords int64
 }
 
-// Holds reports whether r, which was beyond the limits that its manifest was sealed
-// under, is beyond l, too. Limits that were lowered since hold nothing back: it may be
-// erased already.
-func (l Limits) Holds(r *Radius) bool {
+// Holds reports whether r is beyond l. What was within the limits that its manifest was
+// sealed under is held back by lowered ones only until an erasure has begun: from then on
+// it may be gone already.
+func (l Limits) Holds(r *Radius, begun bool) bool {
 	gone := int64(math.Round(r.Part * float64(r.Of)))
-	return r.Limit && (r.Of == 0 || gone > l.MinRecords && r.Part > l.Fraction)
+	if r.Of == 0 {
+		return r.Limit
+	}
+	return (r.Limit || !begun) && gone > l.MinRecords && r.Part > l.Fraction
 }
 
 // Finish makes the manifest. total is how many records an account has in a dataset.
