@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -399,19 +400,38 @@ func (e *erasure) notOurs(entry *intake.Entry) string {
 	return ""
 }
 
-// tombstones are those of the manifest; what a hold covers keeps its record.
+// tombstones are those of the manifest; what a hold covers keeps its record, whoever else
+// asks for that, too.
 func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error] {
 	return func(yield func(*manifest.Row, error) bool) {
-		for r, err := range e.m.Tombstones(ctx, e.work) {
-			if err == nil {
-				if h := e.heldBy(e.holdsNow, r); h != nil {
-					e.hold(h, r)
+		var same []*manifest.Row // of one record: they come together
+		var held *hold.Hold
+		flush := func() bool {
+			for _, r := range same {
+				if held != nil {
+					e.hold(held, r)
+				}
+				if !yield(r, nil) {
+					return false
 				}
 			}
-			if !yield(r, err) || err != nil {
+			same, held = same[:0], nil
+			return true
+		}
+		for r, err := range e.m.Tombstones(ctx, e.work) {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
+			if len(same) > 0 && (r.Record == nil || !bytes.Equal(same[0].Place(), r.Place())) && !flush() {
+				return
+			}
+			same = append(same, r)
+			if held == nil {
+				held = e.heldBy(e.holdsNow, r)
+			}
 		}
+		flush()
 	}
 }
 
