@@ -68,8 +68,8 @@ func (h *Hit) Late() bool {
 	return !slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Late })
 }
 
-// Mentions reports whether the record is somebody else's as far as can be told: all that
-// was found in it is a mention.
+// Mentions reports whether the record is somebody else's as far as can be told, and its
+// dataset says that it then is to stay: all that was found in it is a mention.
 func (h *Hit) Mentions() bool {
 	return len(h.Why) > 0 && !slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Mention })
 }
@@ -140,7 +140,7 @@ type Evidence struct {
 	Tier    Tier   `json:"tier"`
 	Via     string `json:"via,omitempty"` // digest of the link id it was reached through
 	Hops    int    `json:"hops,omitempty"`
-	Mention bool   `json:"mention,omitempty"` // it stands in free text, or where the record has somebody else, at one place
+	Mention bool   `json:"mention,omitempty"` // of a dataset that tells mentions apart: it stands in free text, or where the record has somebody else, at one place
 	Late    bool   `json:"late,omitempty"`    // reached only through records dated after the cut-off
 
 	Undated bool `json:"undated,omitempty"` // of an answered request: the record has neither a date nor the bytes of one that was erased

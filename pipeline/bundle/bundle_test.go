@@ -274,6 +274,25 @@ func TestAgentsAreMasked(t *testing.T) {
 	}
 }
 
+// A record that is somebody else's is given without what names that person; one that is
+// the consumer's own, as it is.
+func TestOthersAreMaskedInMentions(t *testing.T) {
+	rows := docs(`{"phone":"+14045550199","note":"call 404-555-0123"}`, `{"phone":"+14045550198","note":"call 404-555-0123"}`, `{"phone":4045550197,"to":["404-555-0123"]}`)
+	rows[0].Found.Why = []pipeline.Evidence{{Path: "note", Kind: pipeline.Phone, Tier: pipeline.Mention, Mention: true}}
+	rows[1].Found.Why = append(rows[0].Found.Why, pipeline.Evidence{Path: "phone", Kind: pipeline.Phone, Tier: pipeline.Exact})
+	rows[2].Found.Why = []pipeline.Evidence{{Path: "to[]", Kind: pipeline.Phone, Tier: pipeline.Mention, Mention: true}}
+	files := write(t, mem.New("work", mem.Options{}), input(rows))
+	got := lines(t, files["data/calls.jsonl"])
+	for i, want := range []any{"[other side]", "+14045550198", nil} {
+		if got[i]["phone"] != want {
+			t.Errorf("row %d: %v, want %v", i, got[i]["phone"], want)
+		}
+	}
+	if got[0]["note"] != "call 404-555-0123" {
+		t.Errorf("the mention: %v", got[0]["note"])
+	}
+}
+
 func TestTypesOfTheSource(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}, Nullable: true},

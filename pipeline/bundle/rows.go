@@ -86,7 +86,7 @@ func (s *set) read(row Row) (v value, src arrow.DataType, ok bool, err error) {
 	if perr != nil {
 		return value{kind: isObject}, nil, false, nil
 	}
-	others := foreign(&row.Found.Hit)
+	others := foreign(&row.Found.Hit, s.dataset)
 	var t types
 	if row.Found.Schema != nil {
 		if t, ok = s.schemas[string(row.Found.Schema)]; !ok {
@@ -113,9 +113,18 @@ func (s *set) read(row Row) (v value, src arrow.DataType, ok bool, err error) {
 }
 
 // foreign are the fields of a record that it does not say to be the consumer's, but for
-// those in which the consumer was found.
-func foreign(h *pipeline.Hit) []string {
-	return slices.DeleteFunc(slices.Clone(h.Foreign), func(path string) bool {
+// those in which the consumer was found. Of a record that only mentions the consumer, they
+// are all that are declared to hold an identifier.
+func foreign(h *pipeline.Hit, d *pipeline.Dataset) []string {
+	paths := slices.Clone(h.Foreign)
+	if h.Mentions() {
+		for _, f := range d.Fields {
+			if f.Kind != "" && !f.Text && f.Party == pipeline.Consumer {
+				paths = append(paths, f.Path)
+			}
+		}
+	}
+	return slices.DeleteFunc(paths, func(path string) bool {
 		return slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Path == path })
 	})
 }

@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"bytes"
 	"slices"
+	"unicode"
 
 	"expunge/pipeline"
 	"expunge/scanners"
@@ -25,7 +27,9 @@ func (f *Finder) Spans(path string, value []byte, wanted func(needle uint32) boo
 			fresh = append(fresh, at)
 		}
 	}
-	defer func() { f.spot = nil }()
+	collect := f.t.collect
+	f.t.collect = nil // what is cut is no text of the lake
+	defer func() { f.spot, f.t.collect = nil, collect }()
 	text := value
 	for range maxCuts {
 		fresh = fresh[:0]
@@ -37,6 +41,13 @@ func (f *Finder) Spans(path string, value []byte, wanted func(needle uint32) boo
 		text = without(value, cut)
 	}
 	return []scanners.Span{{Start: 0, End: len(value)}}
+}
+
+// InWords reports whether a needle stands among words in one decoded leaf, and not by
+// itself, in a list or in a URL.
+func (f *Finder) InWords(path string, value []byte, needle uint32) bool {
+	spans := f.Spans(path, value, func(n uint32) bool { return n == needle })
+	return len(spans) > 0 && !isURL(value) && bytes.ContainsFunc(bytes.ReplaceAll(without(value, spans), []byte(scanners.Redacted), nil), unicode.IsLetter)
 }
 
 // union adds spans of the text that cut leaves of n bytes to cut.

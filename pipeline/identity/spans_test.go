@@ -63,6 +63,19 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+func TestInWords(t *testing.T) {
+	needles := spanNeedles(t)
+	f := Compile(testKey, "US", needles).Finder(FinderOptions{Search: true})
+	for text, want := range map[string]bool{
+		"214-555-0142": false, "214-555-0142-7": false, "or 214-555-0142-7": true, "(214) 555-0142, 214-555-0143": false, "nothing": false,
+		"https://x.example/?a=2145550142": false, "call jane@example.com": false, "call 214.555.0142": true,
+	} {
+		if got := f.InWords("v", []byte(text), 0); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+}
+
 // cutOut puts a mark in the place of spans.
 func cutOut(text string, spans []scanners.Span, mark string) string {
 	var b strings.Builder

@@ -127,7 +127,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			}
 			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
-			e.Mention = r.mention(judge, &m)
+			e.Mention = r.d.Erase.Mention == pipeline.RedactMention && r.mention(rec, judge, &m)
 			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
 				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
 			}
@@ -161,7 +161,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		if r.s.Decided != nil {
 			h.Decided = r.s.Decided(&h, rec.Raw, &r.u.Object)
 		}
-		if h.Automatic() && !(r.d.Erase.Mention == pipeline.RedactMention && h.Mentions()) { // what somebody else's record leads to is not the consumer's
+		if h.Automatic() && !h.Mentions() { // what somebody else's record leads to is not the consumer's
 			if links == nil {
 				links, direct, unsure = r.links(rec, judge)
 			}
@@ -175,15 +175,18 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 // mention reports whether a match says no more of a record than that it names the
 // consumer: in free text, or in a field that holds somebody else there. What was put
 // together from several places is none: nobody could cut it out.
-func (r *recorder) mention(judge *record.Judge, m *scanners.Match) bool {
+func (r *recorder) mention(rec *scanners.Record, judge *record.Judge, m *scanners.Match) bool {
 	d := r.finder.Declared(m.Path)
 	switch {
 	case m.Rule == identity.RuleSpoken:
 		return false
-	case d == nil:
+	case d != nil:
+		return d.Text || judge.Of(d) == record.Other
+	case pipeline.Tier(m.Tier) != pipeline.Review:
 		return pipeline.Tier(m.Tier) == pipeline.Mention
 	}
-	return d.Text || judge.Of(d) == record.Other
+	// doubtful, by what stands beside it: perhaps words
+	return slices.ContainsFunc(rec.Leaves, func(l scanners.Leaf) bool { return l.Path == m.Path && r.finder.InWords(l.Path, l.Value, m.Needle) })
 }
 
 // path is how evidence names a field: as it is declared, or without what a person's

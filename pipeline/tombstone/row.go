@@ -60,7 +60,7 @@ func (m *Maker) Make(h *pipeline.Hit, o *pipeline.Object) (*manifest.Row, error)
 		r.Action = string(pipeline.EraseObject)
 	default:
 		r.Action = string(d.Erase.Action)
-		if d.Erase.Mention == pipeline.RedactMention && h.Mentions() {
+		if h.Mentions() {
 			r.Action = string(pipeline.RedactMention)
 		}
 	}
