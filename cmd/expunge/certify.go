@@ -16,6 +16,9 @@ import (
 	"expunge/pipeline/journal"
 )
 
+// keptByHold is why a request is BLOCKED of which a hold covers records.
+const keptByHold = "a legal hold keeps records of it: erase again when it is removed"
+
 // conclude writes the certificates of the requests whose tombstones were applied,
 // and says where each stands now.
 func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, out *erased) error {
@@ -128,7 +131,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case residue > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", pipeline.Count(residue, "trace", "traces"))
 	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
-		next.State, next.Reason = pipeline.Blocked, "a legal hold keeps records of it: erase again when it is removed"
+		next.State, next.Reason = pipeline.Blocked, keptByHold
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
 	case waits != "":

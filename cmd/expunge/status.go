@@ -25,7 +25,8 @@ type statusRequest struct {
 	DaysLeft int              `json:"days_left"`
 	Extended bool             `json:"extended,omitempty"`
 	FollowUp bool             `json:"follow_up,omitempty"` // it was answered; what it is open for was delivered again
-	Reason   string           `json:"reason,omitempty"`
+	Run      string           `json:"run,omitempty"`       // the last that had it
+	Reason   string           `json:"reason,omitempty"`    // and what to do next
 
 	Verification pipeline.Verification `json:"verification,omitzero"` // as the account submitted it
 }
@@ -50,14 +51,18 @@ func statusCommand(f *flags) *cobra.Command {
 				Requests []statusRequest `json:"requests"`
 				Runs     []statusRun     `json:"runs"`
 			}{[]statusRequest{}, []statusRun{}}
+			holds, err := a.holds().All(ctx)
+			if err != nil {
+				return holdError(err)
+			}
 			for e, err := range a.requests().Load(ctx) {
 				if err != nil {
 					return err
 				}
 				r := e.Request
 				out.Requests = append(out.Requests, statusRequest{
-					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.FollowUp(), e.Last.Reason,
-					r.Verification,
+					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.FollowUp(), e.Last.Run,
+					a.why(e, holds), r.Verification,
 				})
 			}
 			for o, err := range a.work.List(ctx, "runs/") {
@@ -85,7 +90,7 @@ func statusCommand(f *flags) *cobra.Command {
 			fmt.Fprintln(w, "REQUEST\tSTATE\tRIGHTS\tDUE\tDAYS LEFT\tWHY")
 			for _, r := range out.Requests {
 				left := strconv.Itoa(r.DaysLeft)
-				if r.FollowUp {
+				if r.FollowUp || r.State.Ended() {
 					left = "-" // no deadline runs
 				}
 				fmt.Fprintf(w, "%s/%s\t%s\t%v\t%s\t%s\t%s\n", r.Account, r.ID, r.State, r.Rights, due(r), left, r.Reason)

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"expunge/pipeline"
+	"expunge/pipeline/hold"
+	"expunge/pipeline/intake"
+)
+
+// why says why a request stands where it does, and what a person does next, of which run.
+// What a run has noted of it may have been overtaken since, by decisions or by the end of a hold.
+func (a *app) why(e *intake.Entry, holds []*hold.Hold) string {
+	last := &e.Last
+	said := last.Reason
+	if decided := leaves(last, intake.LeftDecided); !e.State.Ended() && (decided || said == "") { // it says what was left before, or an erasure has gone on to that
+		said = unsettled(last.Left)
+	}
+	switch e.State {
+	case pipeline.Claimed:
+		return "run " + last.Run + " has it"
+	case pipeline.InReview:
+		return and(said, "review run "+last.Run)
+	case pipeline.AwaitingApproval:
+		do := "approve and erase run " + last.Run
+		if leaves(last, intake.LeftDecided) {
+			do += ", the next run then takes them"
+		} else if leaves(last, intake.LeftReview) {
+			do = "review, approve and erase run " + last.Run
+		}
+		return and(said, do)
+	case pipeline.Erasing:
+		if last.Reason == "" {
+			return and(said, fmt.Sprintf("`expunge erase %s` goes on", last.Run))
+		}
+		return last.Reason
+	case pipeline.Blocked:
+		switch {
+		case last.Reason != keptByHold:
+			return last.Reason
+		case a.isHeld(holds, e):
+			return fmt.Sprintf("a legal hold keeps records of it: erase run %s again when it is removed", last.Run)
+		}
+		return fmt.Sprintf("the hold was removed: erase run %s again", last.Run)
+	case pipeline.Received:
+		if last.Run != "" {
+			return and(said, "the next run takes it")
+		}
+	}
+	return said
+}
+
+// leaves reports whether a run has left something of a code.
+func leaves(e *intake.Event, code string) bool {
+	return slices.ContainsFunc(e.Left, func(l intake.Left) bool { return l.Code == code })
+}
+
+// unsettled says in few words what a run has left.
+func unsettled(left []intake.Left) string {
+	var out []string
+	for _, l := range left {
+		switch l.Code {
+		case intake.LeftRefused:
+			out = append(out, pipeline.Count(l.Count, "object was", "objects were")+" refused")
+		case intake.LeftUndeclared:
+			out = append(out, pipeline.Count(l.Count, "object is", "objects are")+" of no dataset")
+		case intake.LeftReview:
+			out = append(out, pipeline.Count(l.Count, "record waits", "records wait")+" for review")
+		case intake.LeftDecided:
+			out = append(out, pipeline.Count(l.Count, "record", "records")+" decided")
+		case intake.LeftCategory:
+			out = append(out, pipeline.Count(l.Count, "record is", "records are")+" of no declared category")
+		case intake.LeftMissing:
+			out = append(out, pipeline.Count(l.Count, "whole object", "whole objects")+" could not be read for its bundle")
+		case intake.LeftStrayed:
+			out = append(out, pipeline.Count(l.Count, "object holds", "objects hold")+" its identifiers in records that belong to no account")
+		case intake.LeftLimit:
+			out = append(out, "a limit on links was reached")
+		case intake.LeftRight:
+			out = append(out, "opt_out and correct are not carried out")
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// and joins what is known with what to do.
+func and(said, do string) string {
+	if said == "" {
+		return do
+	}
+	return said + ": " + do
+}
