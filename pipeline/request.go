@@ -103,6 +103,27 @@ type Window struct {
 	Until *Date `json:"until,omitempty"`
 }
 
+// InWindow reports whether know and access return what is dated at, in Unix milliseconds;
+// what has no date they do. nil is UTC.
+func (r *Request) InWindow(zone *time.Location, at int64) bool {
+	if r.Window == nil || at == NoTime {
+		return true
+	}
+	if s := r.Window.Since; s != nil && at < s.Begin(zone).UnixMilli() {
+		return false
+	}
+	if u := r.Window.Until; u != nil && at >= u.End(zone).UnixMilli() { // the last day is within
+		return false
+	}
+	return true
+}
+
+// OnlyTells reports whether nothing is asked for but to know or to have what is held, so
+// that what is outside of the window is nobody's concern.
+func (r *Request) OnlyTells() bool {
+	return !r.Has(Delete) && !r.Has(Correct) && !r.Has(OptOut)
+}
+
 // Date is a calendar day, "2026-11-20".
 type Date struct{ time.Time }
 

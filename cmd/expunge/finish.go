@@ -23,7 +23,7 @@ import (
 // says where each request stands now.
 func (j *job) finish(ctx context.Context) (bool, error) {
 	j.watch.begin("gather")
-	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary), j.closure.Judge, j.whole)
+	hits, err := j.results.Merge(ctx, len(j.rounds), j.plan.Objects(ctx, j.summary), j.closure.Judge, j.whole, j.outside())
 	if err != nil {
 		return false, err
 	}
@@ -52,6 +52,25 @@ func (j *job) finish(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return j.report(ctx, hits, totals, bundles, manifest)
+}
+
+// outside says which hits are dated outside of the window of a request that asks for nothing
+// but what its window lets through: they are not given, so they are neither counted nor
+// shown for review.
+func (j *job) outside() func(*pipeline.Hit) bool {
+	windows := map[pipeline.RequestRef]*pipeline.Request{}
+	for _, c := range j.claimed {
+		if c.Request.Window != nil && c.Request.OnlyTells() {
+			windows[c.Request.Ref()] = c.Request
+		}
+	}
+	if len(windows) == 0 {
+		return nil
+	}
+	return func(h *pipeline.Hit) bool {
+		r := windows[h.Request]
+		return r != nil && !r.InWindow(j.cfg.Policy.Timezone, h.Time)
+	}
 }
 
 // whole reports whether all of an object is a request's, of which a hit says that its

@@ -197,7 +197,7 @@ func demands(picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry
 		if !seen || since.Before(d.Since) {
 			d.Since = since
 		}
-		if r.Has(pipeline.Delete) || r.Has(pipeline.Correct) || r.Has(pipeline.OptOut) {
+		if !r.OnlyTells() {
 			d.Deletes = true
 		}
 		out[r.Account] = d

@@ -234,21 +234,6 @@ func (w *writer) bytes(path string, b []byte) (File, error) {
 	return w.put(path, bytes.NewReader(b))
 }
 
-// inWindow reports whether a record's time lets it into the answer; records
-// without a time are given.
-func inWindow(r *pipeline.Request, zone *time.Location, at int64) bool {
-	if r.Window == nil || at == pipeline.NoTime {
-		return true
-	}
-	if s := r.Window.Since; s != nil && at < s.Begin(zone).UnixMilli() {
-		return false
-	}
-	if u := r.Window.Until; u != nil && at >= u.End(zone).UnixMilli() { // the last day is within
-		return false
-	}
-	return true
-}
-
 // withhold lists what the verification does not allow.
 func (w *writer) withhold(pieces, cats bool) {
 	names := make([]string, 0, len(w.datasets))

@@ -55,7 +55,7 @@ func (w *writer) rows() func(func(Row, error) bool) {
 				yield(Row{}, fmt.Errorf("read rows of request %s: %w", w.Request.Ref(), err))
 				return
 			}
-			if inWindow(w.Request, w.Zone, row.Found.Time) && !yield(row, nil) {
+			if w.Request.InWindow(w.Zone, row.Found.Time) && !yield(row, nil) {
 				return
 			}
 		}

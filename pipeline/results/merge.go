@@ -36,14 +36,15 @@ type Span struct {
 // with the evidence of both. objects are those of the plan, in its order, which is
 // that of each round's hits: so the hits meet their objects without a table of
 // them. judge has the last word on how sure a hit of a round is. whole tells of a hit of
-// an object whether all of it is the request's: then nobody is asked about records in it. Both may be
-// nil. Memory is that of a spool.Sorter, and a frame for each round.
-func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error], judge func(*pipeline.Hit), whole func(*pipeline.Hit) bool) (*Merged, error) {
+// an object whether all of it is the request's: then nobody is asked about records in it.
+// outside tells of a hit that nothing its request asks for reaches it: it is left out. All
+// three may be nil. Memory is that of a spool.Sorter, and a frame for each round.
+func (r *Results) Merge(ctx context.Context, rounds int, objects iter.Seq2[pipeline.Object, error], judge func(*pipeline.Hit), whole, outside func(*pipeline.Hit) bool) (*Merged, error) {
 	bases, err := r.Bases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &sorter{sorter: spool.NewSorter(), judge: judge, whole: whole}
+	s := &sorter{sorter: spool.NewSorter(), judge: judge, whole: whole, outside: outside}
 	defer s.sorter.Close()
 	hits := make([]*hitCursor, rounds)
 	for i := range hits {
@@ -121,6 +122,7 @@ type sorter struct {
 	sorter     *spool.Sorter
 	judge      func(*pipeline.Hit)
 	whole      func(*pipeline.Hit) bool
+	outside    func(*pipeline.Hit) bool
 	object     *pipeline.Object
 	told       map[pipeline.RequestRef]bool // of the object
 	key, value []byte
@@ -129,6 +131,9 @@ type sorter struct {
 func (s *sorter) begin(o *pipeline.Object) { s.object, s.told = o, nil }
 
 func (s *sorter) add(f *Found) error {
+	if s.outside != nil && s.outside(&f.Hit) {
+		return nil
+	}
 	if s.judge != nil {
 		s.judge(&f.Hit)
 	}

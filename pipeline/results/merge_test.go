@@ -93,7 +93,7 @@ func TestMergeOrdersAndUnites(t *testing.T) {
 			hit("acme/R-2", "calls", 3, 7, pipeline.Normalised, "to"),
 			hit("acme/R-2", "calls", 3, 7, pipeline.Normalised, "to"),
 		})
-	m, err := r.Merge(t.Context(), 3, plan(1, 2, 3, 4, 5, 9), nil, nil)
+	m, err := r.Merge(t.Context(), 3, plan(1, 2, 3, 4, 5, 9), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestMergeLosesNothing(t *testing.T) {
 	} {
 		r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
 		rounds(t, r, c.hits)
-		if m, err := r.Merge(t.Context(), 1, plan(c.plan...), nil, nil); err == nil {
+		if m, err := r.Merge(t.Context(), 1, plan(c.plan...), nil, nil, nil); err == nil {
 			m.Close()
 			t.Errorf("%s: no error", name)
 		}
@@ -171,7 +171,7 @@ func TestMergeLosesNothing(t *testing.T) {
 func TestMergeOfNothing(t *testing.T) {
 	r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
 	rounds(t, r, nil)
-	m, err := r.Merge(t.Context(), 1, plan(1, 2), nil, nil)
+	m, err := r.Merge(t.Context(), 1, plan(1, 2), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,5 +181,37 @@ func TestMergeOfNothing(t *testing.T) {
 	}
 	if len(m.Spans()) != 0 {
 		t.Errorf("spans of nothing: %v", m.Spans())
+	}
+}
+
+// What is outside of what its request asks for is neither counted nor handed on; others'
+// hits in the same object are.
+func TestMergeLeavesOut(t *testing.T) {
+	r := &Results{Work: mem.New("work", mem.Options{}), Run: "run", Keys: keys(t)}
+	rounds(t, r, []*Found{
+		hit("acme/R-1", "calls", 1, 0, pipeline.Exact, "phone"),
+		hit("acme/R-2", "calls", 1, 0, pipeline.Exact, "phone"),
+		hit("acme/R-2", "calls", 1, 1, pipeline.Exact, "phone"),
+		hit("acme/R-2", "calls", 1, 2, pipeline.Review, "note"),
+	})
+	m, err := r.Merge(t.Context(), 1, plan(1), nil, nil, func(h *pipeline.Hit) bool { return h.Request.ID == "R-1" || h.Record == 1 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for id, want := range map[string][2]int64{"R-1": {0, 0}, "R-2": {1, 1}} {
+		if s := m.Span(pipeline.RequestRef{Account: "acme", ID: id}); s.Records != want[0] || s.Review != want[1] {
+			t.Errorf("%s: %d records, %d to review, want %v", id, s.Records, s.Review, want)
+		}
+	}
+	n := 0
+	for f, err := range m.All() {
+		if err != nil || f.Record == 1 || f.Request.ID != "R-2" {
+			t.Errorf("%v %v", f, err)
+		}
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d hits are handed on", n)
 	}
 }
