@@ -148,6 +148,12 @@ func (w *rewriting) adopt(g int, base int64, written *format.FileMetaData, bound
 			}
 		}
 		shiftChunk(c, shift)
+		if c.MetaData.Type != l.typ { // the writer has a type of its own for columns that hold nulls alone
+			if c.MetaData.Statistics.NullCount != c.MetaData.NumValues {
+				return unsupported("encode row group %d: column %q came out in another type", g, l.name)
+			}
+			c.MetaData.Type = l.typ
+		}
 		c.MetaData.PathInSchema = source.Columns[i].MetaData.PathInSchema
 		c.MetaData.KeyValueMetadata = source.Columns[i].MetaData.KeyValueMetadata
 		if !l.ordered() {

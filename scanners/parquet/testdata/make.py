@@ -51,6 +51,9 @@ for name, tables in [("empty", [few[:0]]), ("empty-groups", [few[:0], few, few[:
     with pq.ParquetWriter(f"{name}.parquet", few.schema) as w:
         for t in tables:
             w.write_table(t)
+nulls = pa.table({"id": range(N), "phone": table["phone"], "note": pa.nulls(N), "sub": pa.array([{"a": None, "b": i} for i in range(N)], pa.struct([("a", pa.null()), ("b", pa.int32())])),
+    "list": pa.array([[None] * (i % 3) for i in range(N)], pa.list_(pa.null()))})
+pq.write_table(nulls, "nulls.parquet", row_group_size=15)
 pq.write_table(pa.table({"needle": [1], "x": [{"needle": 2}]}), "named.parquet")
 
 
