@@ -147,7 +147,10 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 			if other {
 				sp.doubt = true
 			}
-			if i > 0 && glued(b, gs[i-1].hi, sp.lo) {
+			if i > 0 && (glued(b, gs[i-1].hi, sp.lo) || f.runsOn(b, gs[:i], gs[i-1].hi, gs[i].lo)) {
+				sp.doubt = true
+			}
+			if len(gs)-i > maxGroups || l.quantity(gs[i:], sp.lo) {
 				sp.doubt = true
 			}
 			break
@@ -174,7 +177,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 				}
 			}
 		}
-		if glued(b, s.hi, g.lo) {
+		if glued(b, s.hi, g.lo) || f.runsOn(b, groupsAfter(b, s.hi), s.hi, g.lo) {
 			sp.doubt = true
 		}
 	}
@@ -222,6 +225,57 @@ func firstAt(gs []group, lo int) int {
 		}
 	}
 	return len(gs) - 1
+}
+
+// maxGroups is in how many groups of digits people write a number at most.
+const maxGroups = 7
+
+// quantity reports whether the number in the groups gs, which with its sign begins at lo,
+// is written as one that counts or measures something: with a decimal point, or below
+// zero. A field that is declared as a phone holds none.
+func (l *leaf) quantity(gs []group, lo int) bool {
+	if l.field != nil && l.field.Kind == pipeline.Phone {
+		return false
+	}
+	b := l.text
+	if len(gs) == 2 && gs[1].lo-gs[0].hi == 1 && b[gs[0].hi] == '.' {
+		return true
+	}
+	return lo > 0 && b[lo-1] == '-' && !letterBefore(b, lo-1)
+}
+
+// runsOn reports whether a number goes on in gs, groups of digits before or behind it,
+// over the blanks from one to another: they are few digits, and no number by themselves.
+func (f *Finder) runsOn(b []byte, gs []group, from, to int) bool {
+	for _, c := range b[from:to] {
+		if c != ' ' {
+			return false
+		}
+	}
+	for i := range gs {
+		for k := i + 1; k <= len(gs); k++ {
+			if digits := digitsOf(b, gs[i:k]); len(digits) >= 7 {
+				if _, plus := plusBefore(b, gs[i]); slices.ContainsFunc(f.readings(digits, plus), func(r reading) bool { return r.valid }) {
+					return false // a list
+				}
+			}
+		}
+	}
+	return len(gs) > 0
+}
+
+// groupsAfter collects the groups that may go on with a number that ends at end.
+func groupsAfter(b []byte, end int) []group {
+	var gs []group
+	for total := 0; total <= maxRead; {
+		g, more := nextGroup(b, end)
+		if !more {
+			break
+		}
+		total, end = total+g.hi-g.lo, g.hi
+		gs = append(gs, g)
+	}
+	return gs
 }
 
 // glued reports whether only a hyphen, a dot or a slash stands between two groups, so

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers/v2"
@@ -158,6 +159,11 @@ func readPhone(digits string, plus bool, region string) []reading {
 	n, err := phonenumbers.Parse(digits, region)
 	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
 		rs = append(rs, reading{e164Of(n), phonenumbers.IsValidNumber(n), true})
+	}
+	if len(digits) >= 10 && strings.HasPrefix(digits, "00") { // as most of the world dials abroad
+		if m, err := phonenumbers.Parse("+"+digits[2:], "ZZ"); err == nil && phonenumbers.IsValidNumber(m) && !slices.ContainsFunc(rs, func(r reading) bool { return r.valid }) {
+			return append([]reading{{e164Of(m), true, true}}, rs...)
+		}
 	}
 	if len(digits) < 8 || digits[0] == '0' {
 		return rs
