@@ -600,6 +600,8 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	}
 	for pass := 1; ; pass++ {
 		clear(states)
+		var versions int64
+		say := tell(e.now, e.flags.log(), "erasing")
 		log := e.journal()
 		past, err := log.Past(ctx)
 		if err != nil {
@@ -617,10 +619,16 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 				for _, o := range outcomes {
 					states[string(o.State)]++
 				}
+				versions += int64(len(outcomes))
+				say("pass", pass, "versions", versions)
 				return nil
 			})
-		if err != nil || states[string(journal.Conflict)]+states[string(journal.Failed)] == 0 || pass == passes {
+		if err != nil {
 			return err
+		}
+		e.flags.log().Info("erased", "pass", pass, "versions", versions)
+		if states[string(journal.Conflict)]+states[string(journal.Failed)] == 0 || pass == passes {
+			return nil
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -39,15 +40,22 @@ func (s *stopwatch) end() {
 // every is how often long work says how far it is, where no bar shows it.
 const every = 10 * time.Second
 
-// listing says from time to time how far a listing is.
-func (a *app) listing() func(objects int64) {
-	last := a.now()
-	return func(objects int64) {
-		if now := a.now(); now.Sub(last) >= every {
-			last = now
-			a.flags.log().Info("listing", "objects", objects)
+// tell says from time to time how far long work is, as counts with their names. It is
+// called whenever something was done, by one goroutine.
+func tell(now func() time.Time, log *slog.Logger, what string) func(counts ...any) {
+	last := now()
+	return func(counts ...any) {
+		if at := now(); at.Sub(last) >= every {
+			last = at
+			log.Info(what, counts...)
 		}
 	}
+}
+
+// listing says how far a listing is.
+func (a *app) listing() func(objects int64) {
+	say := tell(a.now, a.flags.log(), "listing")
+	return func(objects int64) { say("objects", objects) }
 }
 
 // figures puts into the report what the run has cost this process so far.

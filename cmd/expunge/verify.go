@@ -152,6 +152,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			}
 		}
 	}
+	say := tell(e.now, e.flags.log(), "verifying")
 	err = engine.Map(ctx, e.workers, targets,
 		func(ctx context.Context, t *manifest.Target) (*verify.Result, error) {
 			_, captures, err := matcher.Find(t.Store, t.Key)
@@ -171,11 +172,16 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			}
 			out.Residue = append(out.Residue, r.Residue...)
 			out.Staying = append(out.Staying, r.Staying...)
+			say("versions", out.Objects, "records", out.Records, "residue", len(out.Residue))
 			return nil
 		})
 	slices.SortFunc(out.Residue, verify.Trace.Compare)
 	slices.SortFunc(out.Staying, verify.Trace.Compare)
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	e.flags.log().Info("verified", "versions", out.Objects, "records", out.Records, "residue", len(out.Residue))
+	return out, nil
 }
 
 // movedTo is the object that holds what stays of one whose key identifies, nil if it has
