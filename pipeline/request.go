@@ -86,6 +86,7 @@ func (r *Request) WantsBundle() bool { return r.Has(Access) || r.Has(Know) }
 // consumer's (a phone number has other owners before and after).
 type Identifier struct {
 	Kind      Kind   `json:"kind"`
+	Hash      string `json:"hash,omitempty"` // sha256: Value is the digest of it, in hex; "": the value itself
 	Value     Secret `json:"value"`
 	ValidFrom *Date  `json:"valid_from,omitempty"`
 	ValidTo   *Date  `json:"valid_to,omitempty"`

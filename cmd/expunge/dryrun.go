@@ -18,10 +18,11 @@ import (
 
 // dry is what --dry-run says with --json.
 type dry struct {
-	Requests int   `json:"requests"`   // of consumers
-	Answered int   `json:"answered"`   // deletions that were answered before, of which what was delivered again is looked for
-	Lists    int64 `json:"list_calls"` // of the lake, LIST requests of a thousand keys
-	Gets     int64 `json:"get_calls"`  // at least, of the lake, less what the catalog rules out
+	Requests int      `json:"requests"`          // of consumers
+	Answered int      `json:"answered"`          // deletions that were answered before, of which what was delivered again is looked for
+	Lists    int64    `json:"list_calls"`        // of the lake, LIST requests of a thousand keys
+	Gets     int64    `json:"get_calls"`         // at least, of the lake, less what the catalog rules out
+	Digests  []string `json:"digests,omitempty"` // accounts with requests that give digests: the catalog rules out nothing of theirs
 	*plan.Summary
 }
 
@@ -41,6 +42,13 @@ func (a *app) dryRun(ctx context.Context, picked []*intake.Entry, ended map[pipe
 		return err
 	}
 	d := dry{Requests: len(picked), Answered: len(ended), Gets: s.Scan, Summary: s}
+	accounts := map[string]bool{}
+	for _, e := range picked {
+		if slices.ContainsFunc(e.Request.Identifiers, func(id pipeline.Identifier) bool { return id.Hash != "" }) {
+			accounts[e.Request.Account] = true
+		}
+	}
+	d.Digests = slices.Sorted(maps.Keys(accounts))
 	for name, calls := range a.calls {
 		if name != workCalls {
 			d.Lists += calls.Counts().Pages
@@ -60,6 +68,9 @@ func (d *dry) print(w io.Writer) {
 	fmt.Fprintf(w, "requests      %s, and %s answered before\n", humanize.Comma(int64(d.Requests)), humanize.Comma(int64(d.Answered)))
 	fmt.Fprintf(w, "objects       %s (%s)\n", humanize.Comma(d.Objects), humanize.IBytes(uint64(d.Bytes)))
 	fmt.Fprintf(w, "may be opened %s (%s), less what the catalog rules out\n", humanize.Comma(d.Scan), humanize.IBytes(uint64(d.ScanBytes)))
+	if n := int64(len(d.Digests)); n > 0 {
+		fmt.Fprintf(w, "digests       %s requests that give these alone: the catalog rules out nothing of theirs\n", pipeline.Count(n, "account has", "accounts have"))
+	}
 	for _, class := range slices.Sorted(maps.Keys(d.ByClass)) {
 		fmt.Fprintf(w, "  %-11s %s\n", class, humanize.IBytes(uint64(d.ByClass[class])))
 	}

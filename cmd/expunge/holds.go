@@ -95,6 +95,9 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 		}
 		h.Kinds = append(h.Kinds, id.Kind)
 		h.Digests = append(h.Digests, hold.Digest(a.keys, h.Account, canon.Kind, canon.Value))
+		for _, d := range canon.Digests() { // a request may give these alone
+			h.Digests = append(h.Digests, hold.Digest(a.keys, h.Account, d.Kind, d.Value))
+		}
 	}
 	if h.Object != "" {
 		if h.Object, err = a.objectPattern(ctx, h.Object); err != nil {

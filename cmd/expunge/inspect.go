@@ -228,6 +228,9 @@ func (a *app) inspectRequest(ctx context.Context, key string) error {
 	}
 	for _, id := range r.Identifiers {
 		valid := ""
+		if id.Hash != "" {
+			valid = ", as its " + id.Hash
+		}
 		if id.ValidFrom != nil {
 			valid += " from " + id.ValidFrom.Format(time.DateOnly)
 		}

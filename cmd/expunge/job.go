@@ -285,7 +285,7 @@ func (j *job) cutoffs() func(pipeline.RequestRef) int64 {
 // ask puts a request's own identifiers into the closure.
 func (j *job) ask(c *closure.Closure, r *pipeline.Request) error {
 	for i, id := range r.Identifiers {
-		canon, err := identity.Normalise(id.Kind, id.Value, j.cfg.Policy.DefaultRegion)
+		canon, err := identity.Identify(id, j.cfg.Policy.DefaultRegion)
 		if err != nil {
 			return fmt.Errorf("request %s: identifiers[%d] of kind %s: %w; cancel it and submit a right one", r.Ref(), i, id.Kind, err)
 		}
@@ -348,7 +348,7 @@ func (j *job) round(ctx context.Context, n int) error {
 	sel := &plan.Selection{
 		Asked: j.asked(needles, asks),
 		Round: n, Target: target, Basis: j.basis, Filters: j.filters,
-		Tokens:   set.Tokens,
+		Tokens: set.Tokens, Unfiltered: set.Unfiltered,
 		Accounts: func() []string { return sorted(accounts) },
 		Split: func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error) {
 			return step.Split(ctx, o, target)

@@ -212,7 +212,7 @@ func (a *app) isHeld(all []*hold.Hold, e *intake.Entry) bool {
 func (a *app) holdDigests(r *pipeline.Request) []string {
 	var out []string
 	for _, id := range r.Identifiers {
-		if canon, err := identity.Normalise(id.Kind, id.Value, a.cfg.Policy.DefaultRegion); err == nil {
+		if canon, err := identity.Identify(id, a.cfg.Policy.DefaultRegion); err == nil {
 			out = append(out, hold.Digests(a.keys, r.Account, canon.Kind, canon.Value)...)
 		}
 	}

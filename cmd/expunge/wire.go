@@ -161,12 +161,16 @@ func (a *app) names(stores map[string]connectors.Store) *naming.Names {
 	return n
 }
 
-// numbers are the account's own, in canonical form.
+// numbers are the account's own, in canonical form and as the digests that requests may
+// give instead.
 func numbers(acc *config.Account, region string) map[pipeline.Secret]bool {
 	out := map[pipeline.Secret]bool{}
 	for _, number := range acc.BusinessNumbers {
 		if c, err := identity.Normalise(pipeline.Phone, pipeline.Secret(number), region); err == nil {
 			out[c.Value] = true
+			for _, d := range c.Digests() {
+				out[d.Value] = true
+			}
 		}
 	}
 	return out
@@ -193,7 +197,7 @@ func (a *app) check(r *pipeline.Request) func(id pipeline.Identifier) error {
 		business = numbers(&acc, region)
 	}
 	return func(id pipeline.Identifier) error {
-		c, err := identity.Normalise(id.Kind, id.Value, region)
+		c, err := identity.Identify(id, region)
 		if err != nil {
 			return err
 		}

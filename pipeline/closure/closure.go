@@ -61,11 +61,19 @@ type Closure struct {
 	shared   map[through]struct{}
 	sharing  map[pipeline.RequestRef][]identity.Needle // link ids that an earlier run knew as shared
 	agents   map[pipeline.RequestRef]bool              // requests of agents
-	points   map[pipeline.RequestRef]int               // the most data points in one record
-	fresh    map[pipeline.RequestRef]*smallest         // found in this round
+	given    map[pipeline.RequestRef][]asDigest
+	revealed map[pipeline.RequestRef]map[pipeline.Link]asDigest // in this round: what was given as digests, in clear
+	points   map[pipeline.RequestRef]int                        // the most data points in one record
+	fresh    map[pipeline.RequestRef]*smallest                  // found in this round
 	depth    int
 	Limited  []Limited
 	LinksAll int // link ids followed, over all requests
+}
+
+// asDigest is one of a request's own identifiers that is given as a digest.
+type asDigest struct {
+	needle identity.Needle
+	ask    pipeline.Ask
 }
 
 // through is a link id of a request, by its digest in evidence.
@@ -108,6 +116,7 @@ func New(o Options) *Closure {
 		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
 		own: map[asked]struct{}{}, others: map[through]map[asked]pipeline.Link{}, shared: map[through]struct{}{}, sharing: map[pipeline.RequestRef][]identity.Needle{}, agents: map[pipeline.RequestRef]bool{},
 		points: map[pipeline.RequestRef]int{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
+		given: map[pipeline.RequestRef][]asDigest{}, revealed: map[pipeline.RequestRef]map[pipeline.Link]asDigest{},
 	}
 }
 
@@ -117,7 +126,57 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
 	c.agents[r.Ref()] = r.Subject == "agent"
 	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
-	c.add(identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo, Business: c.o.Periods(r.Account, canon)})
+	n, ask := identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo, Business: c.o.Periods(r.Account, canon)}
+	if canon.Hashed() {
+		c.given[r.Ref()] = append(c.given[r.Ref()], asDigest{n, ask})
+	}
+	c.add(n, ask)
+}
+
+// reveal takes a direct identifier whose digest its request has given for what it is: the
+// request's own. The next round looks for it in all its writings.
+func (c *Closure) reveal(ref pipeline.RequestRef, d pipeline.Link) {
+	for _, g := range c.given[ref] {
+		if !g.needle.Canon.Covers(identity.Canon{Kind: d.Kind, Value: pipeline.Secret(d.Value)}) {
+			continue
+		}
+		c.own[sameDirect(ref, d)] = struct{}{}
+		id := newAsked(ref, d)
+		if _, old := c.known[id]; old {
+			return
+		}
+		c.known[id] = false
+		if c.revealed[ref] == nil {
+			c.revealed[ref] = map[pipeline.Link]asDigest{}
+		}
+		c.revealed[ref][d] = g
+		return
+	}
+}
+
+// seedRevealed begins the next round with what was revealed.
+func (c *Closure) seedRevealed() {
+	for _, ref := range slices.SortedFunc(maps.Keys(c.revealed), pipeline.RequestRef.Compare) {
+		of := c.revealed[ref]
+		for _, d := range slices.SortedFunc(maps.Keys(of), compare) {
+			n := of[d].needle
+			canon, err := identity.Normalise(d.Kind, pipeline.Secret(plus(d)), "")
+			if err != nil {
+				continue // it was found as it is: it is in canonical form
+			}
+			n.Canon, n.Tier = canon, pipeline.Hashed
+			c.add(n, of[d].ask)
+		}
+	}
+	clear(c.revealed)
+}
+
+// plus is a direct identifier as Normalise reads it without a region.
+func plus(d pipeline.Link) string {
+	if d.Kind == pipeline.Phone {
+		return "+" + d.Value
+	}
+	return d.Value
 }
 
 // Recall adds what was searched for by earlier runs to the first round, less what
@@ -188,6 +247,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 	direct := c.isDirect(h)
 	tells := direct && h.Decided == nil && !h.Unsure && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
+		c.reveal(h.Request, d)
 		is := sameDirect(h.Request, d)
 		if c.knows(h.Request, d) || c.o.Business(h.Request.Account, d, h.Time) {
 			continue
@@ -364,6 +424,7 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 func (c *Closure) Next() bool {
 	c.needles, c.asks, c.index = nil, nil, map[identity.Needle]int{}
 	c.depth++
+	c.seedRevealed()
 	for _, ref := range slices.SortedFunc(maps.Keys(c.fresh), pipeline.RequestRef.Compare) {
 		of := c.fresh[ref]
 		kept := of.sorted()

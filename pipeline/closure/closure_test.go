@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
@@ -74,6 +75,42 @@ func options(depth, fanOut int) Options {
 		Cutoff:   func(pipeline.RequestRef) int64 { return pipeline.NoTime },
 		Business: func(string, pipeline.Link, int64) bool { return false },
 		Periods:  func(string, identity.Canon) []pipeline.Period { return nil },
+	}
+}
+
+// TestReveal: a value whose digest a request has given is the consumer's own, and is
+// looked for once, with the dates of the digest, however often it is met; what has another
+// digest is somebody else's as ever.
+func TestReveal(t *testing.T) {
+	c := New(options(8, 100))
+	own := identity.Canon{Kind: pipeline.Phone, Value: "14045550123"}
+	from := &pipeline.Date{Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{ValidFrom: from}, own.Digests()[0])
+	direct := func(numbers ...string) *pipeline.Hit {
+		h := &pipeline.Hit{Request: consumer, Tier: pipeline.Hashed, Why: []pipeline.Evidence{{Kind: pipeline.Phone, Tier: pipeline.Hashed}}}
+		for _, n := range numbers {
+			h.Direct = append(h.Direct, pipeline.Link{Kind: pipeline.Phone, Value: n})
+		}
+		return h
+	}
+	for range 2 {
+		c.Meet(direct("14045550123", "14045550199"))
+	}
+	c.Met()
+	if !c.Next() {
+		t.Fatal("nothing is looked for")
+	}
+	needles, asks := c.Round()
+	if len(needles) != 1 || needles[0].Canon != own || needles[0].Tier != pipeline.Hashed || needles[0].Account != consumer.Account || len(asks[0]) != 1 || asks[0][0].Request != consumer || asks[0][0].From != from || asks[0][0].Via != "" {
+		t.Errorf("looks for %v of %v", needles, asks)
+	}
+	if !c.knows(consumer, pipeline.Link{Kind: pipeline.Phone, Value: "14045550123"}) || c.knows(consumer, pipeline.Link{Kind: pipeline.Phone, Value: "14045550199"}) {
+		t.Error("it does not know whose numbers these are")
+	}
+	c.Meet(direct("14045550123"))
+	c.Met()
+	if c.Next() {
+		t.Error("it is looked for again")
 	}
 }
 

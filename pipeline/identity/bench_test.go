@@ -63,3 +63,30 @@ func BenchmarkProbe(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkGiven is the search for needles that are given as digests, beside that for the
+// same ones in clear, whose bytes a second it must reach half of.
+func BenchmarkGiven(b *testing.B) {
+	raw := callLog(4 << 20)
+	clear := manyNeedles(100)
+	var given []Needle
+	for _, n := range clear {
+		given = append(given, Needle{Account: n.Account, Canon: n.Canon.Digests()[0]})
+	}
+	for name, needles := range map[string][]Needle{"clear": clear, "digests": given} {
+		set := Compile(testKey, "US", needles)
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			f := set.Finder(FinderOptions{Search: true, Collect: func(uint64) {}})
+			var at []int
+			for b.Loop() {
+				for line := range bytes.Lines(raw) {
+					at = f.Probe(at[:0], line)
+				}
+			}
+			if len(at) > 0 {
+				b.Fatal("hits where nothing is")
+			}
+		})
+	}
+}

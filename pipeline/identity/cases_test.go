@@ -214,6 +214,7 @@ func TestMatchCases(t *testing.T) {
 			t.Errorf("case %d: Find matches %q, Probe does not", tt.n, tt.text)
 		}
 		rememberedCase(t, wanted(t, tt.kind, tt.id)[0], tt.text, tt.path, outcome(ms), ms)
+		givenCase(t, wanted(t, tt.kind, tt.id)[0], tt.text, tt.path, outcome(ms), ms)
 	}
 }
 

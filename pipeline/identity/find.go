@@ -105,7 +105,12 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 				continue
 			}
 			confirm := f.confirm
-			if n.Past != nil {
+			switch {
+			case s.hashed && (fm.what != asDigest || n.Past != nil || !n.Canon.Hashed()):
+				continue // its own writings tell
+			case s.hashed:
+				confirm = func(l *leaf, s span, _ form, n *Needle) (found, bool) { return f.confirmGiven(l, s, n) }
+			case n.Past != nil:
 				confirm = f.confirmPast
 			}
 			if hit, ok := confirm(here, s, fm, n); ok {
@@ -132,6 +137,9 @@ func (f *Finder) note(i uint32, n *Needle, hit found) {
 	}
 	if n.Tier == pipeline.Linked && hit.tier.Automatic() {
 		hit.tier = pipeline.Linked
+	}
+	if n.Tier == pipeline.Hashed && hit.tier.Surer(pipeline.Hashed) {
+		hit.tier = pipeline.Hashed
 	}
 	old, ok := f.best[i]
 	if !ok {
@@ -209,7 +217,7 @@ func (f *Finder) confirm(l *leaf, s span, fm form, n *Needle) (found, bool) {
 	case asIP:
 		return confirmIP(l, s, n)
 	case asDigest:
-		return l.confirmDigest(s, int(fm.off), fm.digest.text(writing(n.Canon, fm.digest.of)), fm.digest.enc, fm.digest.rule(n.Canon.Kind), n)
+		return l.confirmDigest(s, int(fm.off), n.digestText(fm.digest), fm.digest.enc, n.digestRule(fm.digest), n)
 	}
 	return found{}, false
 }

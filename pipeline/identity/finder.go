@@ -56,7 +56,7 @@ type wildcard struct {
 // Finder makes a finder for one part of an object.
 func (s *Set) Finder(o FinderOptions) *Finder {
 	f := &Finder{s: s, o: o, exact: map[string]*pipeline.Field{}, known: map[string]*pipeline.Field{}, best: map[uint32]found{}}
-	f.t = tokenizer{h: s.h, table: s.table, collect: o.Collect}
+	f.t = tokenizer{h: s.h, table: s.table, collect: o.Collect, given: s.given.begin()}
 	for i := range o.Fields {
 		d := &o.Fields[i]
 		if steps := pathSteps(d.Path); slices.Contains(steps, "*") {
@@ -222,8 +222,12 @@ func (f *Finder) Links(dst []Link, path string, value []byte) []Link {
 }
 
 // Direct appends the direct identifiers of the consumer that a leaf of a matched
-// record holds: a phone, an address or a user id, where the field is declared so.
+// record holds: a phone, an address or a user id, where the field is declared so; and,
+// wherever they stand, those that were given as digests.
 func (f *Finder) Direct(dst []Link, path string, value []byte) []Link {
+	if f.t.given.seen != nil {
+		dst = f.reveal(dst, path, value)
+	}
 	d := f.field(path)
 	if d == nil || d.Party != pipeline.Consumer || d.Text || !Direct(d.Kind) {
 		return dst

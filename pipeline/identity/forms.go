@@ -104,6 +104,11 @@ func (d digestForm) text(s string) string {
 		h := md5.Sum([]byte(s))
 		sum = h[:]
 	}
+	return d.encode(sum)
+}
+
+// encode writes the bytes of a digest.
+func (d digestForm) encode(sum []byte) string {
 	switch d.enc {
 	case encHex:
 		return hex.EncodeToString(sum)
@@ -133,6 +138,15 @@ func (c *compiler) forms(needle uint32, n Needle) []ref {
 		refs = append(refs, ref{s.token, uint32(len(c.all) - 1), s.bucket()})
 	}
 	h, v := c.h, n.Canon.Value.Reveal()
+	if n.Canon.Hashed() {
+		for enc := range uint8(encodings) {
+			d := digestForm{enc: enc}
+			if s, ok := c.trigger(n.digestText(d)); ok {
+				add(s, form{what: asDigest, digest: d, off: uint16(s.lo)})
+			}
+		}
+		return refs
+	}
 	switch n.Canon.Kind {
 	case pipeline.Phone:
 		for _, s := range phoneTokens(h, v) {
@@ -282,6 +296,8 @@ type Set struct {
 	unseen  map[pipeline.Kind]bool // kinds with a needle that leaves no token in raw bytes
 	kinds   map[pipeline.Kind]bool
 	names   map[string][]uint32 // needles by folded name
+	given   givens
+	whole   map[string]bool // accounts with needles that are given as digests
 	agents  bool
 }
 
@@ -293,7 +309,7 @@ const usualForms = 24
 func Compile(key Key, region string, needles []Needle) *Set {
 	s := &Set{
 		h: key.hasher(), region: region, needles: slices.Clone(needles),
-		probes: map[string][]uint64{}, unseen: map[pipeline.Kind]bool{}, kinds: map[pipeline.Kind]bool{}, names: map[string][]uint32{},
+		probes: map[string][]uint64{}, unseen: map[pipeline.Kind]bool{}, kinds: map[pipeline.Kind]bool{}, names: map[string][]uint32{}, whole: map[string]bool{},
 	}
 	c := &compiler{h: s.h}
 	c.t.h = s.h
@@ -302,6 +318,10 @@ func Compile(key Key, region string, needles []Needle) *Set {
 	for i, n := range s.needles {
 		s.kinds[n.Canon.Kind] = true
 		s.agents = s.agents || n.Agent
+		if n.Canon.Hashed() {
+			s.given.add(&n, region)
+			s.whole[n.Account] = true
+		}
 		if n.Canon.Kind == pipeline.Name {
 			if n.Past == nil { // a name that is forgotten confirms nothing
 				s.names[n.Canon.Value.Reveal()] = append(s.names[n.Canon.Value.Reveal()], uint32(i))
@@ -340,5 +360,9 @@ func (s *Set) Needle(i uint32) Needle { return s.needles[i] }
 
 // Tokens lists every token that any writing of the account's needles can leave in
 // a filter, ascending: an object whose filters hold none of them holds none of the
-// needles. The caller must not change it.
+// needles, unless they are Unfiltered. The caller must not change it.
 func (s *Set) Tokens(account string) []uint64 { return s.probes[account] }
+
+// Unfiltered reports whether an account has needles that filters do not know in all
+// writings: of what is given as a digest the clear value may stand anywhere.
+func (s *Set) Unfiltered(account string) bool { return s.whole[account] }

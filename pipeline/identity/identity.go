@@ -50,7 +50,7 @@ type Canon struct {
 type Needle struct {
 	Account string
 	Canon   Canon
-	Tier    pipeline.Tier // Linked for one that was reached through a link; "" else
+	Tier    pipeline.Tier // Linked for one that was reached through a link, Hashed for one that was given as a digest and found in clear; "" else
 	Agent   bool          // of a request whose subject is an agent: matches the fields of that party only
 	Past    *Remembered   // what is known of it where Canon has no value; nil else
 }

@@ -54,7 +54,7 @@ func Remember(digests Digester, key Key, n Needle) Remembered {
 		text, hashed := canon, false
 		switch f.what {
 		case asDigest:
-			text, hashed = f.digest.text(writing(n.Canon, f.digest.of)), true
+			text, hashed = n.digestText(f.digest), true
 		case asText: // as the decoder shows it
 			text = string(c.d.decode([]byte(canon)))
 		}

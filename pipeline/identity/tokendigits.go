@@ -106,6 +106,9 @@ func (t *tokenizer) group(b []byte, s *phone, p, q int) {
 	if s.count >= 10 {
 		t.emit(t.h.number(seedPhone, s.value), phoneToken, p, q)
 	}
+	if t.given.phones {
+		t.hashedNumber(b, s, p, q)
+	}
 	for g := max(0, s.groups-len(s.starts)); g < s.groups; g++ {
 		if k := s.count - s.starts[g%len(s.starts)]; k >= 7 && k <= 9 {
 			t.emit(t.h.pair(seedShort, s.value%pow10[k], uint64(k)), shortToken, p, q)

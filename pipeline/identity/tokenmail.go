@@ -100,14 +100,36 @@ func (t *tokenizer) address(b []byte, lo, at, hi int, all uint8) {
 		if !ok {
 			return
 		}
-		t.emit(t.h.text(seedEmail, a), mailToken, lo, hi)
+		token := t.h.text(seedEmail, a)
+		t.emit(token, mailToken, lo, hi)
+		if t.given.mails {
+			t.hashedMail(token, a, lo, hi)
+		}
 		return
 	}
-	t.emit(t.h.text(seedEmail, b[lo:hi]), mailToken, lo, hi)
+	token := t.h.text(seedEmail, b[lo:hi])
+	t.emit(token, mailToken, lo, hi)
+	if t.given.mails {
+		t.hashedMail(token, t.lower(b[lo:hi]), lo, hi)
+		if k := wider(b, lo); k < lo && b[lo-1] < 0x80 && classes[b[lo-1]]&local == 0 {
+			t.hashedMail(t.h.text(seedEmail, b[k:hi]), t.lower(b[k:hi]), lo, hi)
+		}
+	}
 	if isGmail(dom) {
 		t.buf = appendMailbox(t.buf[:0], b[lo:at])
 		t.emit(t.h.text(seedGmail, t.buf), gmailToken, lo, hi)
 	}
+}
+
+// lower is b with its ASCII letters in lower case, until the next address is read.
+func (t *tokenizer) lower(b []byte) []byte {
+	t.buf = append(t.buf[:0], b...)
+	for i, c := range t.buf {
+		if c >= 'A' && c <= 'Z' {
+			t.buf[i] = c | 0x20
+		}
+	}
+	return t.buf
 }
 
 // domainEnd is where a domain ends that something is glued to by a hyphen, as keys of

@@ -86,6 +86,9 @@ func (t *tokenizer) whole(n []byte, end int) {
 		t.emit(t.h.text(seedWord, n), wordToken, end-len(n), end)
 		return
 	}
+	if t.given.phones {
+		t.hashedDigits(n, false, end-len(n), end)
+	}
 	var v uint64
 	for _, c := range n {
 		v = (v*10 + uint64(c-'0')) % 1e10

@@ -20,6 +20,7 @@ const (
 type span struct {
 	token  uint64
 	class  class
+	hashed bool // the token is that of a digest of what stands there
 	lo, hi int
 }
 
@@ -32,6 +33,8 @@ type tokenizer struct {
 	hits    []span
 	seen    int  // tokens so far
 	numbers bool // raw bytes: numbers may have exponents, which decoded leaves do not have
+
+	given givens // of needles that are given as digests
 
 	layout layout // of the text that is being read
 
@@ -49,7 +52,7 @@ func (t *tokenizer) emit(token uint64, c class, lo, hi int) {
 	if t.n == len(t.pending) {
 		t.flush()
 	}
-	t.pending[t.n] = span{token, c, lo, hi}
+	t.pending[t.n] = span{token: token, class: c, lo: lo, hi: hi}
 	t.n++
 }
 

@@ -108,6 +108,7 @@ type stored struct {
 
 type sealedIdentifier struct {
 	Kind      pipeline.Kind  `json:"kind"`
+	Hash      string         `json:"hash,omitempty"`
 	Sealed    string         `json:"value_sealed"`
 	ValidFrom *pipeline.Date `json:"valid_from,omitempty"`
 	ValidTo   *pipeline.Date `json:"valid_to,omitempty"`
@@ -143,7 +144,7 @@ func (s *Requests) Submit(ctx context.Context, r *pipeline.Request) error {
 	st := stored{Request: r, Taken: s.Now().UTC()}
 	for _, id := range r.Identifiers {
 		box := s.Keys.Seal("request", r.Account, []byte(id.Value.Reveal()), r.ID, string(id.Kind))
-		st.Identifiers = append(st.Identifiers, sealedIdentifier{id.Kind, base64.StdEncoding.EncodeToString(box), id.ValidFrom, id.ValidTo})
+		st.Identifiers = append(st.Identifiers, sealedIdentifier{id.Kind, id.Hash, base64.StdEncoding.EncodeToString(box), id.ValidFrom, id.ValidTo})
 	}
 	b, err := s.Keys.Write(document(r.Ref(), key(r.Ref())), st)
 	if err != nil {
@@ -349,7 +350,7 @@ func (s *Requests) read(ctx context.Context, ref pipeline.RequestRef, n int) (*E
 		if err != nil {
 			return nil, fmt.Errorf("read request %s: identifiers[%d]: %w", ref, i, err)
 		}
-		e.Request.Identifiers = append(e.Request.Identifiers, pipeline.Identifier{Kind: id.Kind, Value: pipeline.Secret(value), ValidFrom: id.ValidFrom, ValidTo: id.ValidTo})
+		e.Request.Identifiers = append(e.Request.Identifiers, pipeline.Identifier{Kind: id.Kind, Hash: id.Hash, Value: pipeline.Secret(value), ValidFrom: id.ValidFrom, ValidTo: id.ValidTo})
 	}
 	if n > 0 {
 		if err := s.json(ctx, ref, eventKey(ref, n), &e.Last); err != nil {

@@ -27,14 +27,17 @@ const (
 
 // Selection picks what a round has to open.
 type Selection struct {
-	Round    int
-	Target   int64                         // bytes of a batch and of a part; BatchTarget
-	Basis    func(dataset int) string      // what an entry's validity hangs on
-	Tokens   func(account string) []uint64 // what this round asks of an account
-	Accounts func() []string               // accounts it asks anything of
-	Asked    string                        // digest of all that this round asks
-	Filters  *catalog.Filters              // asked what segments may hold
-	Split    func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error)
+	Round  int
+	Target int64                         // bytes of a batch and of a part; BatchTarget
+	Basis  func(dataset int) string      // what an entry's validity hangs on
+	Tokens func(account string) []uint64 // what this round asks of an account
+
+	// Unfiltered reports whether filters cannot say what an account asks for; nil: they can.
+	Unfiltered func(account string) bool
+	Accounts   func() []string  // accounts it asks anything of
+	Asked      string           // digest of all that this round asks
+	Filters    *catalog.Filters // asked what segments may hold
+	Split      func(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error)
 
 	asking *catalog.Asking
 
@@ -130,8 +133,12 @@ func (s *Selection) units(ctx context.Context, j *catalog.Joined) ([]pipeline.Un
 func (s *Selection) segments(ctx context.Context, j *catalog.Joined) ([]pipeline.Unit, error) {
 	accounts := s.asked(j)
 	var units []pipeline.Unit
+	whole := s.Unfiltered != nil && slices.ContainsFunc(accounts, s.Unfiltered)
 	for _, seg := range j.Entry.Segments {
-		may, err := s.asking.MayHold(ctx, seg.Filter, accounts)
+		may, err := whole && seg.Filter.File != "", error(nil) // without a token there is nothing
+		if !may {
+			may, err = s.asking.MayHold(ctx, seg.Filter, accounts)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("ask catalog: %w", err)
 		}

@@ -18,7 +18,8 @@ import (
 )
 
 // Max is how many numbers are held at most, each once for each of its periods, with those
-// that are listed more than once; one takes 24 bytes. Half as many different ones fit.
+// that are listed more than once; one takes 24 bytes,
+// and 72 more for its digests. Half as many different ones fit.
 const Max = 2 << 20
 
 // Errors of Add. They name no number.
@@ -32,6 +33,7 @@ var (
 type Pool struct {
 	seed    maphash.Seed
 	entries []entry
+	hashed  []entry // the same, by the digests that requests may give instead of a number
 	sorted  bool
 	max     int // entries; 0: Max
 }
@@ -95,6 +97,9 @@ func (p *Pool) Add(account string, r *scanners.Record, d *pipeline.Dataset, regi
 			}
 		}
 		p.entries, p.sorted = append(p.entries, entry{p.hash(account, canon.Value), period}), false
+		for _, d := range canon.Digests() {
+			p.hashed = append(p.hashed, entry{p.hash(account, d.Value), period})
+		}
 	}
 	return nil
 }
@@ -102,8 +107,10 @@ func (p *Pool) Add(account string, r *scanners.Record, d *pipeline.Dataset, regi
 // sort puts the entries in order, each once.
 func (p *Pool) sort() {
 	if !p.sorted {
-		slices.SortFunc(p.entries, entry.compare)
-		p.entries = slices.Compact(p.entries)
+		for _, of := range []*[]entry{&p.entries, &p.hashed} {
+			slices.SortFunc(*of, entry.compare)
+			*of = slices.Compact(*of)
+		}
 		p.sorted = true
 	}
 }
@@ -119,11 +126,14 @@ func (p *Pool) Periods(account string, canon identity.Canon) []pipeline.Period {
 	if canon.Kind != pipeline.Phone || len(p.entries) == 0 {
 		return nil
 	}
-	number := p.hash(account, canon.Value)
-	i, _ := slices.BinarySearchFunc(p.entries, number, func(e entry, n uint64) int { return cmp.Compare(e.number, n) })
+	number, entries := p.hash(account, canon.Value), p.entries
+	if canon.Hashed() {
+		entries = p.hashed
+	}
+	i, _ := slices.BinarySearchFunc(entries, number, func(e entry, n uint64) int { return cmp.Compare(e.number, n) })
 	var out []pipeline.Period
-	for ; i < len(p.entries) && p.entries[i].number == number; i++ {
-		out = append(out, p.entries[i].Period)
+	for ; i < len(entries) && entries[i].number == number; i++ {
+		out = append(out, entries[i].Period)
 	}
 	return out
 }

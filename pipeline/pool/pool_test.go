@@ -69,6 +69,11 @@ func TestPool(t *testing.T) {
 				if got := p.At(account, phone(n), pipeline.NoTime); got != always {
 					t.Fatalf("undated: %v, want %v", got, always)
 				}
+				for _, d := range phone(n).Digests() {
+					if got, want := p.Periods(account, d), p.Periods(account, phone(n)); !slices.Equal(got, want) {
+						t.Fatalf("by its digest: %v, want %v", got, want)
+					}
+				}
 				for hour := range 24 * 70 {
 					at := time.Date(2026, 1, 1, hour, 0, 0, 0, zone)
 					want := slices.ContainsFunc(rows, func(w row) bool {

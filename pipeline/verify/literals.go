@@ -39,6 +39,10 @@ func spell(n *identity.Needle) []literal {
 	var out []literal
 	var forms []string
 	value := strings.ToLower(n.Canon.Value.Reveal())
+	if n.Canon.Hashed() {
+		_, digest, _ := strings.Cut(value, ":")
+		return []literal{{text: digest}}
+	}
 	switch n.Canon.Kind {
 	case pipeline.Phone:
 		out = phones(value)

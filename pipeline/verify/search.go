@@ -14,7 +14,7 @@ type Search struct {
 	asks     [][]pipeline.Ask
 	agents   []bool // by needle: whether it is of a request whose subject is an agent
 	literals *literals
-	past     bool // some needles are known by digests alone
+	past     bool // some needles are known by digests alone, or were given so
 }
 
 // NewSearch compiles needles. Unlike a run's, the search looks into fields of other
@@ -25,7 +25,7 @@ func NewSearch(key identity.Key, region string, needles []identity.Needle, asks 
 	for i := range plain {
 		s.agents = append(s.agents, plain[i].Agent)
 		plain[i].Agent = false
-		s.past = s.past || plain[i].Past != nil
+		s.past = s.past || plain[i].Past != nil || plain[i].Canon.Hashed()
 	}
 	s.set = identity.Compile(key, region, plain)
 	return s
