@@ -235,7 +235,7 @@ func (c *Config) digest() {
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
 		d.Digest = digestOf([]any{
-			"dataset/3", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
+			"dataset/4", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
 			c.Policy.DefaultRegion, c.Policy.Timezone.String(),
 		})
 		exceptions := d.Exceptions

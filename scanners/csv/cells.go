@@ -94,10 +94,51 @@ func (t *table) read(data []byte, delimiter byte, layout scanners.Layout, ended 
 			}
 		}
 		if len(layout.Columns) == 0 {
-			t.names = columns(c.list, header)
+			names := c.list
+			if header {
+				names = trimmed(names, quotes(t.header, t.delimiter))
+			}
+			t.names = columns(names, header)
 		}
 	}
 	return true, nil
+}
+
+// quotes says which cells of a record are quoted.
+func quotes(raw []byte, delimiter byte) []bool {
+	var c cells
+	var out []bool
+	for i := 0; ; i++ {
+		quoted := i < len(raw) && raw[i] == '"'
+		out = append(out, quoted)
+		switch n := bytes.IndexByte(raw[i:], delimiter); {
+		case quoted:
+			i = c.quoted(raw, i, delimiter)
+		case n >= 0:
+			i += n
+		default:
+			return out
+		}
+		if i >= len(raw) {
+			return out
+		}
+	}
+}
+
+// trimmed takes the blanks around the names of columns off, as people who write "id, phone"
+// do not mean them, where the name is not quoted and no other column has it.
+func trimmed(header [][]byte, quoted []bool) [][]byte {
+	times := map[string]int{}
+	for _, h := range header {
+		times[string(walk.Trim(h))]++
+	}
+	out := slices.Clone(header)
+	for i, h := range header {
+		if name := walk.Trim(h); !quoted[i] && len(name) > 0 && times[string(name)] == 1 {
+			out[i] = name
+		}
+	}
+	return out
 }
 
 // columns names the columns by the header, or by number.

@@ -10,7 +10,8 @@
 // person, it holds values. What is found there is one record, Index -1, for a person
 // to look at. Carriage returns alone, as the ends of lines, are refused.
 //
-// Paths are column names as the header has them; an empty one is "_N" (from 1), a
+// Paths are column names as the header has them, without blanks around a name that is not
+// quoted, unless another column has it; an empty one is "_N" (from 1), a
 // repeated one gets "__2". Cells beyond the header's are "_N". A cell that is JSON
 // is walked on ("properties.user_id"). A row of another width than the header's is
 // counted as malformed. Missing or empty surplus cells are harmless; surplus cells

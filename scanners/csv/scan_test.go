@@ -25,6 +25,10 @@ func TestScan(t *testing.T) {
 	}{
 		{doc: "a,b\r\n1,needle\n\n\r\n\"x\ny\",\"ne\"\nneedle,", want: []string{"0 b", "2 a"}, records: 3},
 		{doc: "\xef\xbb\xbf\"\"\"FROM\"\"\",b,b,\n1,2,needle,needle\n", want: []string{"0 b__2 _4"}, records: 1},
+		{doc: "a, b ,c\n1,needle, needle\n", want: []string{"0 b c"}, records: 1},
+		{doc: "b, b\n1,needle\n", want: []string{"0  b"}, records: 1},                         // two columns, and only the blank tells them apart
+		{doc: "a,\" b\", \"c\"\n1,needle,needle\n", want: []string{"0  b \"c\""}, records: 1}, // what is quoted is meant
+		{doc: "a, ,c\n1,needle,3\n", want: []string{"0  "}, records: 1},
 		{doc: "\"\"\"FROM\"\"\";b\nneedle;2", want: []string{`0 "FROM"`}, records: 1},
 		{doc: "a|b\nneedle|\"x|\"\"y\"\"\nz\"\n", want: []string{"0 a"}, records: 1},
 		{doc: "a,b\n1,\"{\"\"u\"\":{\"\"v\"\":\"\"needle\"\"}}\"\n", want: []string{"0 b.u.v"}, records: 1},
