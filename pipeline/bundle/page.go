@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -28,10 +29,12 @@ type pageSet struct {
 	Sample  [][]string
 }
 
-// page writes index.html: all of it in one file that fetches nothing.
+// page writes index.html: all of it in one file that fetches nothing. It names files and
+// datasets; in which bucket something lay is for who runs the lake, in bundle.json.
 func (w *writer) page(pieces, cats bool) error {
 	tmpl, err := template.New("page").Funcs(template.FuncMap{
-		"join": func(l []string) string { return strings.Join(l, ", ") },
+		"join":    func(l []string) string { return strings.Join(l, ", ") },
+		"dataset": func(file string) string { return strings.Split(file, "/")[1] }, // files/DATASET/…
 	}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
@@ -46,7 +49,7 @@ func (w *writer) page(pieces, cats bool) error {
 		Withheld                 []Withheld
 		Pieces, Cats             bool
 	}{Request: w.Request.ID, Account: w.Request.Account, Made: day(w.Now), Received: day(w.Request.Received),
-		Supplement: w.After != "", Withheld: w.index.Withheld, Pieces: pieces, Cats: cats}
+		Supplement: w.After != "", Withheld: slices.Clone(w.index.Withheld), Pieces: pieces, Cats: cats}
 	var rights []string
 	for _, r := range w.Request.Rights {
 		rights = append(rights, string(r))
@@ -59,6 +62,11 @@ func (w *writer) page(pieces, cats bool) error {
 		if f.Object != "" {
 			f.Path = w.seal.clear(f.Path) // as it is handed over
 			data.Files = append(data.Files, f)
+			for i := range data.Withheld {
+				if x := &data.Withheld[i]; x.Object == f.Object {
+					x.Path = f.Path // of which a part is left out
+				}
+			}
 		}
 	}
 	if pieces {

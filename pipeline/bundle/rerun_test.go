@@ -92,7 +92,7 @@ func TestObjectsThatCannotBeReadAreWithheld(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: withheld (-want +got):\n%s", c.code, diff)
 		}
-		if !bytes.Contains(files["index.html"], []byte(c.code)) {
+		if page := files["index.html"]; !bytes.Contains(page, []byte(c.code)) || bytes.Contains(page, []byte("file://")) {
 			t.Errorf("%s: the page does not say so", c.code)
 		}
 	}
@@ -118,7 +118,7 @@ func TestOthersAreWithheld(t *testing.T) {
 	if diff := cmp.Diff(want, indexOf(t, files).Withheld); diff != "" {
 		t.Errorf("withheld (-want +got):\n%s", diff)
 	}
-	if string(files["files/calls/aaaa.wav"]) != "RI" || !bytes.Contains(files["index.html"], []byte("OTHERS")) {
+	if string(files["files/calls/aaaa.wav"]) != "RI" || !bytes.Contains(files["index.html"], []byte("OTHERS")) || bytes.Contains(files["index.html"], []byte("file://")) {
 		t.Error("the file is not there, or the page does not say what it lacks")
 	}
 }
