@@ -16,6 +16,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/hold"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
 )
@@ -62,9 +63,17 @@ func approveCommand(f *flags) *cobra.Command {
 			if _, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m); err != nil {
 				return err // a forged one: nobody should add to it
 			}
+			var h header
+			if err := a.readDocument(ctx, "run", headerKey(m.Run), &h); err != nil {
+				return err
+			}
+			holds, err := a.allHolds(ctx, h.Holds)
+			if err != nil {
+				return err
+			}
 			slices.Sort(accounts)
 			got, err := manifest.Approve(ctx, a.work, a.keys, signer, m, manifest.Approval{
-				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: lost,
+				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: lost, Holds: hold.Highest(holds),
 			}, slices.Compact(accounts))
 			if errors.Is(err, manifest.ErrNoPart) {
 				return &coded{exitUsage, err}

@@ -105,7 +105,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		return err
 	}
 	entry := e.requests[ref]
-	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left}
+	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left, Holds: hold.Highest(e.holdsNow)}
 	blocked, waits := false, ""
 	for _, x := range b.Exceptions {
 		if x.Code == hold.Code {

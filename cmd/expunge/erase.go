@@ -84,6 +84,7 @@ type erasure struct {
 	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it
 
 	holdsNow []*hold.Hold // when it began; they are asked for again before each change
+	known    int          // the highest number of holds that the run, its approvals and its requests note
 }
 
 // erased is what erase says on stdout.
@@ -211,7 +212,11 @@ func (a *app) eraseAtOnce(ctx context.Context, run string, workers int) error {
 		return err
 	}
 	if len(approved.Approvals) == 0 {
-		by := manifest.Approval{By: "policy: approval: automatic", At: a.now().UTC().Format(time.RFC3339)}
+		holds, err := a.allHolds(ctx, 0)
+		if err != nil {
+			return err
+		}
+		by := manifest.Approval{By: "policy: approval: automatic", At: a.now().UTC().Format(time.RFC3339), Holds: hold.Highest(holds)}
 		if _, err := manifest.Approve(ctx, a.work, a.keys, nil, m, by, nil); err != nil {
 			return err
 		}
@@ -241,19 +246,19 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	for _, d := range e.cfg.Datasets {
 		settings[d.Name] = d.Settings
 	}
-	if err := e.idleSince(ctx); err != nil {
+	if err := e.fromRun(ctx); err != nil {
 		return err
 	}
 	if e.begun, err = e.journal().Begun(ctx); err != nil {
 		return err
 	}
+	for _, a := range e.approved.Approvals {
+		e.known = max(e.known, a.Holds)
+	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
 		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
 		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords}, Begun: e.begun,
 	}, e.now(), accounts)
-	if e.holdsNow, err = e.app.holds().All(ctx); err != nil {
-		return holdError(err)
-	}
 	if e.stores, err = e.app.stores(ctx); err != nil {
 		return err
 	}
@@ -315,20 +320,23 @@ func redactedKey(names *naming.Names, matcher *config.Matcher, t *manifest.Targe
 // uploadRest is how long nobody has written to an unfinished upload that is given up.
 const uploadRest = time.Hour
 
-// idleSince decides which unfinished uploads are given up: those that were left alone
-// for a while, and since before the run's search. A later one is new data.
-func (e *erasure) idleSince(ctx context.Context) error {
+// fromRun takes what the run notes of itself: how many holds there were, and when it
+// began. Unfinished uploads are given up that were left alone for a while, and since
+// before the run's search: a later one is new data.
+func (e *erasure) fromRun(ctx context.Context) error {
 	var h header
 	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
 		return err
 	}
+	e.known = h.Holds
 	if e.idle = e.now().Add(-uploadRest); h.Started.Before(e.idle) {
 		e.idle = h.Started
 	}
 	return nil
 }
 
-// load reads where the manifest's requests stand. What was withdrawn is left alone.
+// load reads where the manifest's requests stand, and the holds, of which none that was
+// known may be missing. What was withdrawn is left alone.
 func (e *erasure) load(ctx context.Context, out *erased) error {
 	e.requests = map[pipeline.RequestRef]*intake.Entry{}
 	for account, part := range e.m.Accounts {
@@ -344,6 +352,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 			if err != nil {
 				return err
 			}
+			e.known = max(e.known, entry.Last.Holds)
 			if why := e.notOurs(entry); why != "" {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
 				continue
@@ -365,7 +374,9 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 		}
 	}
 	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
-	return nil
+	var err error
+	e.holdsNow, err = e.allHolds(ctx, e.known)
+	return err
 }
 
 // handedOver checks that what the manifest has of a request is in its bundles. What
@@ -485,7 +496,7 @@ func (e *erasure) hold(h *hold.Hold, r *manifest.Row) {
 // held asks for holds again, right before an object is changed: one that was set
 // meanwhile counts.
 func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
-	all, err := e.app.holds().All(ctx)
+	all, err := e.allHolds(ctx, hold.Highest(e.holdsNow))
 	if err != nil {
 		return err
 	}
@@ -526,7 +537,7 @@ func (e *erasure) begin(ctx context.Context) error {
 		if entry.State != pipeline.AwaitingApproval && entry.State != pipeline.Blocked || !e.allowsAny(ref.Account) {
 			continue
 		}
-		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left}); err != nil {
+		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left, Holds: hold.Highest(e.holdsNow)}); err != nil {
 			return err
 		}
 		entry.State, entry.Last.State, entry.Last.Reason = pipeline.Erasing, pipeline.Erasing, ""

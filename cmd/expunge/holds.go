@@ -62,6 +62,13 @@ func holdAddCommand(f *flags) *cobra.Command {
 
 func (a *app) holds() *hold.Holds { return &hold.Holds{Work: a.work, Keys: a.keys} }
 
+// allHolds reads the holds, and refuses where one is missing or is not authentic; known
+// is the highest number that is noted.
+func (a *app) allHolds(ctx context.Context, known int) ([]*hold.Hold, error) {
+	all, err := a.holds().All(ctx, known)
+	return all, holdError(err)
+}
+
 func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	h := o.hold
 	if o.request != "" {
@@ -140,7 +147,7 @@ func held(h *hold.Hold) string {
 
 func holdError(err error) error {
 	switch {
-	case errors.Is(err, hold.ErrForged):
+	case errors.Is(err, hold.ErrForged), errors.Is(err, hold.ErrMissing):
 		return &coded{exitRefused, err}
 	case errors.Is(err, hold.ErrUnknown), errors.Is(err, hold.ErrRemoved):
 		return &coded{exitUsage, err}
@@ -194,9 +201,9 @@ func holdListCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := a.holds().All(c.Context())
+			all, err := a.allHolds(c.Context(), 0)
 			if err != nil {
-				return holdError(err)
+				return err
 			}
 			if f.json {
 				type row struct {

@@ -137,9 +137,9 @@ func (a *app) versionsOf(ctx context.Context, x expired) ([]connectors.Object, e
 func (a *app) expired(ctx context.Context) ([]expired, error) {
 	var out []expired
 	ended := map[pipeline.RequestRef]time.Time{} // of those that have, and that no hold covers
-	all, err := a.holds().All(ctx)
+	all, err := a.allHolds(ctx, 0)
 	if err != nil {
-		return nil, holdError(err)
+		return nil, err
 	}
 	now := a.now()
 	busy := map[string]bool{}       // runs whose manifest or review list somebody waits for

@@ -139,7 +139,7 @@ func (r *rotating) reads(t *testing.T, a *app) error {
 			say(key, err)
 		}
 	}
-	holds, err := a.holds().All(ctx)
+	holds, err := a.holds().All(ctx, 0)
 	say("holds", err)
 	if err == nil && (len(holds) != 2 || holds[1].Removed == nil) {
 		say("holds", errors.New("one is missing"))

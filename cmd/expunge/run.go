@@ -20,6 +20,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
+	"expunge/pipeline/hold"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/results"
 	"expunge/pipeline/rotate"
@@ -99,6 +100,7 @@ type header struct {
 	Blocked  []blocked             `json:"blocked,omitempty"` // picked, and not searched for
 	Review   pipeline.Policy       `json:"review,omitempty"`  // the accounts' tiers that a person decides on, as they were
 	Recalls  bool                  `json:"recalls,omitempty"` // it looks for what was delivered again of requests that were answered, too
+	Holds    int                   `json:"holds,omitempty"`   // the highest number of legal holds when the run began
 	Decided  map[string]int        `json:"decided,omitempty"` // by request: how many files of decisions there were when the run began; later ones are the next run's
 }
 
@@ -147,6 +149,11 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		if h.Catalog, err = (&catalog.Catalog{Work: a.work, Keys: a.keys}).Latest(ctx); err != nil {
 			return err
 		}
+		all, err := a.allHolds(ctx, 0)
+		if err != nil {
+			return err
+		}
+		h.Holds = hold.Highest(all)
 	}
 	lease, err := a.lease(ctx, h.Run, o.lease)
 	if err != nil {

@@ -51,9 +51,9 @@ func statusCommand(f *flags) *cobra.Command {
 				Requests []statusRequest `json:"requests"`
 				Runs     []statusRun     `json:"runs"`
 			}{[]statusRequest{}, []statusRun{}}
-			holds, err := a.holds().All(ctx)
+			holds, err := a.allHolds(ctx, 0)
 			if err != nil {
-				return holdError(err)
+				return err
 			}
 			for e, err := range a.requests().Load(ctx) {
 				if err != nil {

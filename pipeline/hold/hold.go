@@ -8,7 +8,8 @@
 //	holds/<n>/removed.json    create-only: who removed it, and why
 //
 // Identifiers are kept as keyed digests. Each file is authenticated under the work
-// key; that none was deleted, the store has to see to.
+// key. Holds are numbered without a gap, and what rests on them notes how many there
+// were: one that was taken away since is missed.
 package hold
 
 import (
@@ -37,6 +38,7 @@ var (
 	ErrForged  = errors.New("hold is not authentic")
 	ErrUnknown = errors.New("there is no such hold")
 	ErrRemoved = errors.New("the hold was removed")
+	ErrMissing = errors.New("the hold was there before: put its file back from a copy of the work store, or set it again (`expunge hold add` takes its number)")
 )
 
 // Hold is one holds/<n>.json.
@@ -132,17 +134,18 @@ func (r Removal) authenticated() []byte {
 	return b
 }
 
-// Add stores a hold and returns it with its number.
+// Add stores a hold and returns it with its number, the first that is free: that of
+// one that is missing, so that it can be set again.
 func (s *Holds) Add(ctx context.Context, h Hold) (*Hold, error) {
-	all, err := s.All(ctx)
+	all, over, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}
 	h.Version = 1
-	if len(all) > 0 {
-		h.N = all[len(all)-1].N
-	}
-	for h.N++; ; h.N++ {
+	for h.N = 1; ; h.N++ {
+		if all[h.N] != nil || over[h.N] != nil {
+			continue
+		}
 		h.MAC = s.Keys.Authenticate("hold", h.authenticated())
 		err := s.create(ctx, name(h.N), &h)
 		if errors.Is(err, connectors.ErrExists) {
@@ -155,12 +158,11 @@ func (s *Holds) Add(ctx context.Context, h Hold) (*Hold, error) {
 // Remove notes that a hold is over. It fails with ErrUnknown or ErrRemoved where
 // there is nothing to remove.
 func (s *Holds) Remove(ctx context.Context, r Removal) error {
-	all, err := s.All(ctx)
+	all, _, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(h *Hold) bool { return h.N == r.N })
-	if i < 0 {
+	if all[r.N] == nil {
 		return fmt.Errorf("hold %d: %w", r.N, ErrUnknown)
 	}
 	r.Version = 1
@@ -189,42 +191,86 @@ func encode(v any) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// All reads all holds, by number, those that were removed among them. It reads
-// anew each time: a hold that is added while an erasure works counts at once.
-func (s *Holds) All(ctx context.Context) ([]*Hold, error) {
+// All reads all holds, by number, those that were removed among them. known is the
+// highest number that is noted anywhere: a hold up to it, or to the highest that is
+// there, that is missing and was not removed is ErrMissing. It reads anew each time:
+// a hold that is added while an erasure works counts at once.
+func (s *Holds) All(ctx context.Context, known int) ([]*Hold, error) {
+	found, over, err := s.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for n := range found {
+		known = max(known, n)
+	}
 	var out []*Hold
-	over := map[int]*Removal{}
+	for n := 1; n <= known; n++ {
+		h := found[n]
+		if h == nil && over[n] != nil {
+			continue // it is over, whatever it held
+		}
+		if h == nil { // unless it was added while others were listed
+			h, err = s.hold(ctx, name(n))
+			if errors.Is(err, connectors.ErrNotFound) {
+				return nil, fmt.Errorf("%s: %w", name(n), ErrMissing)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		h.Removed = over[n]
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// Highest is the highest number of holds, 0 if there are none.
+func Highest(all []*Hold) int {
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].N
+}
+
+// list reads the holds that are there, and which are removed, by number.
+func (s *Holds) list(ctx context.Context) (map[int]*Hold, map[int]*Removal, error) {
+	found, over := map[int]*Hold{}, map[int]*Removal{}
 	for o, err := range s.Work.List(ctx, dir) {
 		if err != nil {
-			return nil, fmt.Errorf("list holds: %w", err)
+			return nil, nil, fmt.Errorf("list holds: %w", err)
 		}
 		first, rest, deeper := strings.Cut(strings.TrimPrefix(o.Key, dir), "/")
 		switch {
 		case !deeper:
-			h := new(Hold)
-			if err := s.read(ctx, o.Key, h); err != nil {
-				return nil, err
+			h, err := s.hold(ctx, o.Key)
+			if err != nil {
+				return nil, nil, err
 			}
-			if o.Key != name(h.N) || s.Keys.Verify("hold", h.authenticated(), h.MAC) != nil {
-				return nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
-			}
-			out = append(out, h)
+			found[h.N] = h
 		case rest == "removed.json":
 			r := new(Removal)
 			if err := s.read(ctx, o.Key, r); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if first != strconv.Itoa(r.N) || s.Keys.Verify("hold-removal", r.authenticated(), r.MAC) != nil {
-				return nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
+				return nil, nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
 			}
 			over[r.N] = r
 		}
 	}
-	for _, h := range out {
-		h.Removed = over[h.N]
+	return found, over, nil
+}
+
+// hold reads one hold, and checks it.
+func (s *Holds) hold(ctx context.Context, key string) (*Hold, error) {
+	h := new(Hold)
+	if err := s.read(ctx, key, h); err != nil {
+		return nil, err
 	}
-	slices.SortFunc(out, func(a, b *Hold) int { return a.N - b.N })
-	return out, nil
+	if h.N < 1 || key != name(h.N) || s.Keys.Verify("hold", h.authenticated(), h.MAC) != nil {
+		return nil, fmt.Errorf("%s: %w", key, ErrForged)
+	}
+	return h, nil
 }
 
 func (s *Holds) read(ctx context.Context, key string, v any) error {

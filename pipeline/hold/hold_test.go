@@ -3,12 +3,14 @@ package hold
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"expunge/connectors/mem"
 	"expunge/pipeline"
+	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
 )
 
@@ -85,7 +87,7 @@ func TestAddAndRemove(t *testing.T) {
 	if err := s.Remove(t.Context(), Removal{N: 12}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("removed what is not there: %v", err)
 	}
-	all, err := s.All(t.Context())
+	all, err := s.All(t.Context(), 0)
 	if err != nil || len(all) != 11 || all[10].N != 11 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -96,7 +98,7 @@ func TestAddAndRemove(t *testing.T) {
 	}
 	other := holds(t, 2)
 	other.Work = s.Work
-	if _, err := other.All(t.Context()); !errors.Is(err, ErrForged) {
+	if _, err := other.All(t.Context(), 0); !errors.Is(err, ErrForged) {
 		t.Errorf("read with another key: %v", err)
 	}
 	// Who can write to the work store can neither add nor remove one.
@@ -108,7 +110,7 @@ func TestAddAndRemove(t *testing.T) {
 		if _, err := s.Work.Create(t.Context(), key, strings.NewReader(`{"version":1,"n":1}`)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.All(t.Context()); !errors.Is(err, ErrForged) {
+		if _, err := s.All(t.Context(), 0); !errors.Is(err, ErrForged) {
 			t.Errorf("%s was put there by another: %v", key, err)
 		}
 	}
@@ -119,5 +121,47 @@ func TestDigestsDoNotJoin(t *testing.T) {
 	a := Digest(s.Keys, "acme", pipeline.Phone, "+14045550123")
 	if a != Digest(s.Keys, "acme", pipeline.Phone, "+14045550123") || a == Digest(s.Keys, "globex", pipeline.Phone, "+14045550123") || a == Digest(s.Keys, "acme", pipeline.User, "+14045550123") {
 		t.Error("digests of one identifier must be equal within an account and kind, and nowhere else")
+	}
+}
+
+// TestAMissingHoldIsTold: whichever file of a hold is taken away, it is missed by name,
+// the last one by who knows how many there were; unless it was removed. Set again it has
+// its number again.
+func TestAMissingHoldIsTold(t *testing.T) {
+	const holding = 3
+	for n := 1; n <= holding; n++ {
+		for known := range holding + 1 {
+			for _, over := range []bool{false, true} {
+				s := holds(t, 1)
+				for range holding {
+					if _, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "claim", By: "jo"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if over {
+					if err := s.Remove(t.Context(), Removal{N: n, Reason: "closed", By: "jo"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ref, err := output.Find(t.Context(), s.Work, name(n))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Work.Delete(t.Context(), ref); err != nil {
+					t.Fatal(err)
+				}
+				all, err := s.All(t.Context(), known)
+				if told := !over && (n < holding || known == holding); told != errors.Is(err, ErrMissing) || told != strings.Contains(fmt.Sprint(err), name(n)+": ") {
+					t.Errorf("hold %d of %d is gone, removed %v, known %d: %d are left, %v", n, holding, over, known, len(all), err)
+				}
+				again, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "claim", By: "jo"})
+				if want := map[bool]int{false: n, true: holding + 1}[over]; err != nil || over && n < holding && again.N != want || !over && again.N != want {
+					t.Errorf("set again: %+v, %v, want number %d", again, err, want)
+				}
+				if all, err = s.All(t.Context(), known); err != nil || len(all) != holding {
+					t.Errorf("set again: %d, %v", len(all), err)
+				}
+			}
+		}
 	}
 }

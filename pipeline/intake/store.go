@@ -81,6 +81,8 @@ type Event struct {
 
 	DataPoints int `json:"data_points,omitempty"` // that have confirmed who asks; later events carry it on
 
+	Holds int `json:"holds,omitempty"` // the highest number of legal holds that an erasure for it knew; later events carry it on
+
 	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
 }
 
@@ -225,6 +227,7 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	}
 	e.FollowUp = e.FollowUp || last.FollowUp
 	e.DataPoints = max(e.DataPoints, last.DataPoints)
+	e.Holds = max(e.Holds, last.Holds)
 	if !last.State.Ended() { // what was reopened can be withdrawn again
 		e.Erasing = last.Erasing
 	}

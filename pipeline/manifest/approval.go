@@ -35,6 +35,7 @@ type Approval struct {
 	Accounts     map[string]string `json:"accounts,omitempty"` // or the parts of these
 	NotBefore    string            `json:"not_before,omitempty"`
 	VersionsLost int64             `json:"versions_lost,omitempty"` // survivors in old versions that may go
+	Holds        int               `json:"holds,omitempty"`         // the highest number of legal holds that there was
 	Signature    string            `json:"signature,omitempty"`     // Ed25519, base64
 	MAC          string            `json:"mac,omitempty"`
 }
