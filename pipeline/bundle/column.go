@@ -9,10 +9,12 @@ import (
 )
 
 // A column deeper or an object wider than this is kept as JSON text: readers
-// choke on such schemas, and pass 1 keeps every column in memory.
+// choke on such schemas, and pass 1 keeps every column in memory. A table has at most
+// maxColumns, those within objects counted: what is beyond goes to one column as text.
 const (
 	maxColumnDepth = 24
 	maxMembers     = 1000
+	maxColumns     = 2000
 )
 
 // column unites what the rows of a bundle hold in one place.
@@ -29,16 +31,30 @@ type column struct {
 	elem    *column // of lists
 	key     *column // of maps; the values' is elem
 	depth   int
+	room    *int // how many columns the table may still get
+	more    bool // of a table: some have found no room, and none is added after
 }
 
+// newRoot is the column that stands for a table.
+func newRoot() column {
+	room := maxColumns
+	return column{room: &room}
+}
+
+// field is the column of a member, nil if there is no room for it.
 func (c *column) field(name string) *column {
 	if i, ok := c.index[name]; ok {
 		return c.fields[i]
 	}
+	if *c.room == 0 || c.more {
+		c.full()
+		return nil
+	}
+	*c.room--
 	if c.index == nil {
 		c.index = map[string]int{}
 	}
-	f := &column{name: name, depth: c.depth + 1}
+	f := &column{name: name, depth: c.depth + 1, room: c.room}
 	c.index[name] = len(c.fields)
 	c.fields = append(c.fields, f)
 	return f
@@ -56,7 +72,12 @@ func (c *column) see(v value) {
 		c.inexact = c.inexact || !v.exactFloat()
 	case isObject:
 		for i, n := range v.names {
-			c.field(n).see(v.items[i])
+			if f := c.field(n); f != nil {
+				f.see(v.items[i])
+			}
+			if c.mixed {
+				return
+			}
 		}
 	case isList:
 		for _, item := range v.items {
@@ -78,13 +99,43 @@ func (c *column) settle() {
 		n++
 	}
 	if n > 1 || c.depth > maxColumnDepth || c.depth > 0 && len(c.fields) > maxMembers {
-		c.mixed, c.fields, c.index, c.elem = true, nil, nil, nil
+		c.drop()
 	}
+}
+
+// full notes that a member has found no room: an object becomes text.
+func (c *column) full() {
+	if c.depth == 0 {
+		c.more = true
+		return
+	}
+	c.drop()
+}
+
+// drop makes the column text, and gives back the room of what lies below it.
+func (c *column) drop() {
+	*c.room += c.below()
+	c.mixed, c.fields, c.index, c.elem, c.key = true, nil, nil, nil, nil
+}
+
+// below counts the columns below it.
+func (c *column) below() int {
+	n := len(c.fields)
+	for _, f := range c.fields {
+		n += f.below()
+	}
+	if c.elem != nil {
+		n += c.elem.below()
+	}
+	if c.key != nil {
+		n += c.key.below()
+	}
+	return n
 }
 
 func (c *column) element() *column {
 	if c.elem == nil {
-		c.elem = &column{name: "element", depth: c.depth + 1}
+		c.elem = &column{name: "element", depth: c.depth + 1, room: c.room}
 	}
 	return c.elem
 }
@@ -98,12 +149,17 @@ func (c *column) seeType(t arrow.DataType) {
 	case *arrow.StructType:
 		c.seen[isObject] = true
 		for _, f := range t.Fields() {
-			c.field(f.Name).seeType(f.Type)
+			if member := c.field(f.Name); member != nil {
+				member.seeType(f.Type)
+			}
+			if c.mixed {
+				return
+			}
 		}
 	case *arrow.MapType:
 		c.isMap = true
 		if c.key == nil {
-			c.key = &column{name: "key", depth: c.depth + 1}
+			c.key = &column{name: "key", depth: c.depth + 1, room: c.room}
 		}
 		c.key.seeType(t.KeyType())
 		c.element().seeType(t.ItemType())

@@ -137,11 +137,15 @@ func newTable(s *set) (*table, error) {
 	t := &table{set: s}
 	list := arrow.ListOfField(arrow.Field{Name: "element", Type: arrow.BinaryTypes.String})
 	str := arrow.BinaryTypes.String
-	t.schema = arrow.NewSchema(append(s.root.arrowFields(),
+	fields := append(s.root.arrowFields(),
 		arrow.Field{Name: "_object", Type: str}, arrow.Field{Name: "_version", Type: str, Nullable: true},
 		arrow.Field{Name: "_record", Type: arrow.PrimitiveTypes.Int64},
 		arrow.Field{Name: "_matched_kinds", Type: list}, arrow.Field{Name: "_matched_fields", Type: list},
-		arrow.Field{Name: "_tier", Type: str}), nil)
+		arrow.Field{Name: "_tier", Type: str})
+	if s.root.more {
+		fields = append(fields, arrow.Field{Name: more, Type: str, Nullable: true})
+	}
+	t.schema = arrow.NewSchema(fields, nil)
 	t.out = bufio.NewWriterSize(&t.files[1], 16<<10)
 	var err error
 	if t.pq, err = parquetWriter(t.schema, &t.files[0]); err != nil {
@@ -175,9 +179,16 @@ func (t *table) add(row Row) error {
 		return err
 	}
 	n := len(t.set.root.fields)
+	items, rest := make([]value, n), value{kind: isObject}
+	for i, name := range v.names {
+		if at, ok := t.set.root.index[name]; ok {
+			items[at] = v.items[i]
+		} else if t.set.root.more {
+			rest.names, rest.items = append(rest.names, name), append(rest.items, render(v.items[i], memberType(src, name)))
+		}
+	}
 	for i, c := range t.set.root.fields {
-		item, _ := v.member(i, c.name)
-		if err := c.add(t.b.Field(i), item, memberType(src, c.name)); err != nil {
+		if err := c.add(t.b.Field(i), items[i], memberType(src, c.name)); err != nil {
 			return err
 		}
 	}
@@ -194,6 +205,11 @@ func (t *table) add(row Row) error {
 	addList(t.b.Field(n+3), kinds)
 	addList(t.b.Field(n+4), fields)
 	t.b.Field(n + 5).(*array.StringBuilder).Append(string(row.Found.Tier))
+	if len(rest.names) > 0 {
+		t.b.Field(n + 6).(*array.StringBuilder).Append(string(rest.json(nil)))
+	} else if t.set.root.more {
+		t.b.Field(n + 6).AppendNull()
+	}
 
 	out := value{kind: isObject}
 	if src != nil {

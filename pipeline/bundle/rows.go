@@ -11,9 +11,12 @@ import (
 	"expunge/pipeline"
 )
 
+// more is the column of what a table has no room for: a JSON object of these members.
+const more = "_more"
+
 // reserved are the names of the bundle's own columns.
 func reserved() map[string]bool {
-	return map[string]bool{"_object": true, "_version": true, "_record": true, "_matched_kinds": true, "_matched_fields": true, "_tier": true}
+	return map[string]bool{"_object": true, "_version": true, "_record": true, "_matched_kinds": true, "_matched_fields": true, "_tier": true, more: true}
 }
 
 // survey is pass 1: columns, categories and counts of all rows.
@@ -68,7 +71,7 @@ func (w *writer) set(name string) (*set, error) {
 	}
 	for i := range w.Datasets {
 		if d := &w.Datasets[i]; d.Name == name {
-			s := &set{dataset: d, agent: agentPaths(d), schemas: map[string]types{}}
+			s := &set{dataset: d, root: newRoot(), agent: agentPaths(d), schemas: map[string]types{}}
 			w.datasets[name] = s
 			return s, nil
 		}

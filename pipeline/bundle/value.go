@@ -93,10 +93,11 @@ func (v *value) distinct(reserved map[string]bool) {
 			given[n] = true
 		}
 		used := make(map[string]bool, len(v.names))
+		next := map[string]int{} // by name: the suffixes below are taken
 		for i, n := range v.names {
 			name := n
-			for k := 2; used[name] || reserved[name] || name != n && given[name]; k++ {
-				name = n + "__" + strconv.Itoa(k)
+			for k := max(2, next[n]); used[name] || reserved[name] || name != n && given[name]; k++ {
+				name, next[n] = n+"__"+strconv.Itoa(k), k+1
 			}
 			used[name], v.names[i] = true, name
 		}
