@@ -60,6 +60,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 			return err
 		}
 	}
+	log := &certificate.Log{Work: e.work}
 	for b, err := range maker.Bodies() {
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 		if waits[b.Request] != nil {
 			continue // it stays ERASING until all of it may be applied
 		}
-		if err := e.certify(ctx, b, p, kept, signer, out); err != nil {
+		if err := e.certify(ctx, b, p, kept, log, signer, out); err != nil {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (e *erasure) wait(ctx context.Context, request string, datasets map[string]
 
 // certify issues one certificate and appends the event that ends the request, or
 // that says why it stays open.
-func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, signer *certificate.Signer, out *erased) error {
+func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, log *certificate.Log, signer *certificate.Signer, out *erased) error {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
 		return err
@@ -177,7 +178,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if err := kept.remember(ctx, ref, cutoff(ref), kept.counts[b.Request], kept.records(b.Request)); err != nil {
 		return err
 	}
-	name, err := certificate.Issue(ctx, e.work, b, signer)
+	name, err := certificate.Issue(ctx, log, b, signer)
 	if err != nil {
 		return err
 	}
@@ -208,13 +209,13 @@ func decidedOf(included, excluded int64) *certificate.Decided {
 
 // certifyNothing certifies a deletion of a consumer of whom nothing was found, in a
 // run that examined all there is.
-func (j *job) certifyNothing(ctx context.Context, e *intake.Entry, excluded int64, memory *rememberer, signer *certificate.Signer) error {
+func (j *job) certifyNothing(ctx context.Context, e *intake.Entry, excluded int64, memory *rememberer, log *certificate.Log, signer *certificate.Signer) error {
 	r, now := e.Request, j.now().UTC().Format(time.RFC3339)
 	cutoff := j.cutoff(e)
 	if err := memory.remember(ctx, r.Ref(), cutoff.UnixMilli(), 0, func(func(string, error) bool) {}); err != nil {
 		return err
 	}
-	_, err := certificate.Issue(ctx, j.work, &certificate.Body{
+	_, err := certificate.Issue(ctx, log, &certificate.Body{
 		Version: 1, Request: r.Ref().String(), Account: r.Account, Instruction: r.Instruction, Run: j.h.Run, Approvals: []int{},
 		Received: r.Received.UTC().Format(time.RFC3339), Cutoff: cutoff.UTC().Format(time.RFC3339), Issued: now, Complete: true, FollowUp: e.FollowUp(),
 		Dispositions: map[string]int64{}, Objects: []certificate.Object{}, Exceptions: []certificate.Exception{}, Open: []certificate.Open{},

@@ -11,6 +11,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/catalog"
+	"expunge/pipeline/certificate"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/naming"
@@ -146,7 +147,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Limits = append(r.Limits, fmt.Sprintf("%s was not searched for: %s", b.Request, b.Reason))
 	}
 	var events []intake.Event
-	memory := j.rememberer(j.h.Run)
+	memory, log := j.rememberer(j.h.Run), &certificate.Log{Work: j.work}
 	for _, c := range j.claimed {
 		ref := c.Request.Ref()
 		t := hits.Span(ref)
@@ -161,7 +162,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		if state == pipeline.Completed && c.Request.Has(pipeline.Delete) {
 			if signer, _, err := j.signer(); err != nil {
 				state, reason = pipeline.Received, "nothing of it was found, and its certificate cannot be signed: "+err.Error()
-			} else if err := j.certifyNothing(ctx, c.Entry, t.Excluded, memory, signer); err != nil {
+			} else if err := j.certifyNothing(ctx, c.Entry, t.Excluded, memory, log, signer); err != nil {
 				return false, err
 			}
 		}

@@ -38,7 +38,7 @@ func body(n int) *certificate.Body {
 
 func issue(t *testing.T, work connectors.Store, n int, s *certificate.Signer) []byte {
 	t.Helper()
-	if _, err := certificate.Issue(t.Context(), work, body(n), s); err != nil {
+	if _, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, body(n), s); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := certificate.Read(t.Context(), work, pipeline.RequestRef{Account: "acme", ID: fmt.Sprintf("R-%d", n)})
@@ -53,7 +53,7 @@ func part(t *testing.T, work connectors.Store, n int, erased int64, s *certifica
 	t.Helper()
 	b := body(n)
 	b.Complete, b.Dispositions["ERASED"] = false, erased
-	name, err := certificate.Issue(t.Context(), work, b, s)
+	name, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, b, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestEarlier(t *testing.T) {
 		t.Helper()
 		b := body(1)
 		b.FollowUp, b.Dispositions["ERASED"] = true, erased
-		name, err := certificate.Issue(t.Context(), work, b, s)
+		name, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, b, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestEarlierThatIsForged(t *testing.T) {
 		if _, err := work.Create(t.Context(), name, bytes.NewReader(raw)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := certificate.Issue(t.Context(), work, body(1), s); !errors.Is(err, certificate.ErrInvalid) {
+		if _, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, body(1), s); !errors.Is(err, certificate.ErrInvalid) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -295,7 +295,7 @@ func TestWritersTakePlacesOfTheirOwn(t *testing.T) {
 	var wait sync.WaitGroup
 	for n := range 20 {
 		wait.Go(func() {
-			if _, err := certificate.Issue(t.Context(), work, body(n), s); err != nil {
+			if _, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, body(n), s); err != nil {
 				t.Error(err)
 			}
 		})

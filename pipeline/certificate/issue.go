@@ -14,8 +14,10 @@ import (
 // Issue signs b, adds it to the log and stores it, and returns where. A request has
 // one complete certificate; partial ones, and those of what was delivered again, are
 // kept beside it, numbered; each names those before it. One that is there and says the
-// same (dates of issue, and what is before it, apart) is kept as it is.
-func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (string, error) {
+// same (dates of issue, and what is before it, apart) is kept as it is. Who issues many
+// does so with one log.
+func Issue(ctx context.Context, log *Log, b *Body, s *Signer) (string, error) {
+	work := log.Work
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
 		return "", fmt.Errorf("issue certificate: %w", err)
@@ -34,7 +36,7 @@ func Issue(ctx context.Context, work connectors.Store, b *Body, s *Signer) (stri
 			if b.Earlier, err = earlier(ctx, work, ref, s.own); err != nil {
 				return "", fmt.Errorf("issue certificate of %s: %w", ref, err)
 			}
-			return name, issue(ctx, work, name, b, s)
+			return name, issue(ctx, log, name, b, s)
 		case err != nil:
 			return "", err
 		}
@@ -59,7 +61,7 @@ func (b *Body) same(o *Body) bool {
 	return err1 == nil && err2 == nil && bytes.Equal(p, q)
 }
 
-func issue(ctx context.Context, work connectors.Store, name string, b *Body, s *Signer) error {
+func issue(ctx context.Context, log *Log, name string, b *Body, s *Signer) error {
 	body, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("issue certificate: %w", err)
@@ -68,7 +70,6 @@ func issue(ctx context.Context, work connectors.Store, name string, b *Body, s *
 	if c.Signature, err = s.sign(string(body) + "\n"); err != nil {
 		return err
 	}
-	log := Log{Work: work}
 	if c.Log, err = log.Append(ctx, name, body, s); err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func issue(ctx context.Context, work connectors.Store, name string, b *Body, s *
 	if err != nil {
 		return fmt.Errorf("issue certificate: %w", err)
 	}
-	if _, err := work.Create(ctx, name, bytes.NewReader(out)); err != nil && !errors.Is(err, connectors.ErrExists) {
+	if _, err := log.Work.Create(ctx, name, bytes.NewReader(out)); err != nil && !errors.Is(err, connectors.ErrExists) {
 		return fmt.Errorf("issue certificate: %w", err)
 	}
 	return nil

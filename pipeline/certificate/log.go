@@ -21,8 +21,16 @@ const logDir = "certificate-log/"
 const origin = "expunge certificate log"
 
 // Log is the log of certificates in a work store: a Merkle tree whose leaves are
-// files that are only ever created, so that two writers cannot take one place.
-type Log struct{ Work connectors.Store }
+// files that are only ever created, so that two writers cannot take one place. What
+// Append has read or added it knows from then on, less than a KiB a leaf: a leaf never
+// changes. Not safe for concurrent use; several processes may each have one.
+type Log struct {
+	Work connectors.Store
+
+	listed bool
+	next   int64 // the first place that is not known to be taken, once listed
+	leaves map[int64]leaf
+}
 
 // leaf is certificate-log/<n>.json.
 type leaf struct {
@@ -50,11 +58,14 @@ func head(size int64, root tlog.Hash) string {
 // killed try has added is not added twice.
 func (l *Log) Append(ctx context.Context, certificate string, body []byte, s *Signer) (Proof, error) {
 	record := tlog.RecordHash(body)
-	n, err := l.size(ctx)
-	if err != nil {
-		return Proof{}, err
+	if !l.listed {
+		var err error
+		if l.next, err = l.size(ctx); err != nil {
+			return Proof{}, err
+		}
+		l.listed = true
 	}
-	for i := n - 1; i >= 0 && i >= n-recent; i-- {
+	for i := l.next - 1; i >= 0 && i >= l.next-recent; i-- {
 		old, err := l.leaf(ctx, i)
 		if err != nil {
 			return Proof{}, err
@@ -63,23 +74,32 @@ func (l *Log) Append(ctx context.Context, certificate string, body []byte, s *Si
 			return l.prove(ctx, i, s)
 		}
 	}
-	for ; ; n++ {
+	for {
+		n := l.next
 		hashes, err := tlog.StoredHashesForRecordHash(n, record, l.reader(ctx))
 		if err != nil {
 			return Proof{}, fmt.Errorf("extend log: %w", err)
 		}
-		b, err := json.Marshal(leaf{Version: 1, N: n, Certificate: certificate, Record: record, Hashes: hashes})
+		ours := leaf{Version: 1, N: n, Certificate: certificate, Record: record, Hashes: hashes}
+		b, err := json.Marshal(ours)
 		if err != nil {
 			return Proof{}, err
 		}
 		_, err = l.Work.Create(ctx, leafKey(n), bytes.NewReader(append(b, '\n')))
-		if errors.Is(err, connectors.ErrExists) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, connectors.ErrExists) {
 			return Proof{}, fmt.Errorf("extend log: %w", err)
 		}
-		return l.prove(ctx, n, s)
+		if err == nil {
+			l.know(ours)
+		}
+		there, err := l.leaf(ctx, n) // ours, or another writer's
+		if err != nil {
+			return Proof{}, err
+		}
+		l.next++
+		if there.Record == record && there.Certificate == certificate {
+			return l.prove(ctx, n, s)
+		}
 	}
 }
 
@@ -131,7 +151,7 @@ func (l *Log) Check(ctx context.Context, p Proof) error {
 		return out, nil
 	})
 	for n := range p.Size {
-		f, err := l.leaf(ctx, n)
+		f, err := l.read(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -169,7 +189,27 @@ func (l *Log) size(ctx context.Context) (int64, error) {
 	return size, nil
 }
 
+// leaf reads a leaf once.
 func (l *Log) leaf(ctx context.Context, n int64) (leaf, error) {
+	if f, ok := l.leaves[n]; ok {
+		return f, nil
+	}
+	f, err := l.read(ctx, n)
+	if err != nil {
+		return f, err
+	}
+	l.know(f)
+	return f, nil
+}
+
+func (l *Log) know(f leaf) {
+	if l.leaves == nil {
+		l.leaves = map[int64]leaf{}
+	}
+	l.leaves[f.N] = f
+}
+
+func (l *Log) read(ctx context.Context, n int64) (leaf, error) {
 	var f leaf
 	b, err := connectors.ReadAll(ctx, l.Work, leafKey(n))
 	if errors.Is(err, connectors.ErrNotFound) {
@@ -187,17 +227,12 @@ func (l *Log) leaf(ctx context.Context, n int64) (leaf, error) {
 // reader reads hashes of the tree from the leaves that added them.
 func (l *Log) reader(ctx context.Context) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		leaves := map[int64]leaf{}
 		out := make([]tlog.Hash, len(indexes))
 		for i, x := range indexes {
 			n := int64(sort.Search(int(x)+1, func(n int) bool { return tlog.StoredHashCount(int64(n)+1) > x }))
-			f, ok := leaves[n]
-			if !ok {
-				var err error
-				if f, err = l.leaf(ctx, n); err != nil {
-					return nil, err
-				}
-				leaves[n] = f
+			f, err := l.leaf(ctx, n)
+			if err != nil {
+				return nil, err
 			}
 			at := x - tlog.StoredHashCount(n)
 			if at >= int64(len(f.Hashes)) {
