@@ -319,6 +319,10 @@ func (e *Erase) rewrite(ctx context.Context, t *manifest.Target, src *source, v 
 	if err := agree(was, will, got, erased, redacted); err != nil {
 		return connectors.Patch{}, fmt.Errorf("%w: %w", errUnfaithful, err)
 	}
+	if erased == was.records && in.Ext == ".json" && s.Format() == "jsonl" && e.Datasets[t.Dataset].Format == "auto" {
+		// A document of one line is both JSON and JSON lines: whoever reads it as the former must not find nothing.
+		return connectors.Patch{}, &scanners.Refusal{Code: scanners.Unsupported, Name: in.Name, Err: errors.New("what would be left is no JSON document; use the action erase_object")}
+	}
 	entry.Records, entry.Erased, entry.Redacted, entry.Survivors = was.records, erased, redacted, was.survivors
 	if entry.SHA256, entry.Size, err = sum(ctx, l.open); err != nil {
 		return connectors.Patch{}, err
