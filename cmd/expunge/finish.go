@@ -140,7 +140,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Radius = append(r.Radius, report.Radius(x))
 	}
 	for _, l := range j.closure.Limited {
-		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: at least %s found, %d followed", l.Request, l.Round, pipeline.Count(l.Found, "link id", "link ids"), l.Kept))
+		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: at least %s found, %d followed: an id that joins so many is hardly one consumer's; `expunge inspect runs/RUN --why` shows by which field they were reached, leave link out there", l.Request, l.Round, pipeline.Count(l.Found, "link id", "link ids"), l.Kept))
 	}
 	for _, b := range j.h.Blocked {
 		r.Requests = append(r.Requests, report.Request{Request: b.Request.String(), State: string(pipeline.Blocked), Reason: b.Reason})

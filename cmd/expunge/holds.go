@@ -217,13 +217,13 @@ func holdListCommand(f *flags) *cobra.Command {
 				return printJSON(rows)
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "N\tHOLDS\tSINCE\tBY\tREASON")
+			fmt.Fprintln(w, "N\tSTATE\tHOLDS\tSINCE\tBY\tREASON")
 			for _, h := range all {
-				over := ""
+				state, over := "stands", ""
 				if r := h.Removed; r != nil {
-					over = fmt.Sprintf(" (removed by %s: %s)", r.By, r.Reason)
+					state, over = "removed", fmt.Sprintf(" (removed by %s: %s)", r.By, r.Reason)
 				}
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s%s\n", h.N, held(h), h.At.Format(time.DateOnly), h.By, h.Reason, over)
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s%s\n", h.N, state, held(h), h.At.Format(time.DateOnly), h.By, h.Reason, over)
 			}
 			return w.Flush()
 		},

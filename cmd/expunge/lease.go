@@ -33,7 +33,7 @@ type claimed struct {
 func (a *app) lease(ctx context.Context, run string, term time.Duration) (*claim.Lease, error) {
 	lease, err := a.claims().Lease(ctx, run, newOwner(), term)
 	if errors.Is(err, claim.ErrLeased) {
-		return nil, &coded{exitRefused, fmt.Errorf("run %s: %w", run, err)}
+		return nil, &coded{exitRefused, fmt.Errorf("run %s: %w; if that process was killed, its lease ends by itself: resume the run then", run, err)}
 	}
 	return lease, err
 }
@@ -129,7 +129,10 @@ func (a *app) claim(ctx context.Context, o *runOptions, h *header, picked []*int
 		if o.resume != "" || len(o.requests) > 0 {
 			return nil, &coded{exitRefused, fmt.Errorf("%w: wait until that run has ended", other)}
 		}
-		a.flags.log().Info("another run has it", "request", picked[i].Request.Ref().String())
+		has := &claim.Claimed{Request: picked[i].Request.Ref()}
+		errors.As(other, &has)
+		a.flags.log().Info("another run has it", "request", has.Request.String(), "run", has.Run, "until", has.Until)
+		h.others = has
 	}
 	reasons := make([]string, len(picked))
 	err = engine.Map(ctx, claimers, indexes(len(picked)), func(ctx context.Context, i int) (string, error) {

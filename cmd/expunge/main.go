@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -106,6 +107,7 @@ func newRootAt(now func() time.Time) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "expunge",
 		Short:         "Find, hand over and erase what a data lake holds on a consumer",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          unknownCommand,
@@ -129,6 +131,15 @@ func newRootAt(now func() time.Time) *cobra.Command {
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// version is that of the module or, where it was built from a checkout, of the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
 }
 
 // unknownCommand refuses what is no command, and names the nearest.

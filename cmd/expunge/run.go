@@ -20,6 +20,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/catalog"
+	"expunge/pipeline/claim"
 	"expunge/pipeline/hold"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/results"
@@ -101,6 +102,7 @@ type header struct {
 	Review   pipeline.Policy       `json:"review,omitempty"`  // the accounts' tiers that a person decides on, as they were
 	Recalls  bool                  `json:"recalls,omitempty"` // it looks for what was delivered again of requests that were answered, too
 	Holds    int                   `json:"holds,omitempty"`   // the highest number of legal holds when the run began
+	others   *claim.Claimed        // one that another run has, while this one begins
 	Decided  map[string]int        `json:"decided,omitempty"` // by request: how many files of decisions there were when the run began; later ones are the next run's
 }
 
@@ -225,7 +227,11 @@ func (a *app) begin(ctx context.Context, o *runOptions, h *header, picked []*int
 		if len(h.Blocked) > 0 {
 			return false, &unbegun{&coded{exitIncomplete, fmt.Errorf("nothing to do: %s BLOCKED, such as %s: %s", pipeline.Count(len(h.Blocked), "request is", "requests are"), h.Blocked[0].Request, h.Blocked[0].Reason)}}
 		}
-		fmt.Println("nothing to do: every open request is claimed by another run")
+		if o := h.others; o != nil {
+			fmt.Printf("nothing to do: every open request is claimed by another run, such as %s by run %s, whose lease is good until %s\n", o.Request, o.Run, o.Until.UTC().Format(time.RFC3339))
+			return true, nil
+		}
+		fmt.Println("nothing to do: no open request is left")
 		return true, nil
 	}
 	a.flags.log().Info("run begins", "run", h.Run, "requests", len(claimed), "answered", len(ended))

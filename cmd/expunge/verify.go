@@ -8,10 +8,12 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"expunge/pipeline"
+	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
 	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
@@ -28,20 +30,28 @@ func verifyCommand(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify RUN|CERTIFICATE",
 		Short: "Read back what an erasure touched and search it again; or check a certificate offline",
-		Long: "CERTIFICATE is a file, or ACCOUNT/ID for the one in the work store. A file is checked offline: signature\n" +
-			"and proof of being logged, against --public-key or the config's signing key.",
+		Long: "CERTIFICATE is a file, or one in the work store: ACCOUNT/ID, or certificates/… as erase names it. A file is\n" +
+			"checked offline: signature and proof of being logged, against --public-key or the config's signing key.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkWorkers(workers); err != nil {
 				return err
 			}
 			ctx := c.Context()
-			if raw, err := os.ReadFile(args[0]); err == nil {
+			raw, missing := os.ReadFile(args[0])
+			if missing == nil {
 				return verifyFile(ctx, f, raw, publicKey)
+			}
+			stored := strings.HasPrefix(args[0], certificate.Root)
+			if publicKey != "" || strings.HasSuffix(args[0], ".json") && !stored {
+				return usage("no such file: %w", missing)
 			}
 			a, err := open(ctx, f)
 			if err != nil {
 				return err
+			}
+			if stored {
+				return a.verifyStored(ctx, args[0])
 			}
 			if ref, err := pipeline.ParseRequestRef(args[0]); err == nil {
 				return a.verifyCertificate(ctx, ref)
@@ -71,7 +81,7 @@ func verifyCommand(f *flags) *cobra.Command {
 			return proof.code()
 		},
 	}
-	c.Flags().StringVar(&publicKey, "public-key", "", "what `expunge keys` prints where the certificate was made")
+	c.Flags().StringVar(&publicKey, "public-key", "", "what expunge keys prints where the certificate was made; needs no config")
 	c.Flags().IntVar(&workers, "workers", 4, "how many objects are read at once")
 	return c
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 
+	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/seal"
@@ -28,13 +30,47 @@ func (a *app) signer() (*certificate.Signer, ed25519.PublicKey, error) {
 	return s, key.Public().(ed25519.PublicKey), err
 }
 
-// verifyCertificate checks a certificate of the work store, and that the log still
-// holds it.
+// verifyCertificate checks the certificate with which a request has ended.
 func (a *app) verifyCertificate(ctx context.Context, ref pipeline.RequestRef) error {
 	raw, err := certificate.Read(ctx, a.work, ref)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return a.notCertified(ctx, ref)
+	}
 	if err != nil {
+		return err
+	}
+	return a.verifyLogged(ctx, raw)
+}
+
+// notCertified names what there is of a request that has no certificate of its end.
+func (a *app) notCertified(ctx context.Context, ref pipeline.RequestRef) error {
+	var partial []string
+	for o, err := range a.work.List(ctx, certificate.Root+ref.String()+"/") {
+		if err != nil {
+			return err
+		}
+		partial = append(partial, o.Key)
+	}
+	if len(partial) == 0 {
 		return usage("request %s has no certificate", ref)
 	}
+	return usage("request %s has no certificate of its end, but partial ones: %s", ref, strings.Join(partial, ", "))
+}
+
+// verifyStored checks a certificate of the work store by its name there.
+func (a *app) verifyStored(ctx context.Context, name string) error {
+	raw, err := connectors.ReadAll(ctx, a.work, name)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return usage("no such file: %s, neither here nor in work store %s", name, a.work.URL())
+	}
+	if err != nil {
+		return err
+	}
+	return a.verifyLogged(ctx, raw)
+}
+
+// verifyLogged checks a certificate of the work store, and that the log still holds it.
+func (a *app) verifyLogged(ctx context.Context, raw []byte) error {
 	v, err := a.verifier()
 	if err != nil {
 		return err
@@ -96,7 +132,7 @@ func (f *flags) printCertificate(c *certificate.Certificate, b *certificate.Body
 	fmt.Printf("  objects          %d\n", len(b.Objects))
 	fmt.Printf("  digest           %s, leaf %d of the log\n", c.Record(), c.Log.N)
 	if !b.Complete {
-		fmt.Printf("  PARTIAL: %d open, %d not examined\n", len(b.Open), len(b.NotExamined))
+		fmt.Printf("  PARTIAL: %s\n", strings.Join(append([]string{fmt.Sprintf("%d open, %d not examined", len(b.Open), len(b.NotExamined))}, b.NotCovered...), "; "))
 	}
 	printEarlier(b)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"expunge/pipeline"
 	"expunge/pipeline/config"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/report"
 	"expunge/pipeline/scan"
 	"expunge/pipeline/waive"
@@ -90,6 +93,11 @@ func (a *app) waive(ctx context.Context, w *waive.Waiver, until string) error {
 	if w.Object, err = a.objectPattern(ctx, w.Object); err != nil {
 		return err
 	}
+	if undeclared, err := a.undeclared(ctx, w.Object); err != nil {
+		return err
+	} else if undeclared {
+		return usage("no dataset claims %s: UNDECLARED objects cannot be waived; declare them as a dataset, or ignore them in the config with a reason", w.Object)
+	}
 	w.At = a.now().UTC()
 	got, err := waive.Add(ctx, a.work, a.keys, *w)
 	if err != nil {
@@ -126,6 +134,55 @@ func (a *app) objectPattern(ctx context.Context, object string) (string, error) 
 	}
 	slices.Sort(known)
 	return "", usage("%q is in no store of the config; it has: %s", object, strings.Join(known, ", "))
+}
+
+// lookedAt is how many objects are listed to see what a pattern is about.
+const lookedAt = 1000
+
+// undeclared reports whether what a pattern of URLs names is of no dataset, as far as one
+// page of a listing shows.
+func (a *app) undeclared(ctx context.Context, pattern string) (bool, error) {
+	stores, err := a.stores(ctx)
+	if err != nil {
+		return false, err
+	}
+	matcher, err := a.cfg.Matcher()
+	if err != nil {
+		return false, &coded{exitUsage, err}
+	}
+	names, glob, found := a.names(stores), naming.Glob(pattern), false
+	for name, s := range stores {
+		rest, ours := strings.CutPrefix(pattern, strings.TrimSuffix(s.URL(), "/")+"/")
+		if !ours {
+			continue
+		}
+		literal, _, _ := strings.Cut(rest, "*")
+		prefix, err := url.PathUnescape(literal)
+		if err != nil {
+			return false, nil // it names nothing
+		}
+		looked := 0
+		for o, err := range s.List(ctx, prefix) {
+			if err != nil {
+				return false, err
+			}
+			object := pipeline.Object{}
+			object.Store, object.Key = name, o.Key
+			if object.Dataset, object.Captures, err = matcher.Find(name, o.Key); err != nil {
+				return false, err
+			}
+			if glob.MatchString(names.Shown(&object)) {
+				if object.Dataset >= 0 {
+					return false, nil
+				}
+				found = true
+			}
+			if looked++; looked == lookedAt {
+				break
+			}
+		}
+	}
+	return found, nil
 }
 
 func (a *app) waivers(ctx context.Context) error {

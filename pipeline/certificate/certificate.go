@@ -142,13 +142,16 @@ type Certificate struct {
 	Log       Proof           `json:"log"`
 }
 
+// Root is where certificates are in the work store.
+const Root = "certificates/"
+
 func key(ref pipeline.RequestRef) string {
-	return "certificates/" + ref.Account + "/" + ref.ID + ".json"
+	return Root + ref.Account + "/" + ref.ID + ".json"
 }
 
 // folder is where the certificates of parts are, and those of follow-ups.
 func folder(ref pipeline.RequestRef) string {
-	return "certificates/" + ref.Account + "/" + ref.ID + "/"
+	return Root + ref.Account + "/" + ref.ID + "/"
 }
 
 // Read reads the certificate of a request, connectors.ErrNotFound if there is none.

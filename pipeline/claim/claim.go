@@ -43,10 +43,11 @@ var (
 type Claimed struct {
 	Request pipeline.RequestRef
 	Run     string
+	Until   time.Time // is that run's lease good, unless it is renewed
 }
 
 func (c *Claimed) Error() string {
-	return fmt.Sprintf("claim %s: %v: %s", c.Request, ErrClaimed, c.Run)
+	return fmt.Sprintf("claim %s: %v: %s, whose lease is good until %s", c.Request, ErrClaimed, c.Run, c.Until.UTC().Format(time.RFC3339))
 }
 
 // Unwrap makes a Claimed an ErrClaimed.
@@ -114,12 +115,12 @@ func (c *Claims) Take(ctx context.Context, ref pipeline.RequestRef, run string) 
 			if last.Run == run {
 				return Claim{ref, run, last.Fence}, nil
 			}
-			alive, err := c.Alive(ctx, last.Run)
+			until, err := c.alive(ctx, leaseKey(last.Run), last.Run)
 			if err != nil {
 				return Claim{}, fmt.Errorf("claim %s: %w", ref, err)
 			}
-			if alive {
-				return Claim{}, &Claimed{ref, last.Run}
+			if !until.IsZero() {
+				return Claim{}, &Claimed{ref, last.Run, until}
 			}
 		}
 		n := last.Fence + 1

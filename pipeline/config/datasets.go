@@ -81,10 +81,10 @@ func (r *reader) dataset(n *node, stores []Store) pipeline.Dataset {
 	lacks("sources", len(d.Sources) == 0)
 	lacks("purposes", len(d.Purposes) == 0)
 	if missing != nil {
-		r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it (R21, R22)", what, strings.Join(missing, ", "))
+		r.warn(n, "%s has no %s: what it holds can be found and erased, but requests to know cannot be answered from it", what, strings.Join(missing, ", "))
 	}
 	if d.Disclosed == nil {
-		r.warn(n, "%s does not say to whom its data is disclosed: answers will say that this is not stated; if it was not sold or shared, write disclosed: [] (R23)", what)
+		r.warn(n, "%s does not say to whom its data is disclosed: answers will say that this is not stated; if it was not sold or shared, write disclosed: []", what)
 	}
 	return d
 }

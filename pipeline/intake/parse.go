@@ -32,6 +32,9 @@ type Check struct {
 func Parse(name string, data []byte, c Check) ([]*pipeline.Request, error) {
 	data = bytes.TrimPrefix(bytes.TrimSpace(data), []byte("\xef\xbb\xbf"))
 	var raw []json.RawMessage
+	if len(data) > 0 && data[0] != '[' && data[0] != '{' {
+		return nil, fmt.Errorf("%s: requests are JSON: an object, an array of objects, or one in each line", name)
+	}
 	if len(data) > 0 && data[0] == '[' {
 		if err := json.Unmarshal(data, &raw); err != nil {
 			return nil, fmt.Errorf("%s: read requests: %w", name, err)
