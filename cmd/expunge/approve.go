@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func approveCommand(f *flags) *cobra.Command {
 			}
 			m, err := manifest.Read(ctx, a.work, a.keys, args[0])
 			if errors.Is(err, connectors.ErrNotFound) {
-				return usage("run %s has no sealed manifest in work store %s", args[0], a.work.URL())
+				return a.noManifest(ctx, args[0], "sealed manifest")
 			}
 			if err != nil {
 				return err
@@ -106,6 +107,11 @@ func approveCommand(f *flags) *cobra.Command {
 					fmt.Printf("  %-20s waits for approval\n", name)
 				}
 			}
+			if waits, err := a.waiting(ctx, m); err != nil {
+				return err
+			} else if !waits {
+				fmt.Println("  none of its requests waits for it: they were erased, withdrawn, or another run has them")
+			}
 			return nil
 		},
 	}
@@ -114,6 +120,50 @@ func approveCommand(f *flags) *cobra.Command {
 	c.Flags().StringArrayVar(&accounts, "account", nil, "only the part of this account (repeatable)")
 	c.Flags().Int64Var(&lost, "versions-lost", 0, "how many other records may go with old versions")
 	return c
+}
+
+// noManifest says what a run lacks, or that there is no such run.
+func (a *app) noManifest(ctx context.Context, run, what string) error {
+	known, err := a.knownRun(ctx, run)
+	switch {
+	case err != nil:
+		return err
+	case known:
+		return usage("run %s has no %s in work store %s", run, what, a.work.URL())
+	}
+	return usage("there is no run %s in work store %s: `expunge status` lists them", run, a.work.URL())
+}
+
+func (a *app) knownRun(ctx context.Context, run string) (bool, error) {
+	for o, err := range a.work.List(ctx, headerKey(run)) {
+		if err != nil {
+			return false, err
+		}
+		if o.Key == headerKey(run) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// waiting reports whether a request of the manifest has not come to its end with it.
+func (a *app) waiting(ctx context.Context, m *manifest.Manifest) (bool, error) {
+	for _, part := range m.Accounts {
+		for _, name := range part.Requests {
+			ref, err := pipeline.ParseRequestRef(name)
+			if err != nil {
+				return false, fmt.Errorf("manifest of run %s: %w", m.Run, err)
+			}
+			e, err := a.requests().Entry(ctx, ref)
+			if err != nil {
+				return false, err
+			}
+			if e.Last.Run == m.Run && (e.State == pipeline.AwaitingApproval || e.State == pipeline.Erasing || e.State == pipeline.Blocked) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // radius says what would go of a dataset: records one by one, and whole objects.

@@ -229,7 +229,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	var err error
 	e.m, err = manifest.Read(ctx, e.work, e.keys, run)
 	if errors.Is(err, connectors.ErrNotFound) {
-		return usage("run %s has no sealed manifest", run)
+		return e.noManifest(ctx, run, "sealed manifest")
 	}
 	if err != nil {
 		return err

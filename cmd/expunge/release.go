@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,9 +95,17 @@ func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by stri
 		return err
 	}
 	files, supplements := 0, []string{}
-	for _, b := range all {
+	var later []string
+	for _, b := range all[1:] {
+		later = append(later, b.Supplement())
+	}
+	for i, b := range all {
 		dir := filepath.Join(to, filepath.FromSlash(b.Supplement()))
-		if err := writeOut(ctx, b, dir); err != nil {
+		names := later // on the first page, which people open
+		if i > 0 {
+			names = nil
+		}
+		if err := writeOut(ctx, b, dir, names); err != nil {
 			return err
 		}
 		files += len(b.Index.Files) + 1
@@ -114,12 +123,13 @@ func (a *app) handOver(ctx context.Context, ref pipeline.RequestRef, to, by stri
 	return nil
 }
 
-// writeOut writes one bundle in clear below dir, bundle.json last.
-func writeOut(ctx context.Context, b *bundle.Bundle, dir string) error {
+// writeOut writes one bundle in clear below dir, bundle.json last. Its page links to its
+// supplements.
+func writeOut(ctx context.Context, b *bundle.Bundle, dir string, supplements []string) error {
 	sums := make([]string, len(b.Index.Files))
 	for i, f := range b.Index.Files {
 		var err error
-		if sums[i], err = copyOut(ctx, b, f, filepath.Join(dir, filepath.FromSlash(b.Path(f)))); err != nil {
+		if sums[i], err = copyOut(ctx, b, f, filepath.Join(dir, filepath.FromSlash(b.Path(f))), supplements); err != nil {
 			return err
 		}
 	}
@@ -189,8 +199,8 @@ func emptyDir(dir string) error {
 }
 
 // copyOut writes one file of a bundle and returns its digest. What is not what was
-// written into the bundle is not written at all.
-func copyOut(ctx context.Context, b *bundle.Bundle, f bundle.File, name string) (string, error) {
+// written into the bundle is not written at all. The page for people names supplements.
+func copyOut(ctx context.Context, b *bundle.Bundle, f bundle.File, name string, supplements []string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return "", fmt.Errorf("write %s: %w", b.Path(f), err)
 	}
@@ -199,7 +209,16 @@ func copyOut(ctx context.Context, b *bundle.Bundle, f bundle.File, name string) 
 		return "", fmt.Errorf("write %s: %w", b.Path(f), err)
 	}
 	sum := sha256.New()
-	if err := errors.Join(b.Copy(ctx, f, io.MultiWriter(out, sum)), out.Close()); err != nil {
+	to := io.MultiWriter(out, sum)
+	if b.Path(f) == bundle.Page && len(supplements) > 0 {
+		var page bytes.Buffer
+		if err = b.Copy(ctx, f, &page); err == nil {
+			_, err = to.Write(bundle.Linked(page.Bytes(), supplements))
+		}
+	} else {
+		err = b.Copy(ctx, f, to)
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
 		_ = os.Remove(name)
 		return "", forged(fmt.Errorf("write %s: %w", b.Path(f), err))
 	}

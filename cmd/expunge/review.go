@@ -74,7 +74,7 @@ func (o *reviewOptions) only() (map[string]bool, error) {
 func (a *app) reviewed(ctx context.Context, run string) (*manifest.Manifest, error) {
 	m, err := manifest.Read(ctx, a.work, a.keys, run)
 	if errors.Is(err, connectors.ErrNotFound) {
-		return nil, usage("run %s has no list of review hits in work store %s", run, a.work.URL())
+		return nil, a.noManifest(ctx, run, "list of review hits")
 	}
 	return m, err
 }

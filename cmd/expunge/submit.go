@@ -57,11 +57,12 @@ func submitCommand(f *flags) *cobra.Command {
 // submit takes all requests in, or none: what is wrong with any is said first.
 func (a *app) submit(ctx context.Context, o *submitOptions, files []string) error {
 	check := intake.Check{
-		Now:        a.now(),
-		Account:    func(name string) bool { _, ok := a.cfg.Account(name); return ok },
-		Kind:       func(kind pipeline.Kind) bool { return slices.Contains(a.cfg.Kinds, kind) },
-		Nearest:    func(kind pipeline.Kind) string { return config.Nearest(string(kind), a.kindNames()) },
-		Identifier: a.check,
+		Now:         a.now(),
+		Account:     func(name string) bool { _, ok := a.cfg.Account(name); return ok },
+		NearAccount: func(name string) string { return config.Nearest(name, a.accountNames()) },
+		Kind:        func(kind pipeline.Kind) bool { return slices.Contains(a.cfg.Kinds, kind) },
+		Nearest:     func(kind pipeline.Kind) string { return config.Nearest(string(kind), a.kindNames()) },
+		Identifier:  a.check,
 	}
 	if err := a.readPool(ctx); err != nil {
 		return err
@@ -147,6 +148,14 @@ func (a *app) tooFew(r *pipeline.Request) string {
 		return ""
 	}
 	return fmt.Sprintf("; all that is found will wait for review: it has %s of identifiers, and data_points asks for %d to %s", pipeline.Count(len(kinds), "kind", "kinds"), needed, right)
+}
+
+func (a *app) accountNames() []string {
+	names := make([]string, len(a.cfg.Accounts))
+	for i := range a.cfg.Accounts {
+		names[i] = a.cfg.Accounts[i].Name
+	}
+	return names
 }
 
 func (a *app) kindNames() []string {

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -27,6 +28,22 @@ type pageSet struct {
 	Columns []string
 	More    int
 	Sample  [][]string
+}
+
+// Page is the file of a bundle that people open.
+const Page = "index.html"
+
+const title = "<h1>Your data</h1>\n"
+
+// Linked is a page of a bundle that also links to what supplements it, each in a folder
+// below it.
+func Linked(page []byte, supplements []string) []byte {
+	var links strings.Builder
+	for _, s := range supplements {
+		name := template.HTMLEscapeString(path.Join(s, Page))
+		fmt.Fprintf(&links, "<p>More was found later: <a href=\"%s\">%s</a>.</p>\n", name, name)
+	}
+	return bytes.Replace(page, []byte(title), []byte(title+links.String()), 1) // data is escaped: the title stands there once
 }
 
 // page writes index.html: all of it in one file that fetches nothing. It names files and
@@ -81,7 +98,7 @@ func (w *writer) page(pieces, cats bool) error {
 	if err := tmpl.Execute(&b, data); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
-	f, err := w.bytes("index.html", b.Bytes())
+	f, err := w.bytes(Page, b.Bytes())
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func TestClaimLifecycle(t *testing.T) {
 		t.Errorf("a second take gave %v, not %v", again, first)
 	}
 	var claimed *Claimed
-	if _, err := c.Take(ctx, ref(1), "b"); !errors.As(err, &claimed) || claimed.Run != "a" || !errors.Is(err, ErrClaimed) {
+	if _, err := c.Take(ctx, ref(1), "b"); !errors.As(err, &claimed) || claimed.Run != "a" || claimed.Until.Sub(at.now()) != time.Minute || !errors.Is(err, ErrClaimed) {
 		t.Fatalf("take of another's: %v", err)
 	}
 	at.pass(50)

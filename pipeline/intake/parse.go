@@ -20,11 +20,12 @@ import (
 
 // Check holds what only the caller knows of accounts, kinds and identifiers.
 type Check struct {
-	Now        time.Time
-	Account    func(name string) bool
-	Kind       func(kind pipeline.Kind) bool
-	Nearest    func(kind pipeline.Kind) string                              // a kind that was perhaps meant, "" if none is near; nil: never
-	Identifier func(r *pipeline.Request) func(id pipeline.Identifier) error // of an account that there is
+	Now         time.Time
+	Account     func(name string) bool
+	Kind        func(kind pipeline.Kind) bool
+	NearAccount func(name string) string                                     // an account that was perhaps meant, "" if none is near; nil: never
+	Nearest     func(kind pipeline.Kind) string                              // a kind that was perhaps meant, "" if none is near; nil: never
+	Identifier  func(r *pipeline.Request) func(id pipeline.Identifier) error // of an account that there is
 }
 
 // Parse reads requests: one JSON object, a JSON array, or JSON lines. All mistakes
@@ -104,7 +105,11 @@ func Validate(r *pipeline.Request, c Check) []error {
 	case r.Account == "":
 		bad("account is missing: say for which business customer the request is")
 	case !c.Account(r.Account):
-		bad("account %q is not in the config", naming.Mask(r.Account))
+		near := ""
+		if c.NearAccount != nil && c.NearAccount(r.Account) != "" {
+			near = "; did you mean " + c.NearAccount(r.Account) + "?"
+		}
+		bad("account %q is not in the config%s", naming.Mask(r.Account), near)
 	}
 	if r.Subject != "" && r.Subject != "consumer" && r.Subject != "agent" {
 		bad("subject must be consumer or agent")
