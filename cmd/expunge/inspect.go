@@ -20,6 +20,7 @@ import (
 	"expunge/pipeline"
 	"expunge/pipeline/bundle"
 	"expunge/pipeline/certificate"
+	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/report"
 )
@@ -98,7 +99,7 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 				return fmt.Errorf("read %s: %w", key, err)
 			}
 			r.Print(os.Stdout)
-			return nil
+			return a.printSince(ctx, r.Run)
 		case strings.HasPrefix(key, "certificates/"):
 			return printCertificate(body, key)
 		}
@@ -113,6 +114,31 @@ func (a *app) inspect(ctx context.Context, key string, why bool) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// printSince says what was erased of a run since it ended: its report does not change.
+func (a *app) printSince(ctx context.Context, run string) error {
+	past, err := (&journal.Journal{Work: a.work, Keys: a.keys, Run: run}).Past(ctx)
+	if err != nil {
+		return err
+	}
+	versions, records := map[journal.State]int64{}, int64(0)
+	for o := range past.Outcomes {
+		versions[o.State]++
+		if o.State == journal.Done {
+			records += o.Erased
+		}
+	}
+	if len(versions) == 0 {
+		return nil
+	}
+	var out []string
+	for _, s := range slices.Sorted(maps.Keys(versions)) {
+		out = append(out, fmt.Sprintf("%s %s", s, pipeline.Count(versions[s], "object version", "object versions")))
+	}
+	fmt.Printf("since    all this is as the run left it; `expunge erase` has come to %s (%s rewritten out of their objects); `expunge status` says where requests stand now\n",
+		strings.Join(out, ", "), pipeline.Count(records, "record", "records"))
 	return nil
 }
 
