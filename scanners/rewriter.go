@@ -63,9 +63,9 @@ func (e *Edit) Spares(path string, value []byte) bool {
 	return ok && len(spans) == 0
 }
 
-// Keeps reports whether Keep names the leaf at path, or what it lies in. Where a
-// key has dots of its own it may say yes though a Rewriter, who sees the keys,
-// empties the leaf.
+// Keeps reports whether Keep names the leaf at path, or what it lies in. A key with
+// dots of its own is read as a path, here and by every Rewriter: who keeps "a" keeps
+// "a.b", whichever of the two it is.
 func (e *Edit) Keeps(path string) bool {
 	for _, k := range e.Keep {
 		if k != "" && within(k, path) {

@@ -82,21 +82,49 @@ func KeepsOf(e *scanners.Edit) Keeps {
 }
 
 // Under are the keeps below the member with this key; whole: it stays as it is.
-// What a dot in a key means is not asked: "a.b" is the key, or b in a.
+// What a dot in a key means is not asked: "a.b" is the key, or b in a, here as in the
+// path of a leaf (see scanners.Edit.Keeps).
 func (k Keeps) Under(key string) (below Keeps, whole bool) {
 	for _, s := range k {
-		if rest, ok := strings.CutPrefix(s, "."); ok {
-			if rest, ok := strings.CutPrefix(rest, key); ok && (rest == "" || strings.ContainsAny(rest[:1], ".[{")) {
-				below, whole = append(below, rest), whole || rest == ""
-			}
-			s = rest
-		}
-		if rest, ok := strings.CutPrefix(s, "{}"); ok {
-			below, whole = append(below, rest), whole || rest == ""
+		if s != "" {
+			whole = below.along(s, "."+key) || whole
 		}
 	}
 	return below, whole
 }
+
+// along goes along a path and adds what is left of s at its end. It reports whether s
+// ends on the way: what lies there stays.
+func (k *Keeps) along(s, path string) bool {
+	for s != "" {
+		if path == "" {
+			if begins(s) {
+				*k = append(*k, s)
+			}
+			return false
+		}
+		if rest, ok := strings.CutPrefix(strings.TrimPrefix(s, "."), "{}"); ok {
+			path, whole := strings.TrimPrefix(path, "."), false
+			if path == "" { // of an empty key
+				return k.along(rest, "")
+			}
+			for i := 1; i <= len(path); i++ { // any key, which may have dots and brackets
+				if i == len(path) || begins(path[i:]) {
+					whole = k.along(rest, path[i:]) || whole
+				}
+			}
+			return whole
+		}
+		if path[0] != s[0] {
+			return false
+		}
+		s, path = s[1:], path[1:]
+	}
+	return path == "" || begins(path)
+}
+
+// begins reports whether a path goes on with a member, an item or any value.
+func begins(path string) bool { return strings.IndexByte(".[{", path[0]) >= 0 }
 
 // Items are the keeps below the items of a list; whole: they stay as they are.
 func (k Keeps) Items() (below Keeps, whole bool) {
