@@ -177,6 +177,9 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 	if _, _, err := e.signer(); err != nil { // before anything is written
 		return err
 	}
+	if err := e.readReport(ctx); err != nil { // a certificate needs it
+		return &coded{exitRefused, fmt.Errorf("%w: nothing was erased, since it could not be certified; put the file back from a copy of the work store", err)}
+	}
 	if err := e.begin(ctx); err != nil {
 		return err
 	}
