@@ -92,6 +92,7 @@ type proof struct {
 	Records  int64            `json:"records"`
 	Residue  []verify.Trace   `json:"residue"`
 	Expected map[string]int64 `json:"expected"` // traces that stay on purpose, by request
+	Open     map[string]int64 `json:"open"`     // traces in what could not be erased, or is not yet, by request
 	Staying  []verify.Trace   `json:"staying"`  // unfinished uploads that are left
 	residue  map[string]int64 // by request; "" counts for all
 }
@@ -148,7 +149,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	if err != nil {
 		return nil, err
 	}
-	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, residue: map[string]int64{}}
+	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
 		for t, err := range manifest.Targets(e.tombstones(ctx), e.resolve) {
 			if err == nil && !e.touched(t) {
@@ -176,6 +177,9 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 			out.Records += r.Records
 			for ref, n := range r.Expected {
 				out.Expected[ref.String()] += n
+			}
+			for ref, n := range r.Open {
+				out.Open[ref.String()] += n
 			}
 			for _, t := range r.Residue {
 				out.residue[t.Request]++
@@ -304,6 +308,9 @@ func (p *proof) print(machine bool) error {
 	fmt.Printf("verified  %s, %s\n", pipeline.Count(p.Objects, "object version", "object versions"), pipeline.Count(p.Records, "record", "records"))
 	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
 		fmt.Printf("  stays on purpose  %-24s %s\n", name, pipeline.Count(p.Expected[name], "trace", "traces"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Open)) {
+		fmt.Printf("  not erased        %-24s %s\n", name, pipeline.Count(p.Open[name], "trace", "traces"))
 	}
 	for _, t := range p.Staying {
 		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)

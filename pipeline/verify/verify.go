@@ -98,6 +98,7 @@ type Result struct {
 	Versions int64
 	Records  int64
 	Expected map[pipeline.RequestRef]int64 // traces that stay on purpose
+	Open     map[pipeline.RequestRef]int64 // traces in what could not be erased, or is not yet
 	Residue  []Trace
 	Staying  []Trace // unfinished uploads that are left, with the reason
 }
@@ -106,7 +107,7 @@ type Result struct {
 // error is fatal; an object that cannot be read is residue, since nobody can say
 // that nothing is left in it.
 func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[string]string) (*Result, error) {
-	out := &Result{Expected: map[pipeline.RequestRef]int64{}}
+	out := &Result{Expected: map[pipeline.RequestRef]int64{}, Open: map[pipeline.RequestRef]int64{}}
 	store := v.Stores[t.Store]
 	versions, err := all(ctx, store, t.Key)
 	if err != nil {
@@ -265,6 +266,9 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
+		case x.open:
+			out.Open[ask.Request]++
+			explains = true
 		default:
 			code := InRecord
 			if r.Index < 0 {
@@ -407,7 +411,7 @@ func (x *expectation) digest(digests map[string]map[string]bool, ref pipeline.Re
 // stays reports whether a match of a request in a record is there on purpose.
 func (x *expectation) stays(v *Verify, ref pipeline.RequestRef, r *scanners.Record, m scanners.Match) bool {
 	name := x.name(ref)
-	return x.open || x.whole[name] || x.keeps(name, m.Path) || x.digest(x.digests, ref, r)
+	return x.whole[name] || x.keeps(name, m.Path) || x.digest(x.digests, ref, r)
 }
 
 // name spells a request out.

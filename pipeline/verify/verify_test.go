@@ -273,9 +273,6 @@ func TestWhatStaysOnPurpose(t *testing.T) {
 			w.record("o", dated)
 			apply(func(*manifest.Row) bool { return false })(w)
 		}, "", 1},
-		{"an object whose erasure is open", dated, func(w *world) {
-			w.v.Done = func(id, _ string) (verify.Counts, bool) { return verify.Counts{}, id != "id of o" }
-		}, "", 1},
 		{"for review: free text", `{"note":"call 404-555-0123 now"}`, func(*world) {}, "", 1},
 		{"for review: policy of the account", dated, func(w *world) { w.v.Policy = pipeline.Policy{"acme": {pipeline.Normalised}} }, "", 1},
 		{"for review: policy of another account", dated, func(w *world) { w.v.Policy = pipeline.Policy{"beta": {pipeline.Normalised}} }, "RECORD 0 phone", 0},
@@ -326,6 +323,23 @@ func TestWhatStaysOnPurpose(t *testing.T) {
 				t.Errorf("%q is left and %d stay, want %q and %d", residue(got), got.Expected[who], c.want, c.stays)
 			}
 		})
+	}
+}
+
+// TestOpenIsNotOnPurpose: what could not be erased is no residue, and nobody wants it there.
+func TestOpenIsNotOnPurpose(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		w := newWorld(t, false)
+		w.v.Done = func(id, _ string) (verify.Counts, bool) { return verify.Counts{}, done || id != "id of o" }
+		w.put("o", dated+"\n")
+		got := w.look("o")
+		left, open := "", int64(1)
+		if done {
+			left, open = "RECORD 0 phone", 0
+		}
+		if records(got) != left || got.Open[who] != open || got.Expected[who] != 0 {
+			t.Errorf("done %v: %q is left, %d open, %d on purpose", done, residue(got), got.Open[who], got.Expected[who])
+		}
 	}
 }
 
