@@ -79,7 +79,7 @@ func (j *job) outside() func(*pipeline.Hit) bool {
 func (j *job) whole(h *pipeline.Hit) bool {
 	i := slices.IndexFunc(j.cfg.Datasets, func(d pipeline.Dataset) bool { return d.Name == h.Dataset })
 	return i >= 0 && j.cfg.Datasets[i].Erase.Action == pipeline.EraseObject ||
-		slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Tier.Automatic() && !e.Kind.Identifies() })
+		slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return !e.Kind.Identifies() })
 }
 
 // maker makes tombstones under the config's exceptions.

@@ -273,10 +273,10 @@ func (w *mergeWriter) flush() error {
 	w.last = nil
 	object := w.key[:len(w.key)-8]
 	switch {
-	case f.Record < 0 && f.Automatic() && !f.Late() && w.whole != nil && w.whole(&f.Hit):
+	case f.Record < 0 && !f.Excluded() && !f.Late() && w.whole != nil && w.whole(&f.Hit):
 		w.given = append(w.given[:0], object...)
 	case bytes.Equal(w.given, object) && !f.Automatic():
-		return nil // it goes, and is handed over, with the object whatever it says
+		return nil // what becomes of the object, becomes of it, whatever it says
 	}
 	if !bytes.Equal(f.Schema, w.schema) {
 		w.schema, w.rec = f.Schema, append(append(w.rec[:0], schemaRecord), f.Schema...)
