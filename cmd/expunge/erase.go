@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +15,6 @@ import (
 	"expunge/connectors/retry"
 	"expunge/connectors/s3"
 	"expunge/pipeline"
-	"expunge/pipeline/bundle"
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
 	"expunge/pipeline/config"
@@ -30,7 +25,6 @@ import (
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
-	"expunge/pipeline/naming"
 	"expunge/pipeline/report"
 )
 
@@ -85,36 +79,6 @@ type erasure struct {
 
 	holdsNow []*hold.Hold // when it began; they are asked for again before each change
 	known    int          // the highest number of holds that the run, its approvals and its requests note
-}
-
-// erased is what erase says on stdout.
-type erased struct {
-	Run       string             `json:"run"`
-	Applied   map[string]int64   `json:"applied"` // object versions, by state
-	OnHold    int64              `json:"on_hold"` // tombstones that a legal hold covers
-	HeldBack  []erase.HeldBack   `json:"held_back"`
-	LeftAlone []leftAlone        `json:"left_alone"`
-	Verified  *proof             `json:"verified,omitempty"`
-	Open      []certificate.Open `json:"open"` // object versions that were not erased as they should, each once
-	Requests  []concluded        `json:"requests"`
-
-	named map[[3]string]bool // what is in Open
-}
-
-// leftAlone is a request of the manifest that is not touched.
-type leftAlone struct {
-	Request string `json:"request"`
-	Reason  string `json:"reason"`
-
-	unsafe bool // it should have been touched
-}
-
-// concluded is where a request stands after its tombstones were applied.
-type concluded struct {
-	Request     string `json:"request"`
-	State       string `json:"state"`
-	Reason      string `json:"reason,omitempty"`
-	Certificate string `json:"certificate,omitempty"` // in the work store
 }
 
 func (a *app) erase(ctx context.Context, run string, accounts []string, workers int) error {
@@ -225,251 +189,6 @@ func (a *app) eraseAtOnce(ctx context.Context, run string, workers int) error {
 		}
 	}
 	return a.erase(ctx, run, nil, workers)
-}
-
-// open reads the manifest and its approvals, and decides what may be applied.
-func (e *erasure) open(ctx context.Context, run string, accounts []string) error {
-	var err error
-	e.m, err = manifest.Read(ctx, e.work, e.keys, run)
-	if errors.Is(err, connectors.ErrNotFound) {
-		return e.noManifest(ctx, run, "sealed manifest")
-	}
-	if err != nil {
-		return err
-	}
-	for _, name := range accounts {
-		if e.m.Accounts[name] == nil {
-			return usage("manifest of run %s has nothing of account %q", run, name)
-		}
-	}
-	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, e.approvers(), e.m); err != nil {
-		return err
-	}
-	settings := map[string]string{}
-	for _, d := range e.cfg.Datasets {
-		settings[d.Name] = d.Settings
-	}
-	if err := e.fromRun(ctx); err != nil {
-		return err
-	}
-	if e.begun, err = e.journal().Begun(ctx); err != nil {
-		return err
-	}
-	for _, a := range e.approved.Approvals {
-		e.known = max(e.known, a.Holds)
-	}
-	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
-		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
-		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords}, Begun: e.begun,
-	}, e.now(), accounts)
-	if e.stores, err = e.app.stores(ctx); err != nil {
-		return err
-	}
-	matcher, err := e.cfg.Matcher()
-	if err != nil {
-		return &coded{exitUsage, err}
-	}
-	names := e.app.names(e.stores)
-	e.resolve = func(r *manifest.Row) (manifest.Target, error) {
-		store, key, err := names.Resolve(r.Object, r.ObjectSealed)
-		if err != nil {
-			return manifest.Target{}, err
-		}
-		dataset, captures, err := matcher.Find(store, key)
-		if err != nil {
-			return manifest.Target{}, err
-		}
-		if dataset < 0 || e.cfg.Datasets[dataset].Name != r.Dataset {
-			return manifest.Target{}, &coded{exitRefused, fmt.Errorf("object %s: dataset %q does not claim it any more; nothing more was erased: mend the config, or run the requests again", r.Object, r.Dataset)}
-		}
-		account, _ := e.cfg.AccountOf(captures["account"])
-		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
-	}
-	e.redacted = func(t *manifest.Target, content string) (key, url, id string, err error) {
-		return redactedKey(names, matcher, t, content)
-	}
-	return nil
-}
-
-// redactedKey is the key that what stays of an object moves to, with the URL that outputs
-// show and its id: one that the same dataset claims for the same account, and in which
-// nothing identifies.
-func redactedKey(names *naming.Names, matcher *config.Matcher, t *manifest.Target, content string) (key, url, id string, err error) {
-	dataset, captures, err := matcher.Find(t.Store, t.Key)
-	if err != nil {
-		return "", "", "", err
-	}
-	o := pipeline.Object{Dataset: dataset, Captures: captures, Account: t.Account}
-	o.Store, o.Key = t.Store, t.Key
-	fill := func(f func(capture, value string) string) (string, error) { return matcher.Fill(t.Store, t.Key, f) }
-	if key, err = names.Moved(&o, content, fill); err != nil {
-		return "", "", "", err
-	}
-	account := captures["account"]
-	if o.Dataset, o.Captures, err = matcher.Find(t.Store, key); err != nil {
-		return "", "", "", fmt.Errorf("%w: %w", erase.ErrNoKey, err)
-	}
-	o.Key = key
-	if o.Dataset != dataset || o.Captures["account"] != account || key == t.Key {
-		return "", "", "", erase.ErrNoKey
-	}
-	ref := names.Ref(&o)
-	if ref.Identifying {
-		return "", "", "", erase.ErrNoKey
-	}
-	return key, ref.URL, ref.ID, nil
-}
-
-// uploadRest is how long nobody has written to an unfinished upload that is given up.
-const uploadRest = time.Hour
-
-// fromRun takes what the run notes of itself: how many holds there were, and when it
-// began. Unfinished uploads are given up that were left alone for a while, and since
-// before the run's search: a later one is new data.
-func (e *erasure) fromRun(ctx context.Context) error {
-	var h header
-	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
-		return err
-	}
-	e.known = h.Holds
-	if e.idle = e.now().Add(-uploadRest); h.Started.Before(e.idle) {
-		e.idle = h.Started
-	}
-	return nil
-}
-
-// load reads where the manifest's requests stand, and the holds, of which none that was
-// known may be missing. What was withdrawn is left alone.
-func (e *erasure) load(ctx context.Context, out *erased) error {
-	e.requests = map[pipeline.RequestRef]*intake.Entry{}
-	for account, part := range e.m.Accounts {
-		for _, name := range part.Requests {
-			ref, err := pipeline.ParseRequestRef(name)
-			if err != nil {
-				return fmt.Errorf("manifest of run %s: %w", e.m.Run, err)
-			}
-			if ref.Account != account {
-				return fmt.Errorf("manifest of run %s: request %s stands in the part of account %s: %w", e.m.Run, ref, account, manifest.ErrForged)
-			}
-			entry, err := e.app.requests().Entry(ctx, ref)
-			if err != nil {
-				return err
-			}
-			e.known = max(e.known, entry.Last.Holds)
-			if why := e.notOurs(entry); why != "" {
-				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
-				continue
-			}
-			if why := e.app.unsearchable(entry.Request); why != "" && !e.begun {
-				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "the config does not take it any more: " + why})
-				continue
-			}
-			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {
-				if err := e.handedOver(ctx, ref); err != nil { // access comes before deletion
-					if ctx.Err() != nil {
-						return ctx.Err()
-					}
-					out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "its bundle cannot be read back, and nothing is erased before it was handed over: " + err.Error()})
-					continue
-				}
-			}
-			e.requests[ref] = entry
-		}
-	}
-	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
-	var err error
-	e.holdsNow, err = e.allHolds(ctx, e.known)
-	return err
-}
-
-// handedOver checks that what the manifest has of a request is in its bundles. What
-// stands in older versions alone is in none, so where the run found nothing else it
-// wrote no bundle of its own beside those of earlier runs.
-func (e *erasure) handedOver(ctx context.Context, ref pipeline.RequestRef) error {
-	other := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run)
-	if !errors.Is(other, bundle.ErrOther) {
-		return other
-	}
-	for row, err := range e.m.Tombstones(ctx, e.work) {
-		if err != nil {
-			return err
-		}
-		if row.Account == ref.Account && row.Request == ref.ID && row.Action != string(pipeline.DeleteVersion) {
-			return other
-		}
-	}
-	return nil
-}
-
-// notOurs says why a request's tombstones are not applied, "" if they are.
-func (e *erasure) notOurs(entry *intake.Entry) string {
-	switch {
-	case entry.State == pipeline.Cancelled || entry.State == pipeline.Denied:
-		return "it is " + string(entry.State)
-	case entry.Last.Run != e.m.Run:
-		return "another run has it since"
-	case entry.State == pipeline.Claimed:
-		return fmt.Sprintf("the run has not come to its end: `expunge run --resume %s`", e.m.Run)
-	}
-	return ""
-}
-
-// tombstones are those of the manifest; what a hold covers keeps its record, whoever else
-// asks for that, too.
-func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error] {
-	return func(yield func(*manifest.Row, error) bool) {
-		var same []*manifest.Row // of one record: they come together
-		var held *hold.Hold
-		flush := func() bool {
-			for _, r := range same {
-				if held != nil {
-					e.hold(held, r)
-				}
-				if !yield(r, nil) {
-					return false
-				}
-			}
-			same, held = same[:0], nil
-			return true
-		}
-		for r, err := range e.m.Tombstones(ctx, e.work) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if len(same) > 0 && (r.Record == nil || !bytes.Equal(same[0].Place(), r.Place())) && !flush() {
-				return
-			}
-			same = append(same, r)
-			if held == nil {
-				held = e.heldBy(e.holdsNow, r)
-			}
-		}
-		flush()
-	}
-}
-
-// rows are the tombstones that are applied now.
-func (e *erasure) rows(ctx context.Context) iter.Seq2[*manifest.Row, error] {
-	return func(yield func(*manifest.Row, error) bool) {
-		for r, err := range e.tombstones(ctx) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			ref, err := pipeline.ParseRequestRef(r.Request)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if e.requests[ref] == nil || !e.permit.Allows(r.Account, r.Dataset) {
-				continue
-			}
-			if !yield(r, nil) {
-				return
-			}
-		}
-	}
 }
 
 // heldBy is the hold that covers a tombstone, nil if none does.
@@ -645,89 +364,4 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 			return nil
 		}
 	}
-}
-
-// open adds what a certificate says is open.
-func (o *erased) open(list []certificate.Open) {
-	if o.named == nil {
-		o.named = map[[3]string]bool{}
-	}
-	for _, x := range list {
-		if id := [3]string{x.ObjectID, x.Version, x.Act}; !o.named[id] {
-			o.named[id] = true
-			o.Open = append(o.Open, x)
-		}
-	}
-}
-
-// maxOpen is how many object versions that are open are named on stdout.
-const maxOpen = 20
-
-func (o *erased) print() error {
-	fmt.Printf("erasure of run %s\n", o.Run)
-	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
-		if n := o.Applied[string(s)]; n > 0 {
-			fmt.Printf("  %-9s %6d %s\n", s, n, pipeline.Noun(n, "object version", "object versions"))
-		}
-	}
-	if o.OnHold > 0 {
-		fmt.Printf("  %-9s %6d tombstones under a legal hold\n", journal.Held, o.OnHold)
-	}
-	for _, h := range o.HeldBack {
-		where := strings.TrimSpace(h.Account + " " + h.Dataset)
-		if where == "" {
-			where = "everything"
-		}
-		fmt.Printf("  waits     %s: %s: %s\n", where, h.Code, h.Reason)
-	}
-	for i, x := range o.Open {
-		if i == maxOpen {
-			fmt.Printf("  … %d more: --json lists them\n", len(o.Open)-i)
-			break
-		}
-		what := x.Object
-		if x.Version != "" {
-			what += " version " + x.Version
-		}
-		fmt.Printf("  %-9s %s: %s\n", x.State, what, x.Reason)
-	}
-	for _, r := range o.LeftAlone {
-		fmt.Printf("  left      %s: %s\n", r.Request, r.Reason)
-	}
-	if o.Verified != nil {
-		if err := o.Verified.print(false); err != nil {
-			return err
-		}
-	}
-	for _, r := range o.Requests {
-		fmt.Printf("  %-24s %-10s %s\n", r.Request, r.State, cmp.Or(r.Reason, r.Certificate))
-	}
-	return nil
-}
-
-// code is the exit code that the contract has for an erasure.
-func (o *erased) code() error {
-	if o.Verified != nil {
-		if err := o.Verified.code(); err != nil {
-			return err
-		}
-	}
-	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Locked)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)] + o.Applied[string(journal.Failed)]
-	switch {
-	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved }):
-		return &coded{exitRefused, errors.New("a part of the manifest is held back; the rest is applied")}
-	case len(o.HeldBack) > 0 && o.Verified == nil:
-		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
-	case o.Applied[string(journal.Blocked)] > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%s BLOCKED", pipeline.Count(o.Applied[string(journal.Blocked)], "object version is", "object versions are"))}
-	case slices.ContainsFunc(o.LeftAlone, func(l leftAlone) bool { return l.unsafe }):
-		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
-	case o.OnHold > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%s under a legal hold: `expunge hold list`", pipeline.Count(o.OnHold, "tombstone is", "tombstones are"))}
-	case open > 0 && open == o.Applied[string(journal.Locked)]+o.Applied[string(journal.Archived)]:
-		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %s: their requests are BLOCKED until it lets them go", pipeline.Count(open, "object version", "object versions"))}
-	case open > 0:
-		return &coded{exitIncomplete, fmt.Errorf("%s could not be erased: their requests stay open", pipeline.Count(open, "object version", "object versions"))}
-	}
-	return nil
 }

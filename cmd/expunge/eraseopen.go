@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"expunge/connectors"
+	"expunge/pipeline"
+	"expunge/pipeline/bundle"
+	"expunge/pipeline/config"
+	"expunge/pipeline/erase"
+	"expunge/pipeline/hold"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
+)
+
+// open reads the manifest and its approvals, and decides what may be applied.
+func (e *erasure) open(ctx context.Context, run string, accounts []string) error {
+	var err error
+	e.m, err = manifest.Read(ctx, e.work, e.keys, run)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return e.noManifest(ctx, run, "sealed manifest")
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range accounts {
+		if e.m.Accounts[name] == nil {
+			return usage("manifest of run %s has nothing of account %q", run, name)
+		}
+	}
+	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, e.approvers(), e.m); err != nil {
+		return err
+	}
+	settings := map[string]string{}
+	for _, d := range e.cfg.Datasets {
+		settings[d.Name] = d.Settings
+	}
+	if err := e.fromRun(ctx); err != nil {
+		return err
+	}
+	if e.begun, err = e.journal().Begun(ctx); err != nil {
+		return err
+	}
+	for _, a := range e.approved.Approvals {
+		e.known = max(e.known, a.Holds)
+	}
+	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
+		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
+		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords}, Begun: e.begun,
+	}, e.now(), accounts)
+	if e.stores, err = e.app.stores(ctx); err != nil {
+		return err
+	}
+	matcher, err := e.cfg.Matcher()
+	if err != nil {
+		return &coded{exitUsage, err}
+	}
+	names := e.app.names(e.stores)
+	e.resolve = func(r *manifest.Row) (manifest.Target, error) {
+		store, key, err := names.Resolve(r.Object, r.ObjectSealed)
+		if err != nil {
+			return manifest.Target{}, err
+		}
+		dataset, captures, err := matcher.Find(store, key)
+		if err != nil {
+			return manifest.Target{}, err
+		}
+		if dataset < 0 || e.cfg.Datasets[dataset].Name != r.Dataset {
+			return manifest.Target{}, &coded{exitRefused, fmt.Errorf("object %s: dataset %q does not claim it any more; nothing more was erased: mend the config, or run the requests again", r.Object, r.Dataset)}
+		}
+		account, _ := e.cfg.AccountOf(captures["account"])
+		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
+	}
+	e.redacted = func(t *manifest.Target, content string) (key, url, id string, err error) {
+		return redactedKey(names, matcher, t, content)
+	}
+	return nil
+}
+
+// redactedKey is the key that what stays of an object moves to, with the URL that outputs
+// show and its id: one that the same dataset claims for the same account, and in which
+// nothing identifies.
+func redactedKey(names *naming.Names, matcher *config.Matcher, t *manifest.Target, content string) (key, url, id string, err error) {
+	dataset, captures, err := matcher.Find(t.Store, t.Key)
+	if err != nil {
+		return "", "", "", err
+	}
+	o := pipeline.Object{Dataset: dataset, Captures: captures, Account: t.Account}
+	o.Store, o.Key = t.Store, t.Key
+	fill := func(f func(capture, value string) string) (string, error) { return matcher.Fill(t.Store, t.Key, f) }
+	if key, err = names.Moved(&o, content, fill); err != nil {
+		return "", "", "", err
+	}
+	account := captures["account"]
+	if o.Dataset, o.Captures, err = matcher.Find(t.Store, key); err != nil {
+		return "", "", "", fmt.Errorf("%w: %w", erase.ErrNoKey, err)
+	}
+	o.Key = key
+	if o.Dataset != dataset || o.Captures["account"] != account || key == t.Key {
+		return "", "", "", erase.ErrNoKey
+	}
+	ref := names.Ref(&o)
+	if ref.Identifying {
+		return "", "", "", erase.ErrNoKey
+	}
+	return key, ref.URL, ref.ID, nil
+}
+
+// uploadRest is how long nobody has written to an unfinished upload that is given up.
+const uploadRest = time.Hour
+
+// fromRun takes what the run notes of itself: how many holds there were, and when it
+// began. Unfinished uploads are given up that were left alone for a while, and since
+// before the run's search: a later one is new data.
+func (e *erasure) fromRun(ctx context.Context) error {
+	var h header
+	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
+		return err
+	}
+	e.known = h.Holds
+	if e.idle = e.now().Add(-uploadRest); h.Started.Before(e.idle) {
+		e.idle = h.Started
+	}
+	return nil
+}
+
+// load reads where the manifest's requests stand, and the holds, of which none that was
+// known may be missing. What was withdrawn is left alone.
+func (e *erasure) load(ctx context.Context, out *erased) error {
+	e.requests = map[pipeline.RequestRef]*intake.Entry{}
+	for account, part := range e.m.Accounts {
+		for _, name := range part.Requests {
+			ref, err := pipeline.ParseRequestRef(name)
+			if err != nil {
+				return fmt.Errorf("manifest of run %s: %w", e.m.Run, err)
+			}
+			if ref.Account != account {
+				return fmt.Errorf("manifest of run %s: request %s stands in the part of account %s: %w", e.m.Run, ref, account, manifest.ErrForged)
+			}
+			entry, err := e.app.requests().Entry(ctx, ref)
+			if err != nil {
+				return err
+			}
+			e.known = max(e.known, entry.Last.Holds)
+			if why := e.notOurs(entry); why != "" {
+				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
+				continue
+			}
+			if why := e.app.unsearchable(entry.Request); why != "" && !e.begun {
+				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "the config does not take it any more: " + why})
+				continue
+			}
+			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {
+				if err := e.handedOver(ctx, ref); err != nil { // access comes before deletion
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "its bundle cannot be read back, and nothing is erased before it was handed over: " + err.Error()})
+					continue
+				}
+			}
+			e.requests[ref] = entry
+		}
+	}
+	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
+	var err error
+	e.holdsNow, err = e.allHolds(ctx, e.known)
+	return err
+}
+
+// handedOver checks that what the manifest has of a request is in its bundles. What
+// stands in older versions alone is in none, so where the run found nothing else it
+// wrote no bundle of its own beside those of earlier runs.
+func (e *erasure) handedOver(ctx context.Context, ref pipeline.RequestRef) error {
+	other := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run)
+	if !errors.Is(other, bundle.ErrOther) {
+		return other
+	}
+	for row, err := range e.m.Tombstones(ctx, e.work) {
+		if err != nil {
+			return err
+		}
+		if row.Account == ref.Account && row.Request == ref.ID && row.Action != string(pipeline.DeleteVersion) {
+			return other
+		}
+	}
+	return nil
+}
+
+// notOurs says why a request's tombstones are not applied, "" if they are.
+func (e *erasure) notOurs(entry *intake.Entry) string {
+	switch {
+	case entry.State == pipeline.Cancelled || entry.State == pipeline.Denied:
+		return "it is " + string(entry.State)
+	case entry.Last.Run != e.m.Run:
+		return "another run has it since"
+	case entry.State == pipeline.Claimed:
+		return fmt.Sprintf("the run has not come to its end: `expunge run --resume %s`", e.m.Run)
+	}
+	return ""
+}
+
+// tombstones are those of the manifest; what a hold covers keeps its record, whoever else
+// asks for that, too.
+func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error] {
+	return func(yield func(*manifest.Row, error) bool) {
+		var same []*manifest.Row // of one record: they come together
+		var held *hold.Hold
+		flush := func() bool {
+			for _, r := range same {
+				if held != nil {
+					e.hold(held, r)
+				}
+				if !yield(r, nil) {
+					return false
+				}
+			}
+			same, held = same[:0], nil
+			return true
+		}
+		for r, err := range e.m.Tombstones(ctx, e.work) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(same) > 0 && (r.Record == nil || !bytes.Equal(same[0].Place(), r.Place())) && !flush() {
+				return
+			}
+			same = append(same, r)
+			if held == nil {
+				held = e.heldBy(e.holdsNow, r)
+			}
+		}
+		flush()
+	}
+}
+
+// rows are the tombstones that are applied now.
+func (e *erasure) rows(ctx context.Context) iter.Seq2[*manifest.Row, error] {
+	return func(yield func(*manifest.Row, error) bool) {
+		for r, err := range e.tombstones(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			ref, err := pipeline.ParseRequestRef(r.Request)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if e.requests[ref] == nil || !e.permit.Allows(r.Account, r.Dataset) {
+				continue
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
