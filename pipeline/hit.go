@@ -62,6 +62,13 @@ func (h *Hit) Automatic() bool {
 	return h.Tier.Automatic()
 }
 
+// Whole reports whether all of an object of d is the request's, of which the hit says that
+// its name is: not where the name tells the consumer, and records of others may stay. By
+// what a call or a recording is called, the object is of that alone.
+func (h *Hit) Whole(d *Dataset) bool {
+	return d.Erase.Action == EraseObject || slices.ContainsFunc(h.Why, func(e Evidence) bool { return !e.Kind.Identifies() })
+}
+
 // Late reports whether the record was reached only through records dated after the
 // request's cut-off: it is of what is new, and not erased.
 func (h *Hit) Late() bool {

@@ -73,31 +73,8 @@ func TestEraseKilledAnywhere(t *testing.T) {
 		}
 	}
 	quiet(t)
-	// attempt erases with a fault at operation n of one of the stores; 0: none.
 	attempt := func(which string, n int, after bool) (*fault.Store, error) {
-		a, err := open(t.Context(), f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan := fault.At(n, fault.Fault{After: after, Stop: true})
-		var broken *fault.Store
-		a.vendor = func(ctx context.Context, c config.Store) (connectors.Store, error) {
-			s, err := vendor(ctx, c)
-			if err != nil || which != "lake" {
-				return s, err
-			}
-			if broken == nil { // erase opens the store again to probe it: one count for both
-				broken = fault.New(s)
-				broken.Plan = plan
-			}
-			return broken.View(), nil
-		}
-		if which == "work" {
-			broken = fault.New(a.work)
-			broken.Plan = plan
-			a.work = broken.View()
-		}
-		return broken, a.erase(t.Context(), run, nil, 1)
+		return eraseBroken(t, f, run, which, n, after)
 	}
 	end := func() (map[string][]string, map[string]string) {
 		return lakeRecords(t, filepath.Join(dir, "lake")), certified(t, filepath.Join(dir, "work"))
@@ -212,4 +189,33 @@ func quiet(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// eraseBroken erases a run with a fault at operation n of the store which (lake or work);
+// 0: none.
+func eraseBroken(t *testing.T, f *flags, run, which string, n int, after bool) (*fault.Store, error) {
+	t.Helper()
+	a, err := open(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := fault.At(n, fault.Fault{After: after, Stop: true})
+	var broken *fault.Store
+	a.vendor = func(ctx context.Context, c config.Store) (connectors.Store, error) {
+		s, err := vendor(ctx, c)
+		if err != nil || which != "lake" {
+			return s, err
+		}
+		if broken == nil { // erase opens the store again to probe it: one count for both
+			broken = fault.New(s)
+			broken.Plan = plan
+		}
+		return broken.View(), nil
+	}
+	if which == "work" {
+		broken = fault.New(a.work)
+		broken.Plan = plan
+		a.work = broken.View()
+	}
+	return broken, a.erase(t.Context(), run, nil, 1)
 }

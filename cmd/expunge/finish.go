@@ -74,12 +74,10 @@ func (j *job) outside() func(*pipeline.Hit) bool {
 	}
 }
 
-// whole reports whether all of an object is a request's, of which a hit says that its
-// name is: not where the name tells the consumer, and records of others may stay.
+// whole reports whether all of an object is a request's: see pipeline.Hit.Whole.
 func (j *job) whole(h *pipeline.Hit) bool {
 	i := slices.IndexFunc(j.cfg.Datasets, func(d pipeline.Dataset) bool { return d.Name == h.Dataset })
-	return i >= 0 && j.cfg.Datasets[i].Erase.Action == pipeline.EraseObject ||
-		slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return !e.Kind.Identifies() })
+	return i >= 0 && h.Whole(&j.cfg.Datasets[i])
 }
 
 // maker makes tombstones under the config's exceptions.
@@ -140,7 +138,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Radius = append(r.Radius, report.Radius(x))
 	}
 	for _, l := range j.closure.Limited {
-		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: at least %s found, %d followed: an id that joins so many is hardly one consumer's; `expunge inspect runs/RUN --why` shows by which field they were reached, leave link out there", l.Request, l.Round, pipeline.Count(l.Found, "link id", "link ids"), l.Kept))
+		r.Limits = append(r.Limits, fmt.Sprintf("%s, round %d: at least %s found, %d followed: an id that joins so many is hardly one consumer's; `expunge inspect runs/%s --why` shows by which field they were reached, leave link out there", l.Request, l.Round, pipeline.Count(l.Found, "link id", "link ids"), l.Kept, j.h.Run))
 	}
 	for _, b := range j.h.Blocked {
 		r.Requests = append(r.Requests, report.Request{Request: b.Request.String(), State: string(pipeline.Blocked), Reason: b.Reason})

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"expunge/connectors"
 	"expunge/connectors/fault"
-	"expunge/pipeline/config"
 )
 
 // keyedConfig declares datasets whose keys name consumers.
@@ -148,29 +145,7 @@ func TestMoveKilledAnywhere(t *testing.T) {
 		}
 	}
 	attempt := func(which string, n int, after bool) (*fault.Store, error) {
-		a, err := open(t.Context(), f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan := fault.At(n, fault.Fault{After: after, Stop: true})
-		var broken *fault.Store
-		a.vendor = func(ctx context.Context, c config.Store) (connectors.Store, error) {
-			s, err := vendor(ctx, c)
-			if err != nil || which != "lake" {
-				return s, err
-			}
-			if broken == nil { // erase opens the store again to probe it: one count for both
-				broken = fault.New(s)
-				broken.Plan = plan
-			}
-			return broken.View(), nil
-		}
-		if which == "work" {
-			broken = fault.New(a.work)
-			broken.Plan = plan
-			a.work = broken.View()
-		}
-		return broken, a.erase(t.Context(), run, nil, 1)
+		return eraseBroken(t, f, run, which, n, after)
 	}
 	everything := func() []string {
 		var all []string

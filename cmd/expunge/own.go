@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"expunge/connectors"
 	"expunge/pipeline"
@@ -47,9 +46,7 @@ func (j *job) openOwn(ctx context.Context, row bundle.Row, hits *results.Merged)
 		body, err := store.Open(ctx, o.Ref, connectors.All)
 		return body, 0, err
 	}
-	if d.Erase.Action == pipeline.EraseObject || slices.ContainsFunc(row.Found.Why, func(e pipeline.Evidence) bool {
-		return !e.Kind.Identifies() // by what a call or a recording is called: the object is of that alone
-	}) {
+	if row.Found.Whole(d) {
 		return plain()
 	}
 	ref, own := row.Found.Request, j.own(j.closure.Beside())

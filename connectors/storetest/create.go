@@ -151,33 +151,42 @@ func settle(try func() error) error {
 	return err
 }
 
+// race has eight writers of a key do the same at once: exactly one wins, whose number it
+// gives, and the others are told lost.
+func race(what, key string, lost error, do func(i int) error) (winner int, err error) {
+	const n = 8
+	var won atomic.Int32
+	var g errgroup.Group
+	for i := range n {
+		g.Go(func() error {
+			err := settle(func() error { return do(i) })
+			if err == nil {
+				if won.Add(1) == 1 {
+					winner = i
+				}
+				return nil
+			}
+			return fails(what+" in a race", key, err, lost)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	if won.Load() != 1 {
+		return 0, fmt.Errorf("%s: %d of %d writers of %q were told that they won", what, won.Load(), n, key)
+	}
+	return winner, nil
+}
+
 func createRace(e *env) error {
 	for round := range 5 {
-		const n = 8
 		key := fmt.Sprintf("race/%d", round)
-		var won atomic.Int32
-		winner := -1
-		var g errgroup.Group
-		for i := range n {
-			g.Go(func() error {
-				err := settle(func() error {
-					_, err := e.s.Create(e.ctx, key, bytes.NewReader(noise(1000+i, uint64(40+i))))
-					return err
-				})
-				if err == nil {
-					if won.Add(1) == 1 {
-						winner = i
-					}
-					return nil
-				}
-				return fails("create in a race", key, err, connectors.ErrExists)
-			})
-		}
-		if err := g.Wait(); err != nil {
+		winner, err := race("create", key, connectors.ErrExists, func(i int) error {
+			_, err := e.s.Create(e.ctx, key, bytes.NewReader(noise(1000+i, uint64(40+i))))
 			return err
-		}
-		if won.Load() != 1 {
-			return fmt.Errorf("%d of %d creators of %q were told that they won", won.Load(), n, key)
+		})
+		if err != nil {
+			return err
 		}
 		if err := e.holds(key, noise(1000+winner, uint64(40+winner))); err != nil {
 			return fmt.Errorf("after a race of creators: %w", err)

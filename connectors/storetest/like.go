@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"expunge/connectors"
 )
@@ -226,31 +223,13 @@ func likeRace(e *env) error {
 		return err
 	}
 	for round := range 5 {
-		const n = 8
 		key := fmt.Sprintf("race/%d", round)
-		var won atomic.Int32
-		winner := -1
-		var g errgroup.Group
-		for i := range n {
-			g.Go(func() error {
-				err := settle(func() error {
-					_, err := e.like(key, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Off: int64(i), Len: 900}}})
-					return err
-				})
-				if err == nil {
-					if won.Add(1) == 1 {
-						winner = i
-					}
-					return nil
-				}
-				return fails("create like in a race", key, err, connectors.ErrExists)
-			})
-		}
-		if err := g.Wait(); err != nil {
+		winner, err := race("create like", key, connectors.ErrExists, func(i int) error {
+			_, err := e.like(key, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Off: int64(i), Len: 900}}})
 			return err
-		}
-		if won.Load() != 1 {
-			return fmt.Errorf("%d of %d creators of %q were told that they won", won.Load(), n, key)
+		})
+		if err != nil {
+			return err
 		}
 		if err := e.holds(key, body[winner:winner+900]); err != nil {
 			return fmt.Errorf("after a race of creators: %w", err)

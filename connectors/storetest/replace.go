@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"expunge/connectors"
 )
@@ -271,36 +268,18 @@ func replaceBroken(e *env) error {
 
 func replaceRace(e *env) error {
 	for round := range 5 {
-		const n = 8
 		key := fmt.Sprintf("race/%d", round)
 		body := noise(1000, 74)
 		o, err := e.put(key, body)
 		if err != nil {
 			return err
 		}
-		var won atomic.Int32
-		winner := -1
-		var g errgroup.Group
-		for i := range n {
-			g.Go(func() error {
-				err := settle(func() error {
-					_, err := e.s.Replace(e.ctx, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Off: int64(i), Len: 900}}})
-					return err
-				})
-				if err == nil {
-					if won.Add(1) == 1 {
-						winner = i
-					}
-					return nil
-				}
-				return fails("replace in a race", key, err, connectors.ErrChanged)
-			})
-		}
-		if err := g.Wait(); err != nil {
+		winner, err := race("replace", key, connectors.ErrChanged, func(i int) error {
+			_, err := e.s.Replace(e.ctx, o.Ref, connectors.Patch{Pieces: []connectors.Piece{{Off: int64(i), Len: 900}}})
 			return err
-		}
-		if won.Load() != 1 {
-			return fmt.Errorf("%d of %d replacers of %q were told that they won", won.Load(), n, key)
+		})
+		if err != nil {
+			return err
 		}
 		if err := e.holds(key, body[winner:winner+900]); err != nil {
 			return fmt.Errorf("after a race of replacers: %w", err)
