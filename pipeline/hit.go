@@ -136,12 +136,16 @@ func (a *Ask) Outside(at int64, zone *time.Location) bool {
 // NoTime stands for a record without a time.
 const NoTime = int64(-1 << 63)
 
+// Raw stands in the place of a field where a record is malformed, and was searched as
+// the text that it is.
+const Raw = "(raw text of a malformed record)"
+
 // ByReview stands in the place of a field where a person's decision is the evidence.
 const ByReview = "(review)"
 
 // Evidence is one link of the chain of why, without the value.
 type Evidence struct {
-	Path    string `json:"path"` // field, or "(key)" for the object's key
+	Path    string `json:"path"` // field, "(key)" for the object's key, or Raw
 	Kind    Kind   `json:"kind"`
 	Rule    string `json:"rule"`
 	Tier    Tier   `json:"tier"`

@@ -171,7 +171,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Review += t.Review
 		if b := bundles[ref]; b != nil {
 			r.Missing += b.Missing
-			q.Bundle = b.Dir + "index.html"
+			q.Bundle = b.Page
 		}
 		r.Requests = append(r.Requests, q)
 		event := intake.Event{State: state, Reason: reason, Left: left, DataPoints: j.closure.DataPoints(ref)}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expunge/pipeline"
+	"expunge/pipeline/config"
 	"expunge/pipeline/hold"
 	"expunge/pipeline/identity"
 )
@@ -85,7 +86,11 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	case h.Account == "":
 		return usage("--account or --request is missing: a hold is of one account")
 	case !known:
-		return usage("account %q is not in the config", h.Account)
+		near := ""
+		if name := config.Nearest(h.Account, a.accountNames()); name != "" {
+			near = "; did you mean " + name + "?"
+		}
+		return usage("account %q is not in the config%s", h.Account, near)
 	case strings.TrimSpace(h.Reason) == "":
 		return usage("--reason is missing: name the subpoena, claim or case")
 	case strings.TrimSpace(h.By) == "":

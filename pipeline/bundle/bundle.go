@@ -65,6 +65,7 @@ type Input struct {
 // Result counts what was written.
 type Result struct {
 	Dir                string // where the bundle is
+	Page               string // key of what people open, as it is stored
 	Rows, Files, Bytes int64
 	Missing            int64  // whole objects that could not be read; they are among what is withheld
 	Bare               int64  // records of a request to know that no category is declared of
@@ -219,7 +220,7 @@ func (w *writer) finish() (*Result, error) {
 	if err := verify(w.ctx, w.work, w.dir, f, nil); err != nil {
 		return nil, err
 	}
-	w.result.Dir = w.dir
+	w.result.Dir, w.result.Page = w.dir, w.dir+w.seal.stored(Page)
 	w.result.Files, w.result.Bytes = int64(len(w.index.Files))+1, f.size
 	for _, f := range w.index.Files {
 		w.result.Bytes += f.size

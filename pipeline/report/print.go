@@ -26,6 +26,10 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(w, "%s %s  ", humanize.Comma(r.Objects[o]), o)
 	}
 	fmt.Fprintf(w, "(%s listed, %s read)\n", ibytes(r.Bytes.Listed), ibytes(r.Bytes.Read))
+	if r.Malformed > 0 {
+		fmt.Fprintf(w, "records  %s malformed: report.html counts them by dataset, objects.parquet by object; an object in which one may hold something asked for is refused\n",
+			pipeline.Count(r.Malformed, "is", "are"))
+	}
 	b := &r.Bytes
 	fmt.Fprintf(w, "read     %s by first scans, %s again; of that %s without a hit, and %s of filters: %s of one pass (%s)\n",
 		ibytes(b.First), ibytes(b.Again), ibytes(b.AgainWithoutHit), ibytes(b.Filters), percent(b.PartOfPass), ibytes(b.Pass))

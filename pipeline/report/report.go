@@ -71,7 +71,7 @@ type Request struct {
 	Included int64 `json:"included,omitempty"` // of Records: by a person's decision
 	Excluded int64 `json:"excluded,omitempty"` // by a person's decision, and in neither; excluded.parquet lists them
 
-	Bundle string `json:"bundle,omitempty"` // key in the work store
+	Bundle string `json:"bundle,omitempty"` // key of its page in the work store; a sealed one ends in .sealed
 	Due    string `json:"due,omitempty"`    // day
 }
 

@@ -28,7 +28,7 @@ func example(t testing.TB) *Report {
 	began := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
 	r := New("20261120-r1", began, began.Add(90*time.Second), totals)
 	r.Requests = []Request{
-		{Request: "acme/R-1", State: "AWAITING_APPROVAL", Records: 1234, Review: 2, Bundle: "bundles/acme/R-1/index.html", Due: "2027-01-04", Rights: []string{"access", "delete"}},
+		{Request: "acme/R-1", State: "AWAITING_APPROVAL", Records: 1234, Review: 2, Bundle: "bundles/acme/R-1/index.html.sealed", Due: "2027-01-04", Rights: []string{"access", "delete"}},
 		{Request: "beta/R-2", State: "REVIEW", Reason: `<script>alert("x")</script> & more`, Due: "2026-11-19"},
 		{Request: "beta/R-3", State: "COMPLETED", Records: 3, Due: "2026-11-19"},
 		{Request: "beta/R-4", State: "RECEIVED", Due: "2026-11-21"},

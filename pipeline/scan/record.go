@@ -125,7 +125,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			if ask.Request.Account != account || judge.Business(&ask) {
 				continue
 			}
-			e := pipeline.Evidence{Path: r.path(m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
+			e := pipeline.Evidence{Path: r.path(rec, m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
 			e.Mention = r.d.Erase.Mention == pipeline.RedactMention && r.mention(rec, judge, &m)
 			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
@@ -191,7 +191,10 @@ func (r *recorder) mention(rec *scanners.Record, judge *record.Judge, m *scanner
 
 // path is how evidence names a field: as it is declared, or without what a person's
 // identifier may be in it.
-func (r *recorder) path(path string) string {
+func (r *recorder) path(rec *scanners.Record, path string) string {
+	if rec.Suspect && path == "" {
+		return pipeline.Raw
+	}
 	if d := r.finder.Declared(path); d != nil && d.Path == path {
 		return path
 	}
