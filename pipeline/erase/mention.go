@@ -23,7 +23,7 @@ func (e *Erase) cut(t *manifest.Target, v *verdict) {
 		return
 	}
 	d := &e.Datasets[t.Dataset]
-	finder := e.Identities.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Search: d.Search, Account: t.Account, Agents: true})
+	finder := e.Identities.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Time: d.Time, Search: d.Search, Account: t.Account, Agents: true})
 	for i := range v.edits {
 		edit := &v.edits[i]
 		requests := v.mentions[edit.Record]

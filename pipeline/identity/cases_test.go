@@ -111,10 +111,10 @@ func TestMatchCases(t *testing.T) {
 		{0, "phone", p, "0012145550142", "line", "yes", "phone.idd"},
 		{0, "phone", p, "00 1 214 555 0142", "line", "yes", "phone.idd"},
 		// what counts or measures something is no phone for sure
-		{0, "phone", p, "21.45550142", "lat", "review", "phone.national"},
+		{0, "phone", p, "21.45550142", "lat", "review", "phone.national.quantity"},
 		{0, "phone", p, "1.2145550142", "ratio", "review", ""},
-		{0, "phone", p, "214555.0142", "lat", "review", "phone.national"},
-		{0, "phone", p, "-2145550142", "balance", "review", "phone.national"},
+		{0, "phone", p, "214555.0142", "lat", "review", "phone.national.quantity"},
+		{0, "phone", p, "-2145550142", "balance", "review", "phone.national.quantity"},
 		{0, "phone", p, "214555.0142", "phone", "yes", "phone.national"},
 		{0, "phone", p, "12 2145550142", "form", "review", "phone.national"},
 		{0, "phone", p, "5551 214 555 0142", "form", "review", "phone.national"},

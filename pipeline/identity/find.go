@@ -39,6 +39,7 @@ type leaf struct {
 	text  []byte // decoded further, as tokens see it
 	put   int    // before which byte of text a backslash was put back; 0: none was
 	url   bool   // a URL, a path or a query, as a whole
+	time  bool   // the field that dates the record
 	third bool   // a field that by its name is another party's
 }
 
@@ -92,7 +93,7 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 	}
 	clear(f.best)
 	f.order = f.order[:0]
-	l := &leaf{field: d, path: path, value: value, text: text, url: isURL(value), third: thirdParty(path)}
+	l := &leaf{field: d, path: path, value: value, text: text, url: isURL(value), time: path != "" && path == f.o.Time, third: thirdParty(path)}
 	if d != nil && d.Kind != "" && len(f.s.needles) > 0 {
 		f.declared(l, agent)
 	}

@@ -15,6 +15,7 @@ var _ scanners.Narrower = (*Finder)(nil)
 type FinderOptions struct {
 	Fields   []pipeline.Field                         // declared
 	Objects  map[string]pipeline.Field                // captures of the object's name that are identifiers
+	Time     string                                   // the field that dates a record; "": none
 	Search   bool                                     // undeclared fields, too
 	Account  string                                   // whose needles may match; "": anyone's
 	Agents   bool                                     // fields of agents, too, for needles of agents

@@ -1,8 +1,11 @@
 package identity
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"expunge/pipeline"
 )
@@ -116,6 +119,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		}
 	}
 	sp, rule, ok := spot{}, "", false
+	quantity := false
 	longer := false // perhaps this is the end of a longer number without its plus
 	for i := range gs {
 		at, plus := plusBefore(b, gs[i])
@@ -150,7 +154,8 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 			if i > 0 && (glued(b, gs[i-1].hi, sp.lo) || f.runsOn(b, gs[:i], gs[i-1].hi, gs[i].lo)) {
 				sp.doubt = true
 			}
-			if len(gs)-i > maxGroups || l.quantity(gs[i:], sp.lo) {
+			quantity = l.quantity(gs[i:], sp.lo)
+			if len(gs)-i > maxGroups || quantity {
 				sp.doubt = true
 			}
 			break
@@ -180,6 +185,9 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		if glued(b, s.hi, g.lo) || f.runsOn(b, groupsAfter(b, s.hi), s.hi, g.lo) {
 			sp.doubt = true
 		}
+	}
+	if quantity {
+		rule += ".quantity"
 	}
 	if ext != "" {
 		rule += ".ext"
@@ -231,17 +239,32 @@ func firstAt(gs []group, lo int) int {
 const maxGroups = 7
 
 // quantity reports whether the number in the groups gs, which with its sign begins at lo,
-// is written as one that counts or measures something: with a decimal point, or below
-// zero. A field that is declared as a phone holds none.
+// counts or measures something, or is a time: it is written with a decimal point, or
+// below zero, or in digits alone in a field of which no kind is declared and whose name
+// says so. A field that is declared as a phone holds none.
 func (l *leaf) quantity(gs []group, lo int) bool {
 	if l.field != nil && l.field.Kind == pipeline.Phone {
 		return false
 	}
 	b := l.text
+	if len(gs) == 1 && lo == gs[0].lo && (l.field == nil || l.field.Kind == "") && l.plain(gs[0]) && (l.time || measures(l.named(lo))) {
+		return true
+	}
 	if len(gs) == 2 && gs[1].lo-gs[0].hi == 1 && b[gs[0].hi] == '.' {
 		return true
 	}
 	return lo > 0 && b[lo-1] == '-' && !letterBefore(b, lo-1)
+}
+
+// plain reports whether the digits of g are all that stands there, but for other items of
+// a list: a time is not written with the signs of a phone.
+func (l *leaf) plain(g group) bool {
+	if l.url && g.lo > 0 && l.text[g.lo-1] == '=' {
+		return true
+	}
+	return !bytes.ContainsFunc(l.text, func(r rune) bool {
+		return !unicode.IsDigit(r) && !unicode.IsSpace(r) && !strings.ContainsRune(`,;|"'[]`, r)
+	})
 }
 
 // runsOn reports whether a number goes on in gs, groups of digits before or behind it,

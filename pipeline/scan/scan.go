@@ -168,7 +168,7 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 	in.Every = r.everyRecord()
 	var builder *catalog.Builder
 	options := identity.FinderOptions{
-		Fields: d.Fields, Objects: d.Object, Search: d.Search, Account: u.Object.Account, Agents: true,
+		Fields: d.Fields, Objects: d.Object, Time: d.Time, Search: d.Search, Account: u.Object.Account, Agents: true,
 		Boundary: func(int64, int, int64) {},
 	}
 	if u.Catalog {

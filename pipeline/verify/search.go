@@ -33,7 +33,7 @@ func NewSearch(key identity.Key, region string, needles []identity.Needle, asks 
 
 // finder searches objects of a dataset, in fields of every party.
 func (s *Search) finder(d *pipeline.Dataset, account string) *identity.Finder {
-	return s.set.Finder(identity.FinderOptions{Fields: everyParty(d.Fields), Objects: d.Object, Search: d.Search, Account: account})
+	return s.set.Finder(identity.FinderOptions{Fields: everyParty(d.Fields), Objects: d.Object, Time: d.Time, Search: d.Search, Account: account})
 }
 
 func everyParty(fields []pipeline.Field) []pipeline.Field {
