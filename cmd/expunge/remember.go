@@ -17,7 +17,7 @@ import (
 )
 
 // memory is what a run gives to the ledger: identities without their values, and
-// the digests of the records that it erased.
+// the digests of the records and whole objects that it erased.
 type memory struct {
 	*rememberer
 	past   *journal.Past
@@ -39,20 +39,28 @@ func (m *memory) close() {
 	m.sorter.Close()
 }
 
-// add takes a tombstone, if its record went.
+// add takes a tombstone, if its record went, or all of its object did.
 func (m *memory) add(r *manifest.Row) error {
-	if r.Digest == nil || r.Disposition == string(pipeline.Excepted) {
+	if r.Disposition == string(pipeline.Excepted) {
 		return nil
 	}
 	version := ""
 	if r.Version != nil {
 		version = *r.Version
 	}
-	if done, open := m.past.Of(r.ObjectID, version, r.ETag); done == nil || open != nil {
+	done, open := m.past.Of(r.ObjectID, version, r.ETag)
+	if done == nil || open != nil {
 		return nil
 	}
+	digest := done.Content
+	if r.Digest != nil {
+		digest = *r.Digest
+	}
+	if digest == "" {
+		return nil // gone by another hand, or nobody could read it
+	}
 	m.counts[r.Request]++
-	return m.sorter.Add([]byte(r.Request+"\x00"+*r.Digest), nil)
+	return m.sorter.Add([]byte(r.Request+"\x00"+digest), nil)
 }
 
 // records yields the digests of one request. Requests are asked for in their order.

@@ -3,6 +3,7 @@ package erase_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -422,6 +423,43 @@ func TestWholeObjects(t *testing.T) {
 	}
 }
 
+// What goes as a whole is remembered by its content, older versions too; what nobody can
+// read goes all the same.
+func TestContentOfWholeObjects(t *testing.T) {
+	w := newWorld(t, true)
+	content := func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return w.keys.Digest("record", "acme", sum[:])
+	}
+	old := w.put("rec/a.mp3", "first take")
+	row := w.whole(old)
+	row.Action, row.Tombstone = "delete_version", "t-old"
+	o := w.put("rec/a.mp3", "second take")
+	w.whole(o)
+	lines := []string{rec(0, "ann")}
+	w.tomb(w.put("a.jsonl", lines...), lines, 0)
+	want := map[string]string{"rec/a.mp3 delete " + o.Version: content("second take\n"), "rec/a.mp3 delete_version " + old.Version: content("first take\n")}
+	if got := remembered(w.mustErase()); !maps.Equal(got, want) {
+		t.Errorf("remembered are\n%q\nnot\n%q", got, want)
+	}
+
+	for fails, state := range map[error]journal.State{connectors.ErrArchived: journal.Done, connectors.ErrDenied: journal.Done, connectors.ErrTemporary: journal.Failed} {
+		w := newWorld(t, false)
+		w.whole(w.put("rec/a.mp3", "sound"))
+		lake := fault.New(w.lake)
+		lake.Plan = func(op fault.Op) *fault.Fault {
+			if op.Kind == "open" {
+				return &fault.Fault{Err: fails}
+			}
+			return nil
+		}
+		out, err := w.erase(lake.View(), w.work)
+		if e := out["rec/a.mp3 delete "]; err != nil || e.State != state || e.Content != "" {
+			t.Errorf("%v: %+v, %v", fails, e, err)
+		}
+	}
+}
+
 func TestWholeObjectsThatMustStay(t *testing.T) {
 	lines := []string{rec(0, "ann"), rec(1, "bob")}
 	t.Run("of several accounts", func(t *testing.T) {
@@ -624,11 +662,23 @@ func finals(out map[string]journal.Entry) map[string]journal.State {
 	return states
 }
 
+// remembered are the contents of the whole objects that went, by what outcomes are about.
+func remembered(out map[string]journal.Entry) map[string]string {
+	contents := map[string]string{}
+	for name, e := range out {
+		if e.Content != "" {
+			contents[name] = e.Content
+		}
+	}
+	return contents
+}
+
 // Killed at any operation of either store, before or after it took effect, and run
 // again: the same end as undisturbed, and nothing half-written in between.
 func TestKilledAnywhere(t *testing.T) {
 	calm := crashWorld(t)
-	outcomes := finals(calm.mustErase())
+	all := calm.mustErase()
+	outcomes, contents := finals(all), remembered(all)
 	want := state(t, calm.lake)
 	for _, which := range []string{"lake", "work"} {
 		for _, after := range []bool{false, true} {
@@ -650,8 +700,12 @@ func TestKilledAnywhere(t *testing.T) {
 				if err == nil && broken.Ops() > n {
 					t.Errorf("%s, operation %d: the erasure ends without an error", which, n)
 				}
-				if got := finals(w.mustErase()); !maps.Equal(got, outcomes) {
+				out := w.mustErase()
+				if got := finals(out); !maps.Equal(got, outcomes) {
 					t.Errorf("%s, killed at operation %d (%s, after %t): outcomes\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, outcomes)
+				}
+				if got := remembered(out); !maps.Equal(got, contents) {
+					t.Errorf("%s, killed at operation %d (%s, after %t): remembered are\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, contents)
 				}
 				if got := state(t, w.lake); !maps.Equal(got, want) {
 					t.Fatalf("%s, killed at operation %d (%s, after %t): the lake holds\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, want)

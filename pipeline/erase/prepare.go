@@ -44,6 +44,17 @@ func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*t
 		}
 	}
 	e.condemn(k, there)
+	for i := range k.ops {
+		o := &k.ops[i]
+		if o.settled || o.rows == nil {
+			continue
+		}
+		if err := e.content(ctx, k.store, o, o.rows.Rows); err != nil {
+			if err := o.refusal(ctx, err); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return k, e.unfinished(ctx, k)
 }
 
@@ -112,6 +123,9 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		}
 	}
 	if v.whole {
+		if err := e.content(ctx, k.store, o, sealed.Rows); err != nil {
+			return o, o.refusal(ctx, err)
+		}
 		return o, nil
 	}
 	src, err := e.source(ctx, k.store, k.base.Ref, k.base.Size)

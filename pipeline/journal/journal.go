@@ -107,6 +107,7 @@ type Entry struct {
 	State    State  `json:"state,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Lost     int64  `json:"lost,omitempty"`      // BLOCKED: survivors that would go
+	Content  string `json:"content,omitempty"`   // delete, move, delete_version: of an object that goes as a whole, the keyed digest of all that it holds, by which the ledger knows it again
 	Upload   string `json:"upload,omitempty"`    // intent of a replace or move: an upload in parts that was begun for it
 	Uploads  int64  `json:"uploads,omitempty"`   // abort_uploads: how many are given up
 	Code     string `json:"code,omitempty"`      // of a REFUSED version that somebody else can delete

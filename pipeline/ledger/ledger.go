@@ -1,8 +1,8 @@
 // Package ledger keeps what an erasure has to remember so that data which is
 // delivered again can be recognised when the identity itself is destroyed: keyed
 // digests of every canonical, hashed and linking form, token hashes that say where
-// to look, digests of the records that were erased, and the cut-off up to which the
-// deletion reaches. It holds no value.
+// to look, digests of the records and whole objects that were erased, and the cut-off up
+// to which the deletion reaches. It holds no value.
 //
 //	ledger/<account>/<request>/<run>-<records>
 //
@@ -45,7 +45,7 @@ type Head struct {
 	Request   string `json:"request"` // ACCOUNT/ID
 	Run       string `json:"run"`
 	Cutoff    int64  `json:"cutoff"`    // Unix milliseconds: what is dated later is new
-	Records   int64  `json:"records"`   // digests of erased records
+	Records   int64  `json:"records"`   // digests of erased records and whole objects
 	KeyID     string `json:"key_id"`    // of the digests
 	Tokenizer string `json:"tokenizer"` // by whose rules, and …
 	TokenKey  string `json:"token_key"` // … a digest of the catalog key by which, the tokens were made
@@ -91,7 +91,8 @@ func (l *Ledger) fresh(digest string, key identity.Key) bool {
 
 // Add writes what one run has to remember of one request: what was searched for, and
 // the direct identifiers that stood beside it. records yields as many
-// digests of erased records as h.Records says (32 hex digits each). A file that is
+// digests of erased records, and of whole objects (see Content), as h.Records says (32 hex
+// digits each). A file that is
 // there is kept: of one run and as many records, it says the same.
 func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []identity.Needle, asks [][]pipeline.Ask, beside []pipeline.Link, records iter.Seq2[string, error]) error {
 	ref, err := pipeline.ParseRequestRef(h.Request)
@@ -170,7 +171,7 @@ func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []id
 type Entry struct {
 	Head
 	Needles []Needle
-	Records [][16]byte // digests of erased records
+	Records [][16]byte // digests of erased records and whole objects
 	Stale   bool       // its tokens are of another tokenizer or catalog key: they find nothing
 }
 

@@ -39,8 +39,9 @@ type Coverage struct {
 	erased map[[16]byte]struct{}
 }
 
-// Erased reports whether raw is a record that was erased, by its digest under the work
-// key or an older one: the same bytes have come again.
+// Erased reports whether raw is a record that was erased, or the Content of an object that
+// went as a whole, by its digest under the work key or an older one: the same bytes have
+// come again. nil is nothing.
 func (c *Coverage) Erased(keys *seal.Keys, account string, raw []byte) bool {
 	if raw == nil {
 		return false

@@ -28,6 +28,9 @@ type recorder struct {
 	times  span
 	err    error // fatal to the run
 
+	whole  func() ([]byte, error) // the content of the object, which is read once; see ledger.Content
+	unread error                  // why that could not be read
+
 	schemas map[*arrow.Schema][]byte
 }
 
@@ -129,7 +132,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
 			e.Mention = r.d.Erase.Mention == pipeline.RedactMention && r.mention(rec, judge, &m)
 			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
-				e.Undated = !past.Erased(r.s.Keys, account, rec.Raw)
+				e.Undated = !past.Erased(r.s.Keys, account, r.bytes(rec))
 			}
 			if evidence[ask.Request] == nil {
 				order = append(order, ask.Request)
@@ -170,6 +173,19 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		hits = append(hits, h)
 	}
 	return hits
+}
+
+// bytes is what is digested of a record: of an object that is found as a whole, by its
+// name or what it says of itself, its content.
+func (r *recorder) bytes(rec *scanners.Record) []byte {
+	if rec.Index >= 0 {
+		return rec.Raw
+	}
+	content, err := r.whole()
+	if err != nil {
+		r.unread = err
+	}
+	return content
 }
 
 // mention reports whether a match says no more of a record than that it names the

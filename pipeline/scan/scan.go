@@ -56,7 +56,7 @@ type Scan struct {
 
 	// Past are requests that were answered in full before: what is dated after their
 	// cut-off is new, and what has no date is theirs only where its bytes are those of a
-	// record that was erased.
+	// record, or of a whole object, that was erased.
 	Past map[pipeline.RequestRef]*ledger.Coverage
 
 	// Decided says what a person decided of a hit whose place and digest are known, raw
@@ -164,7 +164,7 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 		return refuse(&scanners.Refusal{Code: scanners.Unknown, Name: in.Name, Err: what}), nil
 	}
 
-	r := &recorder{s: s, w: w, u: u, d: d, res: res}
+	r := &recorder{s: s, w: w, u: u, d: d, res: res, whole: sync.OnceValues(func() ([]byte, error) { return ledger.Content(ctx, in.Open) })}
 	in.Every = r.everyRecord()
 	var builder *catalog.Builder
 	options := identity.FinderOptions{
@@ -200,6 +200,8 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 		return nil, ctx.Err()
 	case err != nil:
 		return refuse(err), nil
+	case r.unread != nil:
+		return refuse(r.unread), nil
 	case stats.Suspect > 0:
 		return refuse(&scanners.Refusal{Code: scanners.Malformed, Name: in.Name,
 			Err: fmt.Errorf("%d records that something asked for may be in cannot be parsed", stats.Suspect)}), nil

@@ -22,6 +22,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"expunge/connectors"
@@ -215,6 +216,10 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		return unread(&scanners.Refusal{Code: scanners.Unknown, Name: t.Shown, Err: errors.New("no format is known by this content")})
 	}
 	expect := v.expect(t, ver)
+	expect.content = sync.OnceValue(func() []byte {
+		content, _ := ledger.Content(ctx, in.Open)
+		return content
+	})
 	finder := v.Search.finder(d, t.Account)
 	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
 	look := func(r *scanners.Record) error {
@@ -263,7 +268,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 			explains = true
 		case x.cut(ask.Request, r, m):
 			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the record"}))
-		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r, x), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
 		case x.open:
@@ -281,9 +286,16 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 }
 
 // unknown reports whether a record is not known to be what was erased before.
-func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanners.Record) bool {
+func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanners.Record, x *expectation) bool {
 	past := v.Past[ref]
-	return past != nil && !when.Tells(past.Cutoff) && !past.Erased(v.Keys, ref.Account, r.Raw)
+	if past == nil || when.Tells(past.Cutoff) {
+		return false
+	}
+	raw := r.Raw
+	if r.Index < 0 {
+		raw = x.content()
+	}
+	return !past.Erased(v.Keys, ref.Account, raw)
 }
 
 // expectation is what may stay in one version of a key.
@@ -296,6 +308,7 @@ type expectation struct {
 	cuts    map[string]map[int64]pipeline.Action // by request: ordinals of records out of which all that names its consumer was cut
 	open    bool                                 // the erasure of the key is not finished, and listed as open
 	refs    map[pipeline.RequestRef]string       // spelt out once
+	content func() []byte                        // of the version, see ledger.Content; nil where it cannot be read, which the search says
 }
 
 func (v *Verify) expect(t *manifest.Target, ver *connectors.Version) *expectation {

@@ -227,6 +227,25 @@ func TestIdentifyingKeys(t *testing.T) {
 	}
 }
 
+// TestWholeObjectErasedBefore: one without a date is known by its content alone.
+func TestWholeObjectErasedBefore(t *testing.T) {
+	type left struct {
+		residue string
+		stays   int64
+	}
+	for erased, want := range map[string]left{"sound": {"KEY -1 (key)", 0}, "another sound": {"", 1}} {
+		w := newWorld(t, false)
+		w.captures, w.v.Datasets[0].Format = map[string]string{"number": "+14045550123"}, "media"
+		w.put("rec/+14045550123.mp3", "sound")
+		sum := sha256.Sum256([]byte(erased))
+		w.before(string(sum[:]))
+		got := w.look("rec/+14045550123.mp3")
+		if is := (left{residue(got), got.Expected[who]}); is != want {
+			t.Errorf("%q was erased: %+v, want %+v", erased, is, want)
+		}
+	}
+}
+
 // expected says how a trace may be there on purpose.
 type expected struct {
 	name   string
