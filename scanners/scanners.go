@@ -8,10 +8,12 @@
 package scanners
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -158,6 +160,18 @@ type Record struct {
 	Leaves  []Leaf
 	Matches []Match
 	Suspect bool // malformed: Raw was searched as it stands; Doc and Leaves are nil
+	Aside   bool // captions: a line that nobody says: the signature, a note, the number or the timing of a cue
+}
+
+// Clone is a copy of r that stays when a scan goes on.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Raw, c.Doc, c.Matches = bytes.Clone(r.Raw), bytes.Clone(r.Doc), slices.Clone(r.Matches)
+	c.Leaves = slices.Clone(r.Leaves)
+	for i := range c.Leaves {
+		c.Leaves[i].Value = bytes.Clone(c.Leaves[i].Value)
+	}
+	return &c
 }
 
 // Code says why an object was refused. Codes are part of reports and of waivers.

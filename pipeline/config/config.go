@@ -234,8 +234,12 @@ func digestOf(v any) string {
 func (c *Config) digest() {
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
+		version := "dataset/4"
+		if slices.ContainsFunc(d.Fields, func(f pipeline.Field) bool { return f.Spoken }) {
+			version = "dataset/5" // what is said over several records leaves tokens, too
+		}
 		d.Digest = digestOf([]any{
-			"dataset/4", d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
+			version, d.At, d.Format, d.CSV, d.Time, d.Account, plain(d.Fields), plainMap(d.Object), d.Search,
 			c.Policy.DefaultRegion, c.Policy.Timezone.String(),
 		})
 		exceptions := d.Exceptions

@@ -39,7 +39,10 @@ type Finder struct {
 	spot  func(needle uint32, at scanners.Span) // is told where in the value of a leaf needles are found; nil: nobody asks
 
 	dialled map[dialled][]reading // numbers that were read lately
-	heard   map[string]bool       // where fields of what people said stand; nil: there are none
+	heard   map[string]bool       // where fields of what people said stand, or what tells who did; nil: there are none
+	goesOn  map[string]bool       // what is said in records that are turns
+	hearing *Hearing              // if somebody listens
+	place   *place                // the last boundary, until it is told
 }
 
 // Format shows nothing of what is looked for or was read, whatever the verb.
@@ -58,6 +61,7 @@ type wildcard struct {
 func (s *Set) Finder(o FinderOptions) *Finder {
 	f := &Finder{s: s, o: o, exact: map[string]*pipeline.Field{}, known: map[string]*pipeline.Field{}, best: map[uint32]found{}}
 	f.t = tokenizer{h: s.h, table: s.table, collect: o.Collect, given: s.given.begin()}
+	f.goesOn = spokenAlone(o.Fields)
 	for i := range o.Fields {
 		d := &o.Fields[i]
 		if steps := pathSteps(d.Path); slices.Contains(steps, "*") {
@@ -66,10 +70,7 @@ func (s *Set) Finder(o FinderOptions) *Finder {
 			f.exact[d.Path] = d
 		}
 		if d.Spoken {
-			if f.heard == nil {
-				f.heard = map[string]bool{}
-			}
-			f.heard[parentOf(d.Path)] = true
+			f.heard = heardPaths(f.heard, d.Path)
 		}
 		if !idKind(d.Kind) || d.Party == pipeline.Business {
 			continue
@@ -203,9 +204,26 @@ func extract(d *pipeline.Field, value []byte) string {
 // Boundary implements scanners.Finder.
 func (f *Finder) Boundary(off int64, group int, record int64) {
 	f.t.recent = [1024]uint64{}
-	if f.o.Boundary != nil {
-		f.o.Boundary(off, group, record)
+	f.place = &place{off, group, record}
+	f.boundary()
+}
+
+// place is where a later scan can begin.
+type place struct {
+	off    int64
+	group  int
+	record int64
+}
+
+// boundary tells of the last boundary, unless a number may go on over it.
+func (f *Finder) boundary() {
+	if f.place == nil || f.hearing != nil && f.hearing.waits() {
+		return
 	}
+	if p := f.place; f.o.Boundary != nil {
+		f.o.Boundary(p.off, p.group, p.record)
+	}
+	f.place = nil
 }
 
 // Link is a link id found in a record that matched: what the next round looks for.

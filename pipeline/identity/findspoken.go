@@ -2,78 +2,326 @@ package identity
 
 import (
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"expunge/pipeline"
 	"expunge/scanners"
 )
 
-// RuleSpoken is that of matches of Spoken: they stand in no one place that Spans could give.
+// RuleSpoken begins the rule of what Hearing finds: it stands in no one place that Spans
+// could give. "phone.spoken.3" was said over three turns or lines.
 const RuleSpoken = "phone.spoken"
 
-// Spoken appends the phone numbers that people said in a record's fields of that sort:
+// Hearing finds the phone numbers that people said in a record's fields of that sort:
 // digits in words or in pieces, over several turns, by one speaker or by all. What is
 // found goes to review. No token of it stands in raw bytes, so every record has to be
-// handed over; tokens are collected as those of Find are.
-func (f *Finder) Spoken(dst []scanners.Match, leaves []scanners.Leaf) []scanners.Match {
-	if f.heard == nil {
-		return dst
-	}
-	turns := f.turns(leaves)
-	l := &listener{f: f, dst: dst}
-	l.hear(turns)
-	var speakers []string
-	for _, t := range turns {
-		if !slices.Contains(speakers, t.speaker) {
-			speakers = append(speakers, t.speaker)
-		}
-	}
-	if len(speakers) > 1 && len(speakers) <= maxSpeakers {
-		for _, who := range speakers {
-			var own []turn
-			for _, t := range turns {
-				if t.speaker == who {
-					own = append(own, t)
-				}
-			}
-			l.hear(own)
-		}
-	}
-	return l.dst
+// handed over, in the order of its object; tokens are collected as those of Find are.
+//
+// Where records are turns themselves (see GoesOn), a number goes on over them, and each
+// record that holds a part of it has the match. Until it is known whether one does, it is
+// held back.
+type Hearing struct {
+	f    *Finder
+	emit func(*scanners.Record) error
+
+	all   listener
+	own   map[string]*listener // of each speaker, once there are two
+	only  string               // who spoke until then, if anybody began
+	began bool
+	many  bool   // they are too many
+	turns []turn // of the record at hand
+	told  []telling
+
+	held    []*scanners.Record // that may be a part of what is not said to its end
+	n       int                // records heard
+	said    int                // turns heard
+	goesOn  bool               // the last record was a turn …
+	talk    string             // … of this conversation
+	speaker string             // of the line before
 }
 
-// maxSpeakers bounds how often a record is gone through: more are no conversation.
+// maxHeld is how many records a number goes on over at most, captions' timings
+// included, and maxTurn how many bytes of a record are a turn's at most. They bound the
+// memory of a Hearing: about three times maxHeld × maxTurn.
+const maxHeld, maxTurn = 64, 16 << 10
+
+// maxSpeakers bounds how often what is said is gone through: more are no conversation.
 const maxSpeakers = 8
 
-// turn is what one speaker said at a time.
-type turn struct{ path, speaker, text string }
+// Hearing hands records to emit, in their order, with what is heard in them among their
+// matches. A record is emit's only until it returns.
+func (f *Finder) Hearing(emit func(*scanners.Record) error) *Hearing {
+	h := &Hearing{f: f, emit: emit}
+	h.all = listener{f: f, found: h.found, times: 1}
+	f.hearing = h
+	return h
+}
 
-// turns are those of a record. Who speaks is told by a field beside the text.
-func (f *Finder) turns(leaves []scanners.Leaf) []turn {
-	var turns []turn
-	seen, speaker, last := map[string]bool{}, "", -1 // of the list's element at hand
-	for _, leaf := range leaves {
-		if !f.heard[parentOf(leaf.Path)] || len(leaf.Value) == 0 {
-			continue
-		}
-		if seen[leaf.Path] { // the next element
-			clear(seen)
-			speaker, last = "", -1
-		}
-		seen[leaf.Path] = true
-		if tellsSpeaker(leaf.Path) {
-			if speaker = string(leaf.Value); last >= 0 {
-				turns[last].speaker = speaker
-			}
-		}
-		if d := f.field(leaf.Path); d != nil && d.Spoken {
-			turns = append(turns, turn{leaf.Path, speaker, string(leaf.Value)})
-			last = len(turns) - 1
+// Record takes the next record of an object.
+func (h *Hearing) Record(r *scanners.Record) error {
+	if h.f.heard == nil {
+		return h.emit(r)
+	}
+	if r.Aside && len(r.Raw) <= maxTurn {
+		return h.keep(r)
+	}
+	on, talk := h.f.goesOn != nil && len(r.Raw) <= maxTurn, ""
+	if on {
+		on, talk = h.turn(r)
+	}
+	if !on || !h.goesOn || talk != h.talk {
+		if err := h.pause(); err != nil {
+			return err
 		}
 	}
-	return turns
+	h.goesOn, h.talk = on, talk
+	h.listen(r)
+	h.held, h.n = append(h.held, r), h.n+1
+	for i := range h.turns {
+		h.hear(&h.turns[i])
+	}
+	if !on {
+		return h.pause()
+	}
+	return h.release(r)
+}
+
+// hear listens to all speakers, and to each by themselves.
+func (h *Hearing) hear(t *turn) {
+	switch {
+	case h.many:
+	case h.own != nil:
+	case !h.began:
+		h.only, h.began = t.speaker, true
+	case h.only != t.speaker:
+		first := h.all
+		first.digits, first.parts = slices.Clone(first.digits), slices.Clone(first.parts)
+		h.own = map[string]*listener{h.only: &first}
+	}
+	h.all.hear(t)
+	if h.own == nil {
+		return
+	}
+	l := h.own[t.speaker]
+	if l == nil {
+		if len(h.own) == maxSpeakers {
+			h.own, h.many = nil, true
+			return
+		}
+		l = &listener{f: h.f, found: h.found, times: 1}
+		h.own[t.speaker] = l
+	}
+	l.hear(t)
+}
+
+// End emits what is held back, at the end of the object.
+func (h *Hearing) End() error {
+	if h.f.heard == nil {
+		return nil
+	}
+	err := h.pause()
+	h.f.boundary()
+	return err
+}
+
+// pause ends what was said so far.
+func (h *Hearing) pause() error {
+	h.all.reset()
+	h.own, h.began, h.many, h.speaker = nil, false, false, ""
+	return h.release(nil)
+}
+
+// waits reports whether records are held back.
+func (h *Hearing) waits() bool { return len(h.held) > 0 }
+
+// keep emits a record that nobody says anything in, behind those before it.
+func (h *Hearing) keep(r *scanners.Record) error {
+	if !h.waits() {
+		return h.emit(r)
+	}
+	h.held, h.n = append(h.held, r), h.n+1
+	return h.release(r)
+}
+
+// release emits the records that hold no part of what may go on. Of those that do, last
+// is the one that is not ours yet.
+func (h *Hearing) release(last *scanners.Record) error {
+	first := h.n
+	h.each(func(l *listener) {
+		l.forget(h.n - maxHeld)
+		if len(l.parts) > 0 {
+			first = min(first, l.parts[0].record)
+		}
+	})
+	done := len(h.held) - (h.n - first)
+	for _, r := range h.held[:done] {
+		if err := h.emit(r); err != nil {
+			return err
+		}
+	}
+	h.held = slices.Delete(h.held, 0, done)
+	if n := len(h.held); n > 0 && h.held[n-1] == last {
+		h.held[n-1] = last.Clone()
+	}
+	return nil
+}
+
+func (h *Hearing) each(do func(l *listener)) {
+	do(&h.all)
+	for _, l := range h.own {
+		do(l)
+	}
+}
+
+// found adds a match to each record that a number was said in.
+func (h *Hearing) found(needle uint32, parts []part) {
+	turns := 1
+	for k := range parts[1:] {
+		if parts[k].turn != parts[k+1].turn {
+			turns++
+		}
+	}
+	rule := RuleSpoken
+	if turns > 1 {
+		rule += "." + strconv.Itoa(turns)
+	}
+	for k, p := range parts {
+		if k+1 < len(parts) && parts[k+1].record == p.record {
+			continue
+		}
+		r := h.held[len(h.held)-(h.n-p.record)]
+		m := scanners.Match{Needle: needle, Path: p.path, Kind: string(pipeline.Phone), Rule: rule, Tier: string(pipeline.Review)}
+		if !slices.ContainsFunc(r.Matches, func(o scanners.Match) bool {
+			return o.Needle == m.Needle && o.Path == m.Path && strings.HasPrefix(o.Rule, RuleSpoken)
+		}) {
+			r.Matches = append(r.Matches, m)
+		}
+	}
+}
+
+// turn is what one speaker said at a time.
+type turn struct {
+	path, speaker, text string
+
+	n      int // of the turns of an object
+	record int // in which it stands
+}
+
+// telling is a field that tells who speaks: before each turn, or behind it.
+type telling struct {
+	path, speaker string
+	behind        bool
+	from          int // the first turn that it may tell of, where it stands behind them
+}
+
+// listen gathers the turns of a record. Who speaks is told by a field beside the text, or
+// beside a list that it stands in.
+func (h *Hearing) listen(r *scanners.Record) {
+	h.turns, h.told = h.turns[:0], h.told[:0]
+	for _, leaf := range r.Leaves {
+		if len(leaf.Value) == 0 || !h.f.heard[parentOf(leaf.Path)] {
+			continue
+		}
+		if tellsSpeaker(leaf.Path) {
+			h.tell(leaf.Path, string(leaf.Value))
+		}
+		d := h.f.field(leaf.Path)
+		if d == nil || !d.Spoken {
+			continue
+		}
+		t := turn{path: leaf.Path, n: h.said, record: h.n}
+		text := leaf.Value
+		if leaf.Path == linePath {
+			var who string
+			if who, text = sayer(text); who != "" {
+				h.speaker = who
+			}
+			t.speaker = h.speaker
+		}
+		deepest := 0
+		for _, told := range h.told {
+			if parent := parentOf(told.path); !told.behind && len(parent) >= deepest && strings.HasPrefix(leaf.Path, parent) {
+				deepest, t.speaker = len(parent), told.speaker
+			}
+		}
+		t.text = string(h.f.d.decode(text))
+		h.turns, h.said = append(h.turns, t), h.said+1
+	}
+}
+
+func (h *Hearing) tell(path, speaker string) {
+	of := func(t *turn) bool { return strings.HasPrefix(t.path, parentOf(path)) }
+	i := slices.IndexFunc(h.told, func(t telling) bool { return t.path == path })
+	if i < 0 {
+		i = len(h.told)
+		h.told = append(h.told, telling{path: path, behind: slices.ContainsFunc(h.turns, func(t turn) bool { return of(&t) })})
+	}
+	told := &h.told[i]
+	told.speaker = speaker
+	if !told.behind {
+		return
+	}
+	for k := range h.turns[told.from:] {
+		if t := &h.turns[told.from+k]; of(t) {
+			t.speaker = speaker
+		}
+	}
+	told.from = len(h.turns)
+}
+
+// linePath is the path of lines of text, captions included.
+const linePath = "line"
+
+// GoesOn reports whether records of a dataset with these fields may be turns, over which
+// a number goes on: lines of text, and records that hold one text and, in a field that is
+// declared, too, who says it. Objects of such a dataset must not be cut.
+func GoesOn(fields []pipeline.Field) bool { return spokenAlone(fields) != nil }
+
+// spokenAlone are the paths of what is said in records that are turns.
+func spokenAlone(fields []pipeline.Field) map[string]bool {
+	top := func(path string) bool { return !strings.ContainsAny(path, ".[{") }
+	told := slices.ContainsFunc(fields, func(d pipeline.Field) bool { return top(d.Path) && tellsSpeaker(d.Path) })
+	var paths map[string]bool
+	for _, d := range fields {
+		if d.Spoken && (d.Path == linePath || told && top(d.Path)) {
+			if paths == nil {
+				paths = map[string]bool{}
+			}
+			paths[d.Path] = true
+		}
+	}
+	return paths
+}
+
+// turn reports whether a record is a turn, and of which conversation: the call, the
+// recording or the session that it names.
+func (h *Hearing) turn(r *scanners.Record) (is bool, talk string) {
+	var of []byte
+	for _, leaf := range r.Leaves {
+		is = is || h.f.goesOn[leaf.Path] && len(leaf.Value) > 0
+		if d := h.f.field(leaf.Path); d != nil && (d.Kind == pipeline.Call || d.Kind == pipeline.Recording || d.Kind == pipeline.Session) {
+			of = append(append(append(of, leaf.Path...), 0), leaf.Value...)
+			of = append(of, 0)
+		}
+	}
+	return is, string(of)
+}
+
+// heardPaths are the parents of what is said, and of the lists that it stands in.
+func heardPaths(paths map[string]bool, path string) map[string]bool {
+	if paths == nil {
+		paths = map[string]bool{}
+	}
+	parent := parentOf(path)
+	paths[parent] = true
+	for strings.Contains(parent, "[]") {
+		if strings.HasSuffix(parent, "[]") {
+			paths[parent] = true
+		}
+		parent = parent[:max(0, strings.LastIndexAny(parent, ".["))]
+	}
+	return paths
 }
 
 func parentOf(path string) string {
@@ -85,188 +333,4 @@ func tellsSpeaker(path string) bool {
 	name := strings.ToLower(path[strings.LastIndexByte(path, '.')+1:])
 	name = strings.NewReplacer("_", "", "-", "").Replace(name)
 	return slices.Contains([]string{"speaker", "speakerid", "speakerlabel", "speakername", "participant", "participantid", "participantrole", "role", "channel", "party"}, name)
-}
-
-// Digits as people say them. What stands between is passed over while it is no more
-// than maxFillers words that say nothing.
-var (
-	units      = []string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
-	digitWords = func() map[string]string {
-		m := map[string]string{"zero": "0", "oh": "0", "o": "0", "nought": "0", "naught": "0"}
-		for i, w := range units {
-			m[w] = string(rune('1' + i))
-		}
-		for i, w := range []string{"ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"} {
-			m[w] = "1" + string(rune('0'+i))
-		}
-		return m
-	}()
-	tens = map[string]byte{"twenty": '2', "thirty": '3', "forty": '4', "fourty": '4', "fifty": '5', "sixty": '6', "seventy": '7', "eighty": '8', "ninety": '9'}
-
-	fillers = func() map[string]bool {
-		m := map[string]bool{}
-		for _, w := range strings.Fields("uh um er ah hm hmm mhm mm huh and a the is it it's its that that's thats so my your number phone area code then next dash hyphen space dot point " +
-			"okay ok yes yeah yep yup right correct got alright sure please go ahead sorry") {
-			m[w] = true
-		}
-		return m
-	}()
-)
-
-const maxFillers = 6
-
-// listener puts together what is said.
-type listener struct {
-	f   *Finder
-	dst []scanners.Match
-
-	digits  []byte
-	starts  []int // of the groups among them
-	turns   []int // in which turn each group was said
-	words   []int // how many words were heard up to each group: digits, or others between
-	heard   int
-	fillers int
-	plus    bool
-	times   int  // "double", "triple"
-	tens    byte // "twenty", while a digit may follow
-}
-
-func (l *listener) reset() {
-	l.digits, l.starts, l.turns, l.words = l.digits[:0], l.starts[:0], l.turns[:0], l.words[:0]
-	l.heard, l.fillers, l.plus, l.times, l.tens = 0, 0, false, 1, 0
-}
-
-// hear goes through turns, one after the other.
-func (l *listener) hear(turns []turn) {
-	l.reset()
-	for i, t := range turns {
-		text := string(l.f.d.decode([]byte(t.text)))
-		for len(text) > 0 {
-			r, n := utf8.DecodeRuneInString(text)
-			switch {
-			case isDigit(byte(r)) && n == 1:
-				for n < len(text) && isDigit(text[n]) {
-					n++
-				}
-				l.settle(i, t.path)
-				l.group(text[:n], i, t.path)
-			case unicode.IsLetter(r):
-				n = len(text) - len(strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsLetter(r) || r == '\'' || r == '’' }))
-				l.word(strings.ToLower(strings.ReplaceAll(text[:n], "’", "'")), i, t.path)
-			case r == '+':
-				l.settle(i, t.path)
-				l.reset()
-				l.plus = true
-			}
-			text = text[n:]
-		}
-		l.settle(i, t.path)
-	}
-}
-
-// settle adds tens that no digit followed.
-func (l *listener) settle(i int, path string) {
-	if l.tens != 0 {
-		g := string([]byte{l.tens, '0'})
-		l.tens = 0
-		l.group(g, i, path)
-	}
-}
-
-func (l *listener) word(w string, i int, path string) {
-	if d, is := digitWords[w]; is {
-		l.heard++
-		if l.tens != 0 && len(d) == 1 && d != "0" {
-			d = string([]byte{l.tens, d[0]})
-			l.tens = 0
-		}
-		l.settle(i, path)
-		l.group(d, i, path)
-		return
-	}
-	l.settle(i, path)
-	switch d, is := tens[w]; {
-	case is:
-		l.heard++
-		l.tens = d
-	case w == "double" || w == "triple":
-		l.times = map[string]int{"double": 2, "triple": 3}[w]
-	case w == "hundred" && len(l.digits) > 0:
-		l.heard++
-		l.group("00", i, path)
-	case w == "thousand" && len(l.digits) > 0:
-		l.heard++
-		l.group("000", i, path)
-	case w == "plus":
-		l.reset()
-		l.plus = true
-	case fillers[w]:
-		l.heard++
-		if l.fillers++; l.fillers > maxFillers {
-			l.reset()
-		}
-	default:
-		l.reset()
-	}
-}
-
-// group takes a group of digits into account.
-func (l *listener) group(d string, i int, path string) {
-	if l.times > 1 {
-		d = strings.Repeat(d[:1], l.times-1) + d
-		l.times = 1
-	}
-	l.fillers = 0
-	l.starts, l.turns, l.words = append(l.starts, len(l.digits)), append(l.turns, i), append(l.words, l.heard)
-	l.digits = append(l.digits, d...)
-	for len(l.digits) > maxRead && len(l.starts) > 1 {
-		n := l.starts[1]
-		l.digits = append(l.digits[:0], l.digits[n:]...)
-		l.starts, l.turns, l.words, l.plus = l.starts[1:], l.turns[1:], l.words[1:], false
-		for k := range l.starts {
-			l.starts[k] -= n
-		}
-	}
-	if len(l.digits) < 10 || len(l.digits) > maxRead {
-		return
-	}
-	v := uint64(0)
-	for _, c := range l.digits[len(l.digits)-10:] {
-		v = v*10 + uint64(c-'0')
-	}
-	t := &l.f.t
-	t.hits = t.hits[:0]
-	t.emit(t.h.number(seedPhone, v), phoneToken, 0, 0)
-	t.flush()
-	for _, s := range t.hits {
-		for _, r := range l.f.s.table.find(s.token) {
-			if fm := l.f.s.forms[r.form]; fm.what == asPhone {
-				l.confirm(fm.needle, i, path)
-			}
-		}
-	}
-}
-
-// confirm compares the number that was heard, from the beginning of any group on.
-func (l *listener) confirm(needle uint32, i int, path string) {
-	f, n := l.f, &l.f.s.needles[needle]
-	if n.Agent || f.o.Account != "" && n.Account != f.o.Account || n.Canon.Ext != "" || n.Past != nil && n.Past.Ext != "" {
-		return
-	}
-	for k, start := range l.starts {
-		digits := string(l.digits[start:])
-		if len(digits) < 10 {
-			return
-		}
-		if l.turns[k] == i && l.words[k] == l.heard {
-			return // written in one piece: that is for Find
-		}
-		if slices.ContainsFunc(f.readings(digits, l.plus && k == 0), func(r reading) bool { return n.is(r.e164) }) {
-			m := scanners.Match{Needle: needle, Path: path, Kind: string(pipeline.Phone), Rule: RuleSpoken, Tier: string(pipeline.Review)}
-			if !slices.Contains(l.dst, m) {
-				l.dst = append(l.dst, m)
-			}
-			return
-		}
-	}
 }

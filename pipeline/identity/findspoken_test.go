@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -15,23 +16,23 @@ func TestSpoken(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		phone string
-		turns []string // who, what, who, what …
-		found bool
+		turns []string // who, what, who, what, …
+		over  int      // how many turns it is said in
 	}{
-		{"over three turns", p, []string{"AGENT", "214?", "CUSTOMER", "555", "CUSTOMER", "0142"}, true},
-		{"one speaker's, with questions between", p, []string{"CUSTOMER", "two one four", "AGENT", "I see, what comes then?", "CUSTOMER", "five five five, oh one four two"}, true},
-		{"in words", p, []string{"CUSTOMER", "It's two one four, five five five, zero one four two."}, true},
-		{"with its country", p, []string{"CUSTOMER", "plus one two fourteen five fifty-five oh one forty-two"}, true},
-		{"as people group it", p, []string{"CUSTOMER", "area code two fourteen, triple five, oh one forty two, thank you"}, true},
-		{"hundreds", "+18005550142", []string{"CUSTOMER", "eight hundred five five five oh one four two"}, true},
-		{"double", "+12145550144", []string{"CUSTOMER", "214 555 oh one double four"}, true},
-		{"tens at the end", "+12145550140", []string{"CUSTOMER", "214 555 oh one forty"}, true},
-		{"another number", p, []string{"CUSTOMER", "two one four five five five zero one four three"}, false},
-		{"too short", p, []string{"CUSTOMER", "five five five zero one four two"}, false},
-		{"with more behind, which may be an extension", p, []string{"CUSTOMER", "two one four five five five zero one four two nine nine"}, true},
-		{"other words between", p, []string{"CUSTOMER", "two one four people bought five five five of them on zero one four two"}, false},
-		{"two speakers' own digits", p, []string{"AGENT", "we have 214 shops", "CUSTOMER", "555", "CUSTOMER", "0142"}, false},
-		{"written in one piece", p, []string{"CUSTOMER", "call 214-555-0142"}, false}, // that is Find's
+		{"over three turns", p, []string{"AGENT", "214?", "CUSTOMER", "555", "CUSTOMER", "0142"}, 3},
+		{"one speaker's, with questions between", p, []string{"CUSTOMER", "two one four", "AGENT", "I see, what comes then?", "CUSTOMER", "five five five, oh one four two"}, 2},
+		{"in words", p, []string{"CUSTOMER", "It's two one four, five five five, zero one four two."}, 1},
+		{"with its country", p, []string{"CUSTOMER", "plus one two fourteen five fifty-five oh one forty-two"}, 1},
+		{"as people group it", p, []string{"CUSTOMER", "area code two fourteen, triple five, oh one forty two, thank you"}, 1},
+		{"hundreds", "+18005550142", []string{"CUSTOMER", "eight hundred five five five oh one four two"}, 1},
+		{"double", "+12145550144", []string{"CUSTOMER", "214 555 oh one double four"}, 1},
+		{"tens at the end", "+12145550140", []string{"CUSTOMER", "214 555 oh one forty"}, 1},
+		{"another number", p, []string{"CUSTOMER", "two one four five five five zero one four three"}, 0},
+		{"too short", p, []string{"CUSTOMER", "five five five zero one four two"}, 0},
+		{"with more behind, which may be an extension", p, []string{"CUSTOMER", "two one four five five five zero one four two nine nine"}, 1},
+		{"other words between", p, []string{"CUSTOMER", "two one four people bought five five five of them on zero one four two"}, 0},
+		{"two speakers' own digits", p, []string{"AGENT", "we have 214 shops", "CUSTOMER", "555", "CUSTOMER", "0142"}, 0},
+		{"written in one piece", p, []string{"CUSTOMER", "call 214-555-0142"}, 0}, // that is Find's
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			known := wanted(t, pipeline.Phone, tt.phone)[0]
@@ -43,12 +44,12 @@ func TestSpoken(t *testing.T) {
 				set := Compile(testKey, "US", []Needle{n})
 				var tokens []uint64
 				f := set.Finder(FinderOptions{Fields: fields, Search: true, Account: n.Account, Collect: func(token uint64) { tokens = append(tokens, token) }})
-				ms := f.Spoken(nil, leaves)
-				if (len(ms) > 0) != tt.found {
+				ms := hear(t, f, &scanners.Record{Leaves: leaves})[0]
+				if (len(ms) > 0) != (tt.over > 0) || len(ms) > 1 {
 					t.Fatalf("found %v", ms)
 				}
 				for _, m := range ms {
-					if m.Tier != "review" || m.Rule != "phone.spoken" || m.Path != "Transcript[].Content" {
+					if m.Tier != "review" || m.Rule != spokenOver(tt.over) || m.Path != "Transcript[].Content" {
 						t.Errorf("found %+v", m)
 					}
 					if !slices.ContainsFunc(set.Tokens(n.Account), func(x uint64) bool { return slices.Contains(tokens, x) }) {
@@ -58,4 +59,44 @@ func TestSpoken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hear is what is heard in records, one after another: matches by record.
+func hear(t *testing.T, f *Finder, records ...*scanners.Record) [][]scanners.Match {
+	t.Helper()
+	var out [][]scanners.Match
+	h := f.Hearing(func(r *scanners.Record) error {
+		if int(r.Index) != len(out) {
+			t.Fatalf("record %d comes after %d others", r.Index, len(out))
+		}
+		out = append(out, slices.Clone(r.Matches))
+		return nil
+	})
+	for i, r := range records {
+		mine := r.Clone() // a scanner's, which is gone when the call returns
+		mine.Index = int64(i)
+		if err := h.Record(mine); err != nil {
+			t.Fatal(err)
+		}
+		for _, leaf := range mine.Leaves {
+			clear(leaf.Value)
+		}
+		if len(h.held) > maxHeld {
+			t.Fatalf("%d records are held back", len(h.held))
+		}
+	}
+	if err := h.End(); err != nil {
+		t.Fatal(err)
+	}
+	if len(out) != len(records) {
+		t.Fatalf("of %d records %d are emitted", len(records), len(out))
+	}
+	return out
+}
+
+func spokenOver(turns int) string {
+	if turns > 1 {
+		return fmt.Sprintf("phone.spoken.%d", turns)
+	}
+	return "phone.spoken"
 }

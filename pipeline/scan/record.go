@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -49,9 +50,8 @@ func (r *recorder) object() error {
 	return r.record(&scanners.Record{Index: -1, Group: -1, Offset: -1, Matches: matches})
 }
 
-// record is what scanners emit to.
+// record takes what scanners emit, once what was said in it is heard.
 func (r *recorder) record(rec *scanners.Record) error {
-	rec.Matches = r.finder.Spoken(rec.Matches, rec.Leaves)
 	account, code := r.account(rec)
 	if r.everyRecord() && rec.Index >= 0 {
 		if at := record.Time(rec, r.d); at.Known() {
@@ -194,7 +194,7 @@ func (r *recorder) bytes(rec *scanners.Record) []byte {
 func (r *recorder) mention(rec *scanners.Record, judge *record.Judge, m *scanners.Match) bool {
 	d := r.finder.Declared(m.Path)
 	switch {
-	case m.Rule == identity.RuleSpoken:
+	case strings.HasPrefix(m.Rule, identity.RuleSpoken):
 		return false
 	case d != nil:
 		return d.Text || judge.Of(d) == record.Other

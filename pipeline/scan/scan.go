@@ -186,7 +186,11 @@ func (s *Scan) unit(ctx context.Context, u *pipeline.Unit, w *results.Writer, si
 	if u.Catalog && d.Time != "" && !in.Every {
 		finder = newTimed(r.finder, d, &r.times)
 	}
-	stats, err := scanner.Scan(ctx, in, finder, r.record)
+	hearing := r.finder.Hearing(r.record)
+	stats, err := scanner.Scan(ctx, in, finder, hearing.Record)
+	if held := hearing.End(); err == nil {
+		err = held
+	}
 	s.Bytes.Add(res.Bytes)
 	res.Records, res.Malformed = stats.Records, stats.Malformed
 	r.times.tell(res, in.Every)
@@ -274,9 +278,12 @@ func code(err error) string {
 }
 
 // Split cuts an object in parts of about target bytes, where its format can; nil
-// means that it cannot be cut.
+// means that it cannot be cut, or that a number which people say may go on over a cut.
 func (s *Scan) Split(ctx context.Context, o *pipeline.Object, target int64) ([]scanners.Part, error) {
 	d := &s.Datasets[o.Dataset]
+	if identity.GoesOn(d.Fields) {
+		return nil, nil
+	}
 	var read int64
 	in := s.input(&pipeline.Unit{Object: *o}, d, &read)
 	format := d.Format

@@ -223,7 +223,6 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	finder := v.Search.finder(d, t.Account)
 	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
 	look := func(r *scanners.Record) error {
-		r.Matches = finder.Spoken(r.Matches, r.Leaves)
 		account, _ := record.Account(r, d, object, v.Accounts)
 		judge := record.NewJudge(r, d, finder.Declared, account, v.Policy)
 		for _, m := range r.Matches {
@@ -239,7 +238,11 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		}
 	}
 	in.Every = record.Every(d)
-	stats, err := s.Scan(ctx, in, finder, look)
+	hearing := finder.Hearing(look)
+	stats, err := s.Scan(ctx, in, finder, hearing.Record)
+	if err == nil {
+		err = hearing.End()
+	}
 	if err != nil {
 		return unread(err)
 	}

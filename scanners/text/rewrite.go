@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 
 	"expunge/scanners"
 	"expunge/scanners/lines"
@@ -70,11 +69,6 @@ type rewriting struct {
 	new     []byte
 }
 
-var (
-	signature = regexp.MustCompile(`^WEBVTT([ \t]|$)`)
-	timing    = regexp.MustCompile(`^[ \t]*(\d+:)?\d+:\d+[.,]\d+[ \t]+-->[ \t]+(\d+:)?\d+:\d+[.,]\d+`)
-)
-
 func (w *rewriting) block(ctx context.Context, b lines.Block) error {
 	kept := 0 // what is before it has been told of
 	for start := 0; start < len(b.Data); {
@@ -120,7 +114,7 @@ func (w *rewriting) refuse(what string) error {
 // edit drops or redacts a line, which comes without and with its end.
 func (w *rewriting) edit(ctx context.Context, raw, line []byte, off int64, e *scanners.Edit) error {
 	value := text(raw, off)
-	if err := w.line(raw, off); err != nil {
+	if err := w.line(raw, off, false); err != nil {
 		return err
 	}
 	w.new = w.new[:0]

@@ -118,6 +118,9 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 		if first && in.Part.Off == 0 && wide(b.Data) {
 			return s.stats, scanners.Refuse(scanners.Unsupported, in.Name, errWide)
 		}
+		if first {
+			s.cues.begin(b.Data)
+		}
 		if err := s.block(b); err != nil {
 			return s.stats, err
 		}
@@ -144,6 +147,7 @@ type scan struct {
 	at     []int
 	found  []scanners.Match
 	doc    bytes.Buffer
+	cues   cues
 }
 
 // block probes whole lines at once and decodes those around the places reported.
@@ -159,12 +163,15 @@ func (s *scan) block(b lines.Block) error {
 		for len(at) > 0 && at[0] < end {
 			candidate, at = true, at[1:]
 		}
-		if line := trimEnd(b.Data[start:end]); !blank(line) {
+		if line := trimEnd(b.Data[start:end]); blank(line) {
+			s.cues.blank()
+		} else {
+			aside := s.every && s.cues.aside(line)
 			if s.field >= 0 && s.f.ProbeField(s.field, text(line, b.Off+int64(start))) {
 				candidate = true
 			}
 			if candidate {
-				if err := s.line(line, b.Off+int64(start)); err != nil {
+				if err := s.line(line, b.Off+int64(start), aside); err != nil {
 					return err
 				}
 			}
@@ -177,7 +184,7 @@ func (s *scan) block(b lines.Block) error {
 }
 
 // line searches one line and emits it if it holds a match.
-func (s *scan) line(raw []byte, off int64) error {
+func (s *scan) line(raw []byte, off int64, aside bool) error {
 	value := text(raw, off)
 	s.found = s.f.Find(s.found[:0], Path, value)
 	if len(s.found) == 0 && !s.every {
@@ -192,7 +199,7 @@ func (s *scan) line(raw []byte, off int64) error {
 	return s.emit(&scanners.Record{
 		Index: s.record, Group: -1, Offset: off, Length: int64(len(raw)), Raw: raw,
 		Doc:    bytes.TrimSuffix(s.doc.Bytes(), []byte("\n")),
-		Leaves: []scanners.Leaf{{Path: Path, Value: value}}, Matches: s.found,
+		Leaves: []scanners.Leaf{{Path: Path, Value: value}}, Matches: s.found, Aside: aside,
 	})
 }
 
