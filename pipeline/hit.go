@@ -26,9 +26,10 @@ type Hit struct {
 	Group   int        `json:"group"`  // Parquet row group, else -1
 	Offset  int64      `json:"offset"` // line formats, in the decompressed object; else -1
 	Length  int64      `json:"length"`
-	Digest  string     `json:"digest,omitempty"` // keyed, of the record's raw bytes; hex
-	Time    int64      `json:"time"`             // of the record, Unix milliseconds; NoTime where it has none
-	Tier    Tier       `json:"tier"`             // the surest of Why
+	Digest  string     `json:"digest,omitempty"`  // keyed, of the record's raw bytes; hex
+	Time    int64      `json:"time"`              // of the record, Unix milliseconds; NoTime where it has none
+	Untimed bool       `json:"untimed,omitempty"` // it says when it was, in a way that cannot be read
+	Tier    Tier       `json:"tier"`              // the surest of Why
 	Why     []Evidence `json:"why"`
 	Links   []Link     `json:"links,omitempty"`   // link ids in the record: the next round's identifiers
 	Direct  []Link     `json:"direct,omitempty"`  // phones, addresses and users in the consumer's fields of the record

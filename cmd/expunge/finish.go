@@ -134,6 +134,11 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 	r := report.New(j.h.Run, j.h.Started, j.now().UTC(), totals)
 	r.Rounds, r.Tombstones = j.rounds, m.Rows
 	r.Bytes.Filters = j.filters.Bytes()
+	for i := range j.cfg.Datasets {
+		if d := &j.cfg.Datasets[i]; hits.Untimed[d.Name] > 0 {
+			r.Unread(d.Name, d.Time, hits.Untimed[d.Name])
+		}
+	}
 	for _, x := range m.Radius {
 		r.Radius = append(r.Radius, report.Radius(x))
 	}

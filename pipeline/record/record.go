@@ -74,3 +74,10 @@ func Time(r *scanners.Record, d *pipeline.Dataset) Moment {
 	}
 	return Never
 }
+
+// Untimed reports whether r says when it happened, in the field that its dataset d names
+// and in a way that cannot be read: it counts as undated.
+func Untimed(r *scanners.Record, d *pipeline.Dataset) bool {
+	return d.Time != "" && !Time(r, d).Known() &&
+		slices.ContainsFunc(r.Leaves, func(l scanners.Leaf) bool { return l.Path == d.Time && len(l.Value) > 0 })
+}

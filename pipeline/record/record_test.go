@@ -57,11 +57,20 @@ func TestTime(t *testing.T) {
 		if got := record.Time(r, &pipeline.Dataset{Time: "at"}); got != (record.Moment{From: want, To: want}) {
 			t.Errorf("%s: %d, want %d", v, got, want)
 		}
+		if record.Untimed(r, &pipeline.Dataset{Time: "at"}) {
+			t.Errorf("%s counts as a time that cannot be read", v)
+		}
 	}
 	for _, v := range []string{"", "soon", "42", "20269999"} {
 		r := &scanners.Record{Leaves: []scanners.Leaf{{Path: "at", Value: []byte(v)}}}
 		if got := record.Time(r, &pipeline.Dataset{Time: "at"}); got.Known() {
 			t.Errorf("%q: %d, want none", v, got)
+		}
+		if got := record.Untimed(r, &pipeline.Dataset{Time: "at"}); got != (v != "") {
+			t.Errorf("%q counts as a time that cannot be read: %v", v, got)
+		}
+		if record.Untimed(r, &pipeline.Dataset{Time: "begun"}) {
+			t.Errorf("%q: a field that a record does not have cannot be read", v)
 		}
 	}
 }

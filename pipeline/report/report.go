@@ -47,8 +47,9 @@ type Report struct {
 	Radius     []Radius                   `json:"blast_radius"`
 	Bytes      Bytes                      `json:"bytes"`
 	Malformed  int64                      `json:"malformed"`
-	Files      int64                      `json:"files_written"` // to the work store, until this report was written
-	Lists      int64                      `json:"list_calls"`    // of all stores, until then
+	Untimed    map[string]int64           `json:"unread_times,omitempty"` // found records by dataset, once per request, whose time cannot be read
+	Files      int64                      `json:"files_written"`          // to the work store, until this report was written
+	Lists      int64                      `json:"list_calls"`             // of all stores, until then
 	Stores     []Store                    `json:"stores"`
 	Phases     []Phase                    `json:"phases"`
 	PeakMemory int64                      `json:"peak_memory"` // bytes of this process; 0: not known
@@ -124,6 +125,16 @@ func New(run string, started, finished time.Time, t *Totals) *Report {
 	}
 	r.Judge()
 	return r
+}
+
+// Unread tells that of n found records of a dataset the field that dates them cannot be read.
+func (r *Report) Unread(dataset, field string, n int64) {
+	if r.Untimed == nil {
+		r.Untimed = map[string]int64{}
+	}
+	r.Untimed[dataset] += n
+	r.Notes = append(r.Notes, fmt.Sprintf("dataset %s: field %q is declared as the records' time, and in %s that %s found it cannot be read: they count as undated, which neither a deletion's cut-off nor a request's window bounds; name another field, or have it written as a time",
+		dataset, field, pipeline.Count(n, "record", "records"), pipeline.Noun(n, "was", "were")))
 }
 
 // toldLimits is how many limits are reasons of their own.

@@ -18,8 +18,9 @@ import (
 // dataset, object and record, each record once per request. They lie in a file of
 // this process; memory holds a Span for each request.
 type Merged struct {
-	file  *spool.Sections
-	spans []Span
+	Untimed map[string]int64 // hits by dataset in records whose time cannot be read
+	file    *spool.Sections
+	spans   []Span
 }
 
 // Span is what was found for one request.
@@ -195,7 +196,7 @@ func (s *sorter) merged() (*Merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &mergeWriter{m: &Merged{file: file}, whole: s.whole}
+	w := &mergeWriter{m: &Merged{Untimed: map[string]int64{}, file: file}, whole: s.whole}
 	for p, err := range s.sorter.Sorted() {
 		if err == nil {
 			err = w.add(p)
@@ -294,6 +295,9 @@ func (w *mergeWriter) flush() error {
 		if f.Decided != nil {
 			w.span.Included++
 		}
+	}
+	if f.Untimed {
+		w.m.Untimed[f.Dataset]++
 	}
 	f.Schema = nil // stands above
 	var err error

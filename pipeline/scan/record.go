@@ -145,12 +145,12 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 	}
 	slices.SortFunc(order, pipeline.RequestRef.Compare)
 	var links, direct []pipeline.Link
-	unsure, foreign := false, judge.Foreign(r.d.Fields)
+	unsure, foreign, untimed := false, judge.Foreign(r.d.Fields), record.Untimed(rec, r.d)
 	hits := make([]pipeline.Hit, 0, len(order))
 	for _, ref := range order {
 		h := pipeline.Hit{
 			Request: ref, Object: r.u.Object.N, Dataset: r.d.Name, Record: rec.Index, Group: rec.Group,
-			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: judge.When.From, Why: evidence[ref], Tier: pipeline.Review,
+			Offset: rec.Offset, Length: rec.Length, Digest: digest, Time: judge.When.From, Untimed: untimed, Why: evidence[ref], Tier: pipeline.Review,
 			Foreign: foreign,
 		}
 		for _, e := range h.Why {
