@@ -93,10 +93,12 @@ func (a *app) waive(ctx context.Context, w *waive.Waiver, until string) error {
 	if w.Object, err = a.objectPattern(ctx, w.Object); err != nil {
 		return err
 	}
-	if undeclared, err := a.undeclared(ctx, w.Object); err != nil {
+	fit, err := a.fits(ctx, w.Object)
+	if err != nil {
 		return err
-	} else if undeclared {
-		return usage("no dataset claims %s: UNDECLARED objects cannot be waived; declare them as a dataset, or ignore them in the config with a reason", w.Object)
+	}
+	if fit.undeclared && !fit.declared {
+		return usage("no dataset claims %s, of %s: UNDECLARED objects cannot be waived; declare them as a dataset, or ignore them in the config with a reason", w.Object, fit.at())
 	}
 	w.At = a.now().UTC()
 	got, err := waive.Add(ctx, a.work, a.keys, *w)
@@ -111,6 +113,9 @@ func (a *app) waive(ctx context.Context, w *waive.Waiver, until string) error {
 		code = " refused as " + got.Code
 	}
 	fmt.Printf("waiver %d: %s%s, until %s\n", got.N, got.Object, code, got.Until.Format(time.DateOnly))
+	if !fit.declared {
+		fmt.Printf("of %s none fits it: if it is meant for one that is there, look at its name in the report\n", fit.at())
+	}
 	return nil
 }
 
@@ -139,18 +144,33 @@ func (a *app) objectPattern(ctx context.Context, object string) (string, error) 
 // lookedAt is how many objects are listed to see what a pattern is about.
 const lookedAt = 1000
 
-// undeclared reports whether what a pattern of URLs names is of no dataset, as far as one
-// page of a listing shows.
-func (a *app) undeclared(ctx context.Context, pattern string) (bool, error) {
+// fit is what fits a pattern of URLs, as far as the beginning of a listing shows.
+type fit struct {
+	declared, undeclared bool // some object of a dataset, some of none
+	looked               int  // objects that were listed
+	more                 bool // there are others
+}
+
+// at says which objects were looked at.
+func (f *fit) at() string {
+	if f.more {
+		return "the first " + pipeline.Count(f.looked, "object", "objects") + " listed there"
+	}
+	return pipeline.Count(f.looked, "object", "objects") + " listed there"
+}
+
+// fits looks at the objects whose URLs begin as a pattern does, until one of a dataset
+// fits it.
+func (a *app) fits(ctx context.Context, pattern string) (*fit, error) {
 	stores, err := a.stores(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	matcher, err := a.cfg.Matcher()
 	if err != nil {
-		return false, &coded{exitUsage, err}
+		return nil, &coded{exitUsage, err}
 	}
-	names, glob, found := a.names(stores), naming.Glob(pattern), false
+	names, glob, out := a.names(stores), naming.Glob(pattern), new(fit)
 	for name, s := range stores {
 		rest, ours := strings.CutPrefix(pattern, strings.TrimSuffix(s.URL(), "/")+"/")
 		if !ours {
@@ -159,30 +179,32 @@ func (a *app) undeclared(ctx context.Context, pattern string) (bool, error) {
 		literal, _, _ := strings.Cut(rest, "*")
 		prefix, err := url.PathUnescape(literal)
 		if err != nil {
-			return false, nil // it names nothing
+			return out, nil // it names nothing
 		}
-		looked := 0
 		for o, err := range s.List(ctx, prefix) {
 			if err != nil {
-				return false, err
+				return nil, err
 			}
+			if out.looked == lookedAt {
+				out.more = true
+				break
+			}
+			out.looked++
 			object := pipeline.Object{}
 			object.Store, object.Key = name, o.Key
 			if object.Dataset, object.Captures, err = matcher.Find(name, o.Key); err != nil {
-				return false, err
+				return nil, err
 			}
 			if glob.MatchString(names.Shown(&object)) {
 				if object.Dataset >= 0 {
-					return false, nil
+					out.declared = true
+					return out, nil
 				}
-				found = true
-			}
-			if looked++; looked == lookedAt {
-				break
+				out.undeclared = true
 			}
 		}
 	}
-	return found, nil
+	return out, nil
 }
 
 func (a *app) waivers(ctx context.Context) error {
