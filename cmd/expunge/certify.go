@@ -174,6 +174,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 			b.Decided = decidedOf(q.Included, q.Excluded)
 		}
 	}
+	b.HoldsRemoved = e.holdsRemoved(b, entry.Request)
 	// before the certificate: nobody is told of an erasure that is not remembered
 	if err := kept.remember(ctx, ref, cutoff(ref), kept.counts[b.Request], kept.records(b.Request)); err != nil {
 		return err
@@ -184,6 +185,28 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, name})
 	return e.note(ctx, ref, entry, next)
+}
+
+// holdsRemoved are the holds that covered objects of a certificate, and were removed since
+// the run began: one that was set after the approval and is gone again is told, too.
+func (e *erasure) holdsRemoved(b *certificate.Body, r *pipeline.Request) []certificate.HoldRemoved {
+	var out []certificate.HoldRemoved
+	digests := e.holdDigests(r)
+	for _, h := range e.holdsNow {
+		if h.Removed == nil || h.Removed.At.Before(e.since) {
+			continue
+		}
+		stood := *h
+		stood.Removed = nil
+		covered := func(object string) bool {
+			return stood.Covers(hold.Subject{Account: b.Account, Request: r.ID, Object: object, Digests: digests})
+		}
+		if slices.ContainsFunc(b.Objects, func(o certificate.Object) bool { return covered(o.Object) }) {
+			at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+			out = append(out, certificate.HoldRemoved{N: h.N, Set: at(h.At), By: h.By, Removed: at(h.Removed.At), RemovedBy: h.Removed.By})
+		}
+	}
+	return out
 }
 
 // note appends an event, unless the request stands there already: erase can be

@@ -73,6 +73,7 @@ type erasure struct {
 	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
 	report   *report.Report                                                            // of the run; read when the first certificate is written
 	begun    bool                                                                      // an earlier try has written its journal: something may be gone
+	since    time.Time                                                                 // when the run began
 	idle     time.Time                                                                 // unfinished uploads that nobody has written to since then are nobody's any more
 
 	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it

@@ -125,7 +125,7 @@ func (e *erasure) fromRun(ctx context.Context) error {
 	if err := e.readDocument(ctx, "run", headerKey(e.m.Run), &h); err != nil {
 		return err
 	}
-	e.known = h.Holds
+	e.known, e.since = h.Holds, h.Started
 	if e.idle = e.now().Add(-uploadRest); h.Started.Before(e.idle) {
 		e.idle = h.Started
 	}

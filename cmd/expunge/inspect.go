@@ -346,6 +346,9 @@ func printCertificate(r io.Reader, key string) error {
 	for _, o := range b.Open {
 		fmt.Printf("open         %s: %s: %s\n", o.Object, o.State, o.Reason)
 	}
+	for _, h := range b.HoldsRemoved {
+		fmt.Printf("hold %-7d set %s by %s, removed %s by %s\n", h.N, h.Set, h.By, h.Removed, h.RemovedBy)
+	}
 	for _, o := range b.NotExamined {
 		fmt.Printf("not examined %s: %s: %s\n", o.Object, o.Code, o.Reason)
 	}

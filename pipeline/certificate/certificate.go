@@ -54,6 +54,7 @@ type Body struct {
 	NotExamined  []NotExamined    `json:"not_examined"`              // refused objects that may hold more
 	NotCovered   []string         `json:"not_covered"`               // in words: replicas, versions that policy keeps
 	Uploads      int64            `json:"uploads_aborted,omitempty"` // unfinished uploads of the objects that were given up
+	HoldsRemoved []HoldRemoved    `json:"holds_removed,omitempty"`   // legal holds that kept some of this, and were removed since the run began
 	Verified     Verified         `json:"verified"`
 	Earlier      []Earlier        `json:"earlier,omitempty"` // certificates that the request had before; Issue fills it in
 
@@ -102,6 +103,16 @@ type Deidentified struct {
 type Decided struct {
 	Included int64 `json:"included"` // the request's: erased like others
 	Excluded int64 `json:"excluded"` // not the request's: they stay
+}
+
+// HoldRemoved is a legal hold that is over. Why it stood, and why no longer, is in the
+// work store: a certificate goes to others.
+type HoldRemoved struct {
+	N         int    `json:"n"`
+	Set       string `json:"set"`
+	By        string `json:"by"`
+	Removed   string `json:"removed"`
+	RemovedBy string `json:"removed_by"`
 }
 
 // Open is what was asked for and is not done.
