@@ -135,6 +135,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		next.State, next.Reason = pipeline.Blocked, keptByHold
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
+		next.Deferred = true // another erasure may settle it
 	case waits != "":
 		next.State, next.Reason, next.Deferred, next.Until = pipeline.Blocked, waits, true, b.First()
 	case len(b.Open) > 0:

@@ -201,7 +201,12 @@ func (e *erasure) heldBy(holds []*hold.Hold, r *manifest.Row) *hold.Hold {
 	if err != nil || e.requests[ref] == nil {
 		return nil
 	}
-	s := hold.Subject{Account: ref.Account, Request: ref.ID, Object: r.Object, Digests: e.holdDigests(e.requests[ref].Request)}
+	return e.holdOf(holds, r, e.requests[ref].Request)
+}
+
+// holdOf is the hold that covers a tombstone of a request, nil if none does.
+func (a *app) holdOf(holds []*hold.Hold, r *manifest.Row, of *pipeline.Request) *hold.Hold {
+	s := hold.Subject{Account: of.Account, Request: of.ID, Object: r.Object, Digests: a.holdDigests(of)}
 	for _, h := range holds {
 		if h.Covers(s) {
 			return h
@@ -332,6 +337,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	if err != nil {
 		return err
 	}
+	others := &others{e: e}
 	for pass := 1; ; pass++ {
 		clear(states)
 		var versions int64
@@ -343,7 +349,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		}
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
-			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Idle: e.idle,
+			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Theirs: others.of, Idle: e.idle,
 			Region: e.cfg.Policy.DefaultRegion, Own: e.own(beside), Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
 			Identities: identity.Compile(key, e.cfg.Policy.DefaultRegion, needles), Asks: asks,
 		}

@@ -54,6 +54,7 @@ type Erase struct {
 	Lost    int64                                               // survivors in old versions whose loss is approved
 	Idle    time.Time                                           // unfinished uploads that nobody has written to since then are given up; younger ones are left
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
+	Theirs  Theirs                                              // what other erasures ask of old versions; nil: there are none
 
 	// Of objects that go since their key names the consumer: what stays of them moves.
 	Region   string                                                                    // of national phone numbers

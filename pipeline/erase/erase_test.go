@@ -39,6 +39,7 @@ type world struct {
 	keepOld bool
 	lost    int64
 	held    func(ctx context.Context, t *manifest.Target) error
+	theirs  []*manifest.Row // of other erasures, on old versions
 	tries   int
 
 	excluded string // a record that a person has excluded
@@ -110,6 +111,14 @@ func (w *world) version(o connectors.Object, lines []string, records ...int64) {
 	}
 }
 
+// except has an exception of this erasure keep a record that the first row's version has.
+func (w *world) except(line string) {
+	r := *w.rows[0]
+	digest := w.keys.Digest("record", "acme", []byte(line))
+	r.Tombstone, r.Digest, r.Disposition = "t-excepted", &digest, "EXCEPTED"
+	w.rows = append(w.rows, &r)
+}
+
 // whole asks for an object as a whole.
 func (w *world) whole(o connectors.Object) *manifest.Row {
 	r := w.row(o, "R-1", "t-"+o.Key)
@@ -130,6 +139,9 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 	e := &erase.Erase{
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
 		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
+		Theirs: func(_ context.Context, t *manifest.Target, version string) ([]*manifest.Row, error) {
+			return slices.DeleteFunc(slices.Clone(w.theirs), func(r *manifest.Row) bool { return r.ObjectID != t.ID || *r.Version != version }), nil
+		},
 		Region: "US", Redacted: w.redacted,
 		Own:      func(_ pipeline.RequestRef, l pipeline.Link) bool { return l.Value == "also-ann@example.com" },
 		Cutoff:   func(pipeline.RequestRef) int64 { return searched.UnixMilli() },
@@ -331,6 +343,50 @@ func TestVersions(t *testing.T) {
 	w.lost = 1 // approved by number
 	w.mustErase()
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept)})
+}
+
+// What another erasure takes out of the same version is no survivor, as often as that
+// asks for it, but for what it is to keep.
+func TestWhatOtherErasuresTake(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(1, "bob"), rec(2, "cy")}
+	for name, c := range map[string]struct {
+		theirs []int64
+		change func(w *world)
+		lost   int64
+	}{
+		"nothing":            {nil, nil, 3},
+		"one of two equal":   {[]int64{1}, nil, 2},
+		"both":               {[]int64{1, 2}, nil, 1},
+		"all":                {[]int64{1, 2, 3}, nil, 0},
+		"one that is kept":   {[]int64{1, 2, 3}, func(w *world) { w.theirs[2].Disposition = "EXCEPTED" }, 1},
+		"one that both keep": {[]int64{1, 2, 3}, func(w *world) { w.except(lines[3]) }, 1},
+		"of another version": {[]int64{1, 2, 3}, func(w *world) {
+			for _, r := range w.theirs {
+				another := "another"
+				r.Version = &another
+			}
+		}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			old := w.put("a.jsonl", lines...)
+			w.put("a.jsonl", rec(7, "new"))
+			w.version(old, lines, c.theirs...)
+			w.theirs, w.rows = w.rows, nil
+			w.version(old, lines, 0)
+			if c.change != nil {
+				c.change(w)
+			}
+			e := w.mustErase()["a.jsonl delete_version "+old.Version]
+			want := journal.Blocked
+			if c.lost == 0 {
+				want = journal.Done
+			}
+			if e.State != want || e.Lost != c.lost {
+				t.Errorf("%s (%s), %d records would be lost, not %d", e.State, e.Reason, e.Lost, c.lost)
+			}
+		})
+	}
 }
 
 // Another writer has put an object in the place of the sealed one, without its records:

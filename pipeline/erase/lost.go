@@ -12,33 +12,33 @@ import (
 	"expunge/pipeline/spool"
 )
 
+// Theirs are the tombstones of other runs on one version of a key: those that are
+// approved and that their own erasure has come to and, EXCEPTED without fields, those
+// that keep their record. What two erasures take out of the same version stands in the way of neither.
+type Theirs func(ctx context.Context, t *manifest.Target, version string) ([]*manifest.Row, error)
+
 // lost counts the records of a noncurrent version that would be lost with it: those
-// that no tombstone names and that do not also stand in the current object, as
-// multisets. Of an object that goes since its key names the consumer, those are meant that
-// are not the consumer's.
+// that no tombstone names, of this run or another one, and that do not also stand in the
+// current object, as multisets. Of an object that goes since its key names the consumer,
+// those are meant that are not the consumer's.
 func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *manifest.Version) (int64, error) {
-	var goes []*manifest.Row
-	stays, whole := false, false
+	var goes, keeps []*manifest.Row
+	whole := false
 	requests := e.named(rows.Rows, k.t)
 	for _, r := range rows.Rows {
 		switch {
 		case r.Disposition == string(pipeline.Excepted) && len(r.KeptFields) == 0:
-			stays = true // it has to stand elsewhere, like any other record
-			continue
+			keeps = append(keeps, r) // it has to stand elsewhere, like any other record
 		case r.Digest == nil:
 			whole = true // the object as a whole is the consumer's
-			continue
+		default:
+			goes = append(goes, r)
 		}
-		goes = append(goes, r)
 	}
+	stays := len(keeps) > 0
 	if whole && !stays && len(requests) == 0 {
 		return 0, nil
 	}
-	w, err := e.wanted(goes)
-	if err != nil {
-		return 0, err
-	}
-	taken := map[string]int{}
 	var other *others
 	if whole && !stays {
 		other = e.others(requests, k.t)
@@ -50,13 +50,43 @@ func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *
 	if !there {
 		now = connectors.Object{}
 	}
-	return e.alone(ctx, k, v.Object, now, func(r seen) bool {
-		if d := w.find(r.raw); d != "" && taken[d] < len(w.rows[d]) {
-			taken[d]++
-			return false
+	count := func(theirs []*manifest.Row) (int64, error) {
+		ours, err := e.wanted(goes)
+		if err != nil {
+			return 0, err
 		}
-		return other == nil || r.rec == nil || other.has(r.rec)
-	})
+		also, err := e.wanted(theirs)
+		if err != nil {
+			return 0, err
+		}
+		kept, err := e.wanted(keeps)
+		if err != nil {
+			return 0, err
+		}
+		return e.alone(ctx, k, v.Object, now, func(r seen) bool {
+			if ours.take(r.raw) || kept.find(r.raw) == "" && also.take(r.raw) {
+				return false
+			}
+			return other == nil || r.rec == nil || other.has(r.rec)
+		})
+	}
+	n, err := count(nil)
+	if err != nil || n == 0 || e.Theirs == nil {
+		return n, err
+	}
+	var theirs []*manifest.Row
+	all, err := e.Theirs(ctx, k.t, v.Version)
+	for _, r := range all {
+		if r.Disposition == string(pipeline.Excepted) && len(r.KeptFields) == 0 {
+			keeps = append(keeps, r)
+		} else {
+			theirs = append(theirs, r)
+		}
+	}
+	if err != nil || len(theirs) == 0 {
+		return n, err
+	}
+	return count(theirs)
 }
 
 func addDigest(s *spool.Sorter, raw []byte) error {

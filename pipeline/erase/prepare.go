@@ -253,12 +253,13 @@ func (e *Erase) same(r *manifest.Row, rec *scanners.Record) error {
 
 // wanted are the records that rows name, by digest, as a multiset.
 type wanted struct {
-	keys []*seal.Key
-	rows map[string][]*manifest.Row // one for each record, by digest
+	keys  []*seal.Key
+	rows  map[string][]*manifest.Row // one for each record, by digest
+	taken map[string]int             // how many of them were met
 }
 
 func (e *Erase) wanted(rows []*manifest.Row) (*wanted, error) {
-	w := &wanted{rows: map[string][]*manifest.Row{}}
+	w := &wanted{rows: map[string][]*manifest.Row{}, taken: map[string]int{}}
 	keys, places := map[string]bool{}, map[int64]bool{}
 	for _, r := range rows {
 		if r.Digest == nil {
@@ -291,6 +292,17 @@ func (w *wanted) find(raw []byte) string {
 		}
 	}
 	return ""
+}
+
+// take reports whether a record is wanted, once for each row that wants it.
+func (w *wanted) take(raw []byte) bool {
+	for _, key := range w.keys {
+		if d := key.Digest(raw); w.taken[d] < len(w.rows[d]) {
+			w.taken[d]++
+			return true
+		}
+	}
+	return false
 }
 
 var errSurplus = errors.New("more copies of a record are in it than were sealed")

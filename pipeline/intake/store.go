@@ -76,7 +76,7 @@ type Event struct {
 	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
 	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion of which something was certified: what is dated later is new; later events carry it on
 
-	Deferred bool       `json:"deferred,omitempty"` // BLOCKED: the store keeps versions from the erasure of Run, which goes on with them later, under the approval that it has
+	Deferred bool       `json:"deferred,omitempty"` // BLOCKED: the store keeps versions from the erasure of Run, or others' records in them do; it goes on with them later, under the approval that it has
 	Until    *time.Time `json:"until,omitempty"`    // of Deferred: before then it is of no use, nil: nobody can say
 
 	DataPoints int `json:"data_points,omitempty"` // that have confirmed who asks; later events carry it on
