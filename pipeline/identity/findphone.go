@@ -119,7 +119,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		}
 	}
 	sp, rule, ok := spot{}, "", false
-	quantity := false
+	like, never := "", false
 	longer := false // perhaps this is the end of a longer number without its plus
 	for i := range gs {
 		at, plus := plusBefore(b, gs[i])
@@ -154,8 +154,10 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 			if i > 0 && (glued(b, gs[i-1].hi, sp.lo) || f.runsOn(b, gs[:i], gs[i-1].hi, gs[i].lo)) {
 				sp.doubt = true
 			}
-			quantity = l.quantity(gs[i:], sp.lo)
-			if len(gs)-i > maxGroups || quantity {
+			if like, never = l.lookalike(gs[i:], sp.lo); never {
+				return found{}, false
+			}
+			if len(gs)-i > maxGroups || like != "" {
 				sp.doubt = true
 			}
 			break
@@ -186,8 +188,8 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 			sp.doubt = true
 		}
 	}
-	if quantity {
-		rule += ".quantity"
+	if like != "" {
+		rule += "." + like
 	}
 	if ext != "" {
 		rule += ".ext"
@@ -241,11 +243,8 @@ const maxGroups = 7
 // quantity reports whether the number in the groups gs, which with its sign begins at lo,
 // counts or measures something, or is a time: it is written with a decimal point, or
 // below zero, or in digits alone in a field of which no kind is declared and whose name
-// says so. A field that is declared as a phone holds none.
+// says so.
 func (l *leaf) quantity(gs []group, lo int) bool {
-	if l.field != nil && l.field.Kind == pipeline.Phone {
-		return false
-	}
 	b := l.text
 	if len(gs) == 1 && lo == gs[0].lo && (l.field == nil || l.field.Kind == "") && l.plain(gs[0]) && (l.time || measures(l.named(lo))) {
 		return true

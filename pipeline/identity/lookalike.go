@@ -1,0 +1,65 @@
+package identity
+
+import (
+	"net/netip"
+
+	"expunge/pipeline"
+)
+
+// lookalike says what else than a phone number the groups gs of digits may be, which with
+// their sign begin at lo: "quantity" or "address"; "" for a number as people write it.
+// never is set where the place leaves no doubt that they are that, and no phone.
+func (l *leaf) lookalike(gs []group, lo int) (as string, never bool) {
+	if l.field != nil && l.field.Kind == pipeline.Phone {
+		return "", false
+	}
+	plus, declared := l.text[lo] == '+', l.field != nil && l.field.Kind == pipeline.IP
+	switch {
+	case !plus && declared && l.inAddress(gs[0]):
+		return "address", true
+	case !plus && (octets(l.text, gs) || declared && dotted(l.text, gs)):
+		return "address", false
+	case l.quantity(gs, lo):
+		return "quantity", false
+	}
+	return "", false
+}
+
+// inAddress reports whether the digits of g are part of an IP address of four numbers.
+func (l *leaf) inAddress(g group) bool {
+	lo, hi := g.lo, g.hi
+	for lo > 0 && (isDigit(l.text[lo-1]) || l.text[lo-1] == '.') {
+		lo--
+	}
+	for hi < len(l.text) && (isDigit(l.text[hi]) || l.text[hi] == '.') {
+		hi++
+	}
+	a, err := netip.ParseAddr(string(l.text[lo:hi]))
+	return err == nil && a.Is4()
+}
+
+// octets reports whether groups of digits are written as an IP address is, or a version: at
+// least four numbers up to 255, with dots between. A zero before the first of them is a
+// trunk prefix: 01.23.45.67.89, 02.123.45.67.
+func octets(b []byte, gs []group) bool {
+	if len(gs) < 4 || b[gs[0].lo] == '0' && gs[0].hi-gs[0].lo > 1 || !dotted(b, gs) {
+		return false
+	}
+	for _, g := range gs {
+		if g.hi-g.lo > 3 || decimal(b, g.lo, g.hi) > 255 {
+			return false
+		}
+	}
+	return true
+}
+
+// dotted reports whether single dots stand between groups of digits, and nothing else. It
+// is so of one group.
+func dotted(b []byte, gs []group) bool {
+	for i := 1; i < len(gs); i++ {
+		if gs[i].lo-gs[i-1].hi != 1 || b[gs[i-1].hi] != '.' {
+			return false
+		}
+	}
+	return true
+}
