@@ -7,20 +7,27 @@ import (
 )
 
 // lookalike says what else than a phone number the groups gs of digits may be, which with
-// their sign begin at lo: "quantity" or "address"; "" for a number as people write it.
-// never is set where the place leaves no doubt that they are that, and no phone.
+// their sign begin at lo: "date", "address" or "quantity"; "" for a number as people write
+// it. never is set where the place leaves no doubt that they are that, and no phone.
 func (l *leaf) lookalike(gs []group, lo int) (as string, never bool) {
-	if l.field != nil && l.field.Kind == pipeline.Phone {
-		return "", false
+	b, phone, ip := l.text, false, false
+	if l.field != nil {
+		phone, ip = l.field.Kind == pipeline.Phone, l.field.Kind == pipeline.IP
 	}
-	plus, declared := l.text[lo] == '+', l.field != nil && l.field.Kind == pipeline.IP
+	if b[lo] != '+' {
+		if at, ok := dateIn(b, gs); ok && !(phone && at.bare) {
+			return "date", !phone && (l.time || moment(b, at))
+		}
+	}
 	switch {
-	case !plus && declared && l.inAddress(gs[0]):
+	case phone:
+		return "", false
+	case b[lo] != '+' && ip && l.inAddress(gs[0]):
 		return "address", true
-	case !plus && (octets(l.text, gs) || declared && dotted(l.text, gs)):
+	case b[lo] != '+' && (octets(b, gs) || ip && dotted(b, gs)):
 		return "address", false
 	case l.quantity(gs, lo):
-		return "quantity", false
+		return "quantity", l.time
 	}
 	return "", false
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nyaruka/phonenumbers/v2"
 
 	"expunge/pipeline"
 	"expunge/scanners"
@@ -89,6 +92,106 @@ func TestAddresses(t *testing.T) {
 		{"FR", "+33123456789", "x", "01.23.45.67.89", "yes", "phone.national"},
 		{"FR", "+33123456789", "x", "+33.1.23.45.67.89", "yes", "phone.international"},
 		{"BE", "+3221234567", "x", "02.123.45.67", "yes", "phone.national"},
+	} {
+		got, ms := lookalike(t, tt.region, tt.id, tt.path, tt.text)
+		if got != tt.want || tt.rule != "" && !slices.ContainsFunc(ms, func(m scanners.Match) bool { return m.Rule == tt.rule }) {
+			t.Errorf("%q in %q: %s, want %s by %s (%v)", tt.text, tt.path, got, tt.want, tt.rule, ms)
+		}
+	}
+}
+
+// TestDatesAreNoPhones: a date with its time of day is never taken for a phone, and one
+// with an hour never for sure, in whatever order and with whatever signs.
+func TestDatesAreNoPhones(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	layouts := []string{"2006-01-02 15", "2006/01/02 15", "2006.01.02 15", "2006-01-02-15", "20060102 15", "2006010215", "20060102-15", "[2006-01-02 15]", "2006-01-02 (15)",
+		"02/01/2006 15", "02.01.2006 15", "02-01-2006 15", "01/02/2006 15", "02/01/2006 - 15", "02.01.06 15.04", "02/01/06 15.04", "2006-01-02"}
+	tried := map[string]int{}
+	for range 4000 {
+		layout := layouts[r.IntN(len(layouts))]
+		region, code := "US", "1"
+		if other := [...][2]string{{"FR", "33"}, {"AU", "61"}, {"DE", "49"}, {"IT", "39"}, {"NZ", "64"}, {"DK", "45"}, {"US", "1"}}; true {
+			k := r.IntN(len(other))
+			region, code = other[k][0], other[k][1]
+		}
+		when := time.Date(1990+r.IntN(45), time.Month(1+r.IntN(12)), 1+r.IntN(28), r.IntN(24), r.IntN(60), r.IntN(60), 0, time.UTC)
+		digits := keepDigits(when.Format(layout))
+		if code != "1" && code != "39" {
+			digits = strings.TrimPrefix(digits, "0")
+		}
+		c, err := Normalise(pipeline.Phone, pipeline.Secret("+"+code+digits), region)
+		if n, parsed := phonenumbers.Parse("+"+code+digits, "ZZ"); err != nil || parsed != nil || !phonenumbers.IsValidNumber(n) {
+			continue
+		}
+		tried[layout]++
+		f := lookalikes(region, Needle{Account: "acme", Canon: c})
+		find := func(path, layout string) string { return outcome(f.Find(nil, path, []byte(when.Format(layout)))) }
+		for _, path := range []string{"x", "body", "client"} {
+			if got := find(path, layout); got == "yes" {
+				t.Errorf("%s %s in %s is a phone", region, when.Format(layout), path)
+			}
+		}
+		if got := find("begun", layout); got != "no" {
+			t.Errorf("%s %s dates the record: %s", region, when.Format(layout), got)
+		}
+		if got := find("phone", layout); got == "yes" && layout != "2006010215" {
+			t.Errorf("%s %s in a field of phones: %s", region, when.Format(layout), got)
+		}
+		if strings.HasSuffix(layout, "15") || layout == "2006-01-02" {
+			whole := strings.TrimSuffix(layout, " 15") + " 15:04:05"
+			if layout == "2006010215" || strings.HasSuffix(layout, "-15") {
+				whole = layout + ":04:05"
+			}
+			for _, path := range []string{"x", "body", "client"} {
+				if got := find(path, whole); got != "no" {
+					t.Errorf("%s %s in %s: %s", region, when.Format(whole), path, got)
+				}
+			}
+		}
+	}
+	for _, layout := range layouts {
+		if tried[layout] < 3 {
+			t.Errorf("%s was a number only %d times", layout, tried[layout])
+		}
+	}
+}
+
+func TestDates(t *testing.T) {
+	const us, fr, dk = "+12024051012", "+33612202412", "+4520240510"
+	for _, tt := range []struct{ region, id, path, text, want, rule string }{
+		{"US", us, "x", "2024-05-10-12", "review", "phone.national.date"},
+		{"US", us, "x", "2024-05-10 12h", "no", ""},
+		{"US", us, "x", "2024-05-10 12:34:56.123", "no", ""},
+		{"US", us, "x", "[2024-05-10 12:34]", "no", ""},
+		{"US", us, "x", "?t=2024-05-10+12%3A34%3A56", "no", ""},
+		{"US", us, "x", "?hour=2024051012", "review", "phone.national.date"},
+		{"US", us, "phone", "2024-05-10 12:34:56", "review", "phone.national.date"},
+		{"US", "+12405062024", "x", "12:24 05/06/2024", "no", ""},
+		{"FR", fr, "x", "06/12/2024 12", "review", "phone.national.date"},
+		{"FR", "+33612241234", "x", "06/12/24 12.34", "review", "phone.national.date"},
+		{"DK", dk, "x", "2024-05-10", "review", "phone.national.date"},
+		{"DK", dk, "x", "20240510", "review", "phone.national.date"},
+		{"DK", "+4524052024", "x", "24.05.2024", "review", "phone.national.date"},
+
+		{"US", us, "x", "202-405-1012", "yes", "phone.national"},
+		{"US", us, "x", "202 405 10 12", "yes", "phone.national"},
+		{"US", us, "x", "12024051012", "yes", "phone.digits"},
+		{"US", us, "x", "+12024051012", "yes", "phone.e164"},
+		{"US", us, "x", "2024 05 10 12", "yes", "phone.national"},
+		{"US", us, "begun", "+1 202 405 1012", "yes", "phone.international"},
+		{"US", us, "phone", "2024051012", "yes", "phone.national"},
+		{"US", "+12024051042", "x", "2024051042", "yes", "phone.national"}, // no hour
+		{"US", "+12023301012", "x", "2023301012", "yes", "phone.national"}, // no month
+		{"US", "+12025550123", "x", "2025550123", "yes", "phone.national"},
+		{"US", "+12062022912", "x", "2062022912", "yes", "phone.national"}, // too late a year
+		{"FR", fr, "x", "06 12 20 24 12", "yes", "phone.national"},
+		{"FR", fr, "x", "06.12.20.24.12", "yes", "phone.national"},
+		{"FR", fr, "x", "06/12/20/24/12", "yes", "phone.national"},
+		{"FR", fr, "x", "06-12-20-24-12", "yes", "phone.national"},
+		{"DE", "+493020240510", "x", "030 20240510", "yes", "phone.national"},
+		{"DK", dk, "x", "20 24 05 10", "yes", "phone.national"},
+		{"DK", dk, "x", "20-24-05-10", "yes", "phone.national"},
+		{"DK", dk, "phone", "20240510", "yes", "phone.national"},
 	} {
 		got, ms := lookalike(t, tt.region, tt.id, tt.path, tt.text)
 		if got != tt.want || tt.rule != "" && !slices.ContainsFunc(ms, func(m scanners.Match) bool { return m.Rule == tt.rule }) {

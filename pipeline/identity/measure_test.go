@@ -30,7 +30,7 @@ func TestQuantities(t *testing.T) {
 		{"US", us, "bytes_sent", "4045550123", "review"},
 		{"US", us, "epoch", "1700000000, 4045550123", "review"},
 		{"US", us, "created_at", "4045550123", "review"}, // declared, and of no kind
-		{"US", us, "begun", "4045550123", "review"},      // it dates the record
+		{"US", us, "begun", "4045550123", "no"},          // it dates the record
 		{"US", us, "url", "https://example.com/a?ts=4045550123&x=1", "review"},
 		{"US", us, "q", "event_time=4045550123", "review"},
 		{"GB", gb, "ts", "1709555012", "review"},
