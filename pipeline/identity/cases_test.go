@@ -138,6 +138,7 @@ func TestMatchCases(t *testing.T) {
 		{0, "phone", "+14043569377", "X404-FLOWERS", "phone", "no", ""},
 		{21, "phone", "+18003569377", "1-800-356-9377", "note", "review", "phone.national"},
 		{22, "phone", "+15555555555", "(555) 555-5555", "form", "review", "phone.national"},
+		{0, "phone", "000-000-0000", "000-000-0000", "form", "review", ""},
 		{23, "phone", p, p, "phone", "yes", "phone.e164"}, // dates are the scan step's: a leaf has none
 		{24, "phone", p, "3759600e45e0177da8358b8f0e9e87a36443746585bb8bdb5a0505c1ce3cc2cd", "h", "yes", "sha256.e164"},
 		{25, "phone", p, "24e76d70977ec38300d17ef0a92db95235005ea45da0cb9ec4e1295aae1d7ef2", "h", "yes", "sha256.national"},

@@ -120,6 +120,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 	}
 	sp, rule, ok := spot{}, "", false
 	like, never := "", false
+	trunkless := false
 	longer := false // perhaps this is the end of a longer number without its plus
 	for i := range gs {
 		at, plus := plusBefore(b, gs[i])
@@ -139,6 +140,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		for k, r := range readings {
 			if r.e164 == want {
 				sp = spot{lo: gs[i].lo, hi: after, doubt: !r.sure && k > 0}
+				trunkless = r.trunkless
 				if plus {
 					sp.lo = at
 				}
@@ -154,7 +156,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 			if i > 0 && (glued(b, gs[i-1].hi, sp.lo) || f.runsOn(b, gs[:i], gs[i-1].hi, gs[i].lo)) {
 				sp.doubt = true
 			}
-			if like, never = l.lookalike(gs[i:], sp.lo); never {
+			if like, never = l.lookalike(gs[i:], sp.lo, trunkless); never {
 				return found{}, false
 			}
 			if len(gs)-i > maxGroups || like != "" {

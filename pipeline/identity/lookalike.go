@@ -7,9 +7,10 @@ import (
 )
 
 // lookalike says what else than a phone number the groups gs of digits may be, which with
-// their sign begin at lo: "date", "address" or "quantity"; "" for a number as people write
-// it. never is set where the place leaves no doubt that they are that, and no phone.
-func (l *leaf) lookalike(gs []group, lo int) (as string, never bool) {
+// their sign begin at lo: "date", "address", "quantity", or any number at all: "trunkless",
+// if people would write the phone with a trunk prefix. It is "" for a phone as people write
+// it. never is set where the place leaves no doubt that they are no phone.
+func (l *leaf) lookalike(gs []group, lo int, trunkless bool) (as string, never bool) {
 	b, phone, ip := l.text, false, false
 	if l.field != nil {
 		phone, ip = l.field.Kind == pipeline.Phone, l.field.Kind == pipeline.IP
@@ -28,6 +29,8 @@ func (l *leaf) lookalike(gs []group, lo int) (as string, never bool) {
 		return "address", false
 	case l.quantity(gs, lo):
 		return "quantity", l.time
+	case trunkless && len(gs) == 1 && lo == gs[0].lo && (l.url || l.plain(gs[0])):
+		return "trunkless", l.time
 	}
 	return "", false
 }

@@ -199,3 +199,42 @@ func TestDates(t *testing.T) {
 		}
 	}
 }
+
+// TestTrunkless: digits alone that lack the trunk prefix which people of a region write
+// may be anything: of epoch seconds all but few are mobiles in Germany.
+func TestTrunkless(t *testing.T) {
+	const trunkless = "phone.national.trunkless"
+	for _, tt := range []struct{ region, id, path, text, want, rule string }{
+		{"DE", "+491701234567", "x", "1701234567", "review", trunkless},
+		{"DE", "+491701234567", "x", "1700000000, 1701234567", "review", trunkless},
+		{"DE", "+491701234567", "client", "1701234567", "review", trunkless},
+		{"DE", "+491701234567", "x", "/events/1701234567.json", "review", trunkless},
+		{"DE", "+491701234567", "x", "a=1701234567&b=1", "review", trunkless},
+		{"GB", "+441709555012", "x", "1709555012", "review", trunkless},
+		{"FR", "+33612345678", "x", "612345678", "review", trunkless},
+		{"AU", "+61412345678", "x", "412345678", "review", trunkless},
+
+		{"DE", "+491701234567", "phone", "1701234567", "yes", "phone.national"},
+		{"DE", "+491701234567", "x", "01701234567", "yes", "phone.national"},
+		{"FR", "+33612345678", "x", "33612345678", "yes", "phone.digits"},
+		{"DE", "+491701234567", "x", "+491701234567", "yes", "phone.e164"},
+		{"DE", "+491701234567", "x", "00491701234567", "yes", "phone.idd"},
+		{"DE", "+491701234567", "x", "170 1234567", "yes", "phone.national"},
+		{"DE", "+491701234567", "x", "tel:1701234567", "yes", "phone.national"},
+		{"DE", "+14045550123", "x", "+1 404 555 0123", "yes", "phone.international"},
+		{"FR", "+33612345678", "x", "0612345678", "yes", "phone.national"},
+		// where people write none, or as they like
+		{"US", "+14045550123", "x", "4045550123", "yes", "phone.national"},
+		{"IN", "+919812345670", "x", "9812345670", "yes", "phone.national"},
+		{"RU", "+74951234567", "x", "4951234567", "yes", "phone.national"},
+		{"ES", "+34612345678", "x", "612345678", "yes", "phone.national"},
+		{"DK", "+4520123456", "x", "20123456", "yes", "phone.national"},
+		{"IT", "+390669812345", "x", "0669812345", "yes", "phone.national"},
+		{"MX", "+525512345678", "x", "5512345678", "yes", "phone.national"},
+	} {
+		got, ms := lookalike(t, tt.region, tt.id, tt.path, tt.text)
+		if got != tt.want || !slices.ContainsFunc(ms, func(m scanners.Match) bool { return m.Rule == tt.rule }) {
+			t.Errorf("%q in %q: %s, want %s by %s (%v)", tt.text, tt.path, got, tt.want, tt.rule, ms)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func TestQuantities(t *testing.T) {
 		{"US", us, "url", "https://example.com/a?ts=4045550123&x=1", "review"},
 		{"US", us, "q", "event_time=4045550123", "review"},
 		{"GB", gb, "ts", "1709555012", "review"},
-		{"GB", gb, "number", "1709555012", "yes"},
+		{"GB", gb, "number", "01709555012", "yes"},
 
 		{"US", us, "ts", "+14045550123", "yes"},
 		{"US", us, "ts", "(404) 555-0123", "yes"},

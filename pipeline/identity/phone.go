@@ -145,24 +145,29 @@ type reading struct {
 	e164  string
 	valid bool
 	sure  bool // a plus, a dialling prefix or the region's own plan says so; else the plus was guessed
+
+	trunkless bool // a national number without the trunk prefix that people of the region write
 }
 
 // readPhone reads the digits of a number as people of region do.
 func readPhone(digits string, plus bool, region string) []reading {
 	if plus {
 		if n, err := phonenumbers.Parse("+"+digits, "ZZ"); err == nil {
-			return []reading{{e164Of(n), phonenumbers.IsValidNumber(n), true}}
+			return []reading{{e164: e164Of(n), valid: phonenumbers.IsValidNumber(n), sure: true}}
 		}
 		return nil
 	}
 	var rs []reading
-	n, err := phonenumbers.Parse(digits, region)
+	n, err := phonenumbers.ParseAndKeepRawInput(digits, region)
 	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
-		rs = append(rs, reading{e164Of(n), phonenumbers.IsValidNumber(n), true})
+		valid := phonenumbers.IsValidNumber(n)
+		trunkless := valid && !phonenumbers.VALID.Verify(n, digits)
+		n.RawInput = nil // of zeros alone it would be the E.164
+		rs = append(rs, reading{e164: e164Of(n), valid: valid, sure: true, trunkless: trunkless})
 	}
 	if len(digits) >= 10 && strings.HasPrefix(digits, "00") { // as most of the world dials abroad
 		if m, err := phonenumbers.Parse("+"+digits[2:], "ZZ"); err == nil && phonenumbers.IsValidNumber(m) && !slices.ContainsFunc(rs, func(r reading) bool { return r.valid }) {
-			return append([]reading{{e164Of(m), true, true}}, rs...)
+			return append([]reading{{e164: e164Of(m), valid: true, sure: true}}, rs...)
 		}
 	}
 	if len(digits) < 8 || digits[0] == '0' {
@@ -172,5 +177,5 @@ func readPhone(digits string, plus bool, region string) []reading {
 	if err != nil || !phonenumbers.IsValidNumber(m) || len(rs) > 0 && (rs[0].valid || len(digits) == 10) {
 		return rs
 	}
-	return append(rs, reading{e164Of(m), true, false})
+	return append(rs, reading{e164: e164Of(m), valid: true})
 }
