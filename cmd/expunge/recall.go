@@ -50,7 +50,9 @@ type reopening struct {
 // met is how much of an answered request was found again.
 type met struct{ erase, review int64 }
 
-func (a *app) ledger() *ledger.Ledger { return &ledger.Ledger{Work: a.work, Keys: a.keys} }
+func (a *app) ledger() *ledger.Ledger {
+	return &ledger.Ledger{Work: a.work, Keys: a.keys, Region: a.cfg.Policy.DefaultRegion}
+}
 
 // answered reports whether a run may look for what was delivered again of a request.
 func answered(e *intake.Entry, run string) bool {

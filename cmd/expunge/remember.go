@@ -151,5 +151,5 @@ func (r *rememberer) remember(ctx context.Context, ref pipeline.RequestRef, cuto
 		}
 	}
 	h := ledger.Head{Account: ref.Account, Request: ref.String(), Run: r.run, Cutoff: cutoff, Records: count}
-	return (&ledger.Ledger{Work: r.work, Keys: r.keys}).Add(ctx, h, key, needles, asks, r.beside[ref], records)
+	return r.ledger().Add(ctx, h, key, needles, asks, r.beside[ref], records)
 }

@@ -33,7 +33,7 @@ func TestIdentitiesAreKeptSealed(t *testing.T) {
 		{Account: "acme", Canon: identity.Canon{Kind: pipeline.Call, Value: "CAL1"}, Tier: pipeline.Linked},
 	}
 	digests := keys.Derive(ledger.Purpose, "acme")
-	forgotten := identity.Remember(digests, identity.Key{1}, needles[0]).Needle("acme", pipeline.Phone, digests)
+	forgotten := identity.Remember(digests, identity.Key{1}, "US", needles[0]).Needle("acme", pipeline.Phone, digests)
 	needles = append(needles, forgotten)
 	asks := [][]pipeline.Ask{{{Request: one, From: &from}, {Request: two}}, {{Request: two, Via: "d", Hops: 1}}, {{Request: two}}}
 	w, err := s.NewWriter()

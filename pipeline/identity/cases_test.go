@@ -237,7 +237,7 @@ func rememberedCase(t *testing.T, n Needle, text, path, want string, ms []scanne
 	if n.Canon.Kind == pipeline.Name || gmail {
 		return
 	}
-	past := Remember(digests{}, testKey, n).Needle(n.Account, n.Canon.Kind, digests{})
+	past := Remember(digests{}, testKey, "US", n).Needle(n.Account, n.Canon.Kind, digests{})
 	past.Canon.Doubt = past.Canon.Doubt || n.Canon.Doubt
 	set := Compile(testKey, "US", []Needle{past})
 	f := set.Finder(FinderOptions{Fields: caseFields, Search: true, Account: "acme"})

@@ -40,7 +40,7 @@ func TestSpoken(t *testing.T) {
 			for i := 0; i < len(tt.turns); i += 2 {
 				leaves = append(leaves, scanners.Leaf{Path: "Transcript[].Content", Value: []byte(tt.turns[i+1])}, scanners.Leaf{Path: "Transcript[].ParticipantId", Value: []byte(tt.turns[i])})
 			}
-			for _, n := range []Needle{known, Remember(digests{}, testKey, known).Needle(known.Account, known.Canon.Kind, digests{})} {
+			for _, n := range []Needle{known, Remember(digests{}, testKey, "US", known).Needle(known.Account, known.Canon.Kind, digests{})} {
 				set := Compile(testKey, "US", []Needle{n})
 				var tokens []uint64
 				f := set.Finder(FinderOptions{Fields: fields, Search: true, Account: n.Account, Collect: func(token uint64) { tokens = append(tokens, token) }})

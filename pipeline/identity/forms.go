@@ -41,10 +41,10 @@ type form struct {
 type digestForm struct{ of, alg, enc uint8 }
 
 // Digests are made of these writings (Google hashes a phone with its plus and a
-// Gmail address without dots, Meta and Snap hash digits alone), by these
-// algorithms, in these encodings.
+// Gmail address without dots, Meta and Snap hash digits alone; who does not bring numbers
+// into a form hashes them as they are dialled), by these algorithms, in these encodings.
 var (
-	phoneWritings = [...]string{"e164", "digits", "national"}
+	phoneWritings = [...]string{"e164", "digits", "national", "trunk"}
 	emailWritings = [...]string{"lower", "dotless", "untagged"}
 	algorithms    = [...]string{"sha256", "sha1", "md5"}
 )
@@ -68,7 +68,13 @@ func writing(c Canon, of uint8) string {
 		case 1:
 			return v
 		}
-		national, _ := nationalOf(v)
+		national, trunk := nationalOf(v)
+		if of == 3 {
+			if trunk == "" || trunk+national == v {
+				return ""
+			}
+			return trunk + national
+		}
 		if national == v {
 			return ""
 		}
@@ -88,6 +94,16 @@ func writing(c Canon, of uint8) string {
 		}
 	}
 	return ""
+}
+
+// meant reports whether people of region who dial a writing of a number in national form
+// get that number: to others the same digits are another one, or none.
+func meant(c Canon, of uint8, writing, region string) bool {
+	if c.Kind != pipeline.Phone || of < 2 {
+		return true
+	}
+	rs := readPhone(writing, false, region)
+	return len(rs) > 0 && rs[0].sure && rs[0].e164 == c.Value.Reveal()
 }
 
 // text is the digest of s as it stands in a lake.
@@ -120,11 +136,11 @@ func (d digestForm) encode(sum []byte) string {
 
 // rule names the form for the chain of evidence: "sha256.e164".
 func (d digestForm) rule(kind pipeline.Kind) string {
-	of := emailWritings[d.of]
+	of := emailWritings[:]
 	if kind == pipeline.Phone {
-		of = phoneWritings[d.of]
+		of = phoneWritings[:]
 	}
-	return algorithms[d.alg] + "." + of
+	return algorithms[d.alg] + "." + of[d.of]
 }
 
 // forms lists the tokens of all writings of a needle, and what each is for.
@@ -182,9 +198,9 @@ func (c *compiler) forms(needle uint32, n Needle) []ref {
 		}
 	}
 	if n.Canon.Kind == pipeline.Phone || n.Canon.Kind == pipeline.Email {
-		for of := range uint8(3) {
+		for of := range uint8(len(phoneWritings)) {
 			s := writing(n.Canon, of)
-			if s == "" {
+			if s == "" || !meant(n.Canon, of, s, c.region) {
 				continue
 			}
 			for alg := range uint8(len(algorithms)) {
@@ -278,10 +294,11 @@ func weight(s span) int {
 
 // compiler builds a Set.
 type compiler struct {
-	h   hasher
-	t   tokenizer
-	d   decoder
-	all []form
+	h      hasher
+	region string
+	t      tokenizer
+	d      decoder
+	all    []form
 }
 
 // Set is what is looked for: needles, their forms and the tokens of these. It is
@@ -311,7 +328,7 @@ func Compile(key Key, region string, needles []Needle) *Set {
 		h: key.hasher(), region: region, needles: slices.Clone(needles),
 		probes: map[string][]uint64{}, unseen: map[pipeline.Kind]bool{}, kinds: map[pipeline.Kind]bool{}, names: map[string][]uint32{}, whole: map[string]bool{},
 	}
-	c := &compiler{h: s.h}
+	c := &compiler{h: s.h, region: region}
 	c.t.h = s.h
 	refs := make([]ref, 0, usualForms*len(needles))
 	c.all = make([]form, 0, usualForms*len(needles))

@@ -68,7 +68,7 @@ func (c Canon) Digests() []Canon {
 		return nil
 	}
 	var out []Canon
-	for of := range uint8(3) {
+	for of := range uint8(len(phoneWritings)) {
 		if s := writing(c, of); s != "" {
 			out = append(out, Canon{Kind: c.Kind, Value: pipeline.Secret(given + sha256Of(s))})
 		}
@@ -102,7 +102,8 @@ func (n *Needle) digestRule(d digestForm) string {
 // givens says which kinds have needles that are given as digests.
 type givens struct {
 	phones, mails bool
-	country       string // calling code of national numbers
+	country       string // calling code of national numbers …
+	trunk         string // … and what stands before these, if not that code itself
 	seen          []uint64
 }
 
@@ -116,6 +117,9 @@ func (g *givens) add(n *Needle, region string) {
 	g.phones = g.phones || n.Canon.Kind == pipeline.Phone
 	g.mails = g.mails || n.Canon.Kind == pipeline.Email
 	g.country = fmt.Sprint(phonenumbers.GetCountryCodeForRegion(region))
+	if g.trunk = phonenumbers.GetNddPrefixForRegion(region, true); g.trunk == g.country {
+		g.trunk = ""
+	}
 }
 
 // begin makes what one tokenizer needs.
@@ -222,7 +226,12 @@ func (t *tokenizer) hashedE164(before string, digits []byte, lo, hi int) {
 	found := t.digest(number, phoneToken, lo, hi)
 	found = t.digest(number[1:], phoneToken, lo, hi) || found
 	if c := t.given.country; string(number[1:1+len(c)]) == c {
-		found = t.digest(number[1+len(c):], phoneToken, lo, hi) || found
+		national := number[1+len(c):]
+		found = t.digest(national, phoneToken, lo, hi) || found
+		if trunk := t.given.trunk; trunk != "" {
+			var buf [1 + maxPhone]byte
+			found = t.digest(append(append(buf[:0], trunk...), national...), phoneToken, lo, hi) || found
+		}
 	}
 	if found {
 		t.given.seen[seen%maxSeen] = 0 // it is news wherever it stands
@@ -300,7 +309,7 @@ func (f *Finder) revealed(l *leaf, s span, n *Needle) []revealed {
 	var out []revealed
 	want := strings.TrimPrefix(n.Canon.Value.Reveal(), given)
 	try := func(c Canon) {
-		for of := range uint8(3) {
+		for of := range uint8(len(phoneWritings)) {
 			w := writing(c, of)
 			if w == "" || sha256Of(w) != want {
 				continue
@@ -309,7 +318,7 @@ func (f *Finder) revealed(l *leaf, s span, n *Needle) []revealed {
 			switch {
 			case c.Kind == pipeline.Email && of > 0:
 				r.canon.Value = pipeline.Secret(w)
-			case c.Kind == pipeline.Phone && of == 2 && !f.national(w, c.Value.Reveal()):
+			case !meant(c, of, w, f.s.region):
 				continue // the same digits are another number here
 			}
 			out = append(out, r)
@@ -332,11 +341,6 @@ func (f *Finder) revealed(l *leaf, s span, n *Needle) []revealed {
 		}
 	}
 	return out
-}
-
-// national reports whether digits are the number e164 as people of the region dial it.
-func (f *Finder) national(digits, e164 string) bool {
-	return slices.ContainsFunc(f.readings(digits, false), func(r reading) bool { return r.sure && r.e164 == e164 })
 }
 
 // reveal appends the values in clear of a leaf whose digests needles were given as.

@@ -152,3 +152,44 @@ func TestIdentifyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestNationalDigests: digests of a number as people dial it in its country are the
+// number's only where they get it so; what is dialled with a trunk prefix is hashed with it.
+func TestNationalDigests(t *testing.T) {
+	const london, berlin, atlanta, roma, oslo = "+442079460958", "+493012345678", "+14045550123", "+390669812345", "+4722225555"
+	for _, tt := range []struct{ region, id, hashed, want, rule string }{
+		{"US", london, "2079460958", "no", ""}, // +1 207 946 0958
+		{"US", london, "02079460958", "no", ""},
+		{"US", london, "442079460958", "yes", "sha256.digits"},
+		{"US", london, "+442079460958", "yes", "sha256.e164"},
+		{"GB", london, "02079460958", "yes", "sha256.trunk"},
+		{"GB", london, "2079460958", "yes", "sha256.national"},
+		{"DE", london, "02079460958", "no", ""},
+		{"DE", berlin, "03012345678", "yes", "sha256.trunk"},
+		{"US", berlin, "3012345678", "no", ""}, // +1 301 234 5678
+		{"US", atlanta, "4045550123", "yes", "sha256.national"},
+		{"US", atlanta, "14045550123", "yes", "sha256.digits"},
+		{"GB", atlanta, "4045550123", "no", ""},
+		{"IT", roma, "0669812345", "yes", "sha256.national"},
+		{"NO", oslo, "22225555", "yes", "sha256.national"},
+		{"US", oslo, "22225555", "no", ""},
+	} {
+		number := wanted(t, pipeline.Phone, tt.id)[0]
+		hashed := fmt.Sprintf("%x", sha256.Sum256([]byte(tt.hashed)))
+		past := Remember(digests{}, testKey, tt.region, number).Needle("acme", pipeline.Phone, digests{})
+		for _, n := range []Needle{number, past} {
+			ms := Compile(testKey, tt.region, []Needle{n}).Finder(FinderOptions{Search: true, Account: "acme"}).Find(nil, "h", []byte(hashed))
+			if got := outcome(ms); got != tt.want || got == "yes" && n.Past == nil && ms[0].Rule != tt.rule {
+				t.Errorf("%s in %s, digest of %q: %s %v, want %s by %s", tt.id, tt.region, tt.hashed, got, ms, tt.want, tt.rule)
+			}
+		}
+		// the other way round: the digest is given, and the number stands in clear
+		f := Compile(testKey, tt.region, []Needle{givenAs(t, pipeline.Phone, tt.hashed)}).Finder(FinderOptions{Search: true, Account: "acme"})
+		if got := outcome(f.Find(nil, "x", []byte(tt.id))); got != tt.want {
+			t.Errorf("digest of %q in %s: %s in %s, want %s", tt.hashed, tt.region, tt.id, got, tt.want)
+		}
+		if c := givenAs(t, pipeline.Phone, tt.hashed).Canon; tt.want == "yes" && !c.Covers(number.Canon) {
+			t.Errorf("the digest of %q is none of %s", tt.hashed, tt.id)
+		}
+	}
+}

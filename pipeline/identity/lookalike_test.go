@@ -28,7 +28,7 @@ func lookalike(t *testing.T, region, id, path, text string) (string, []scanners.
 	n := wanted(t, pipeline.Phone, id)[0]
 	find := func(n Needle) []scanners.Match { return lookalikes(region, n).Find(nil, path, []byte(text)) }
 	ms := find(n)
-	if got := outcome(find(Remember(digests{}, testKey, n).Needle(n.Account, n.Canon.Kind, digests{}))); got != outcome(ms) {
+	if got := outcome(find(Remember(digests{}, testKey, region, n).Needle(n.Account, n.Canon.Kind, digests{}))); got != outcome(ms) {
 		t.Errorf("%q in %q: %s once the number is forgotten, %s before", text, path, got, outcome(ms))
 	}
 	return outcome(ms), ms

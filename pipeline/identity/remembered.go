@@ -37,8 +37,9 @@ type RememberedForm struct {
 	Text   string `json:"h,omitempty"` // digest of that text; "": it is the canonical value
 }
 
-// Remember is what to keep of a needle. Tokens are under key and TokenizerVersion.
-func Remember(digests Digester, key Key, n Needle) Remembered {
+// Remember is what to keep of a needle. Tokens are under key and TokenizerVersion; region
+// is that of Compile.
+func Remember(digests Digester, key Key, region string, n Needle) Remembered {
 	canon := n.Canon.Value.Reveal()
 	out := RememberValue(digests, n.Canon.Kind, canon)
 	if ext := n.Canon.Ext.Reveal(); ext != "" {
@@ -47,7 +48,7 @@ func Remember(digests Digester, key Key, n Needle) Remembered {
 	if n.Canon.Kind == pipeline.Name {
 		return out // it never makes a candidate
 	}
-	c := &compiler{h: key.hasher()}
+	c := &compiler{h: key.hasher(), region: region}
 	c.t.h = c.h
 	for _, r := range c.forms(0, n) {
 		f := c.all[r.form]

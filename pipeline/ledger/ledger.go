@@ -65,8 +65,9 @@ type Needle struct {
 
 // Ledger is that of a work store.
 type Ledger struct {
-	Work connectors.Store
-	Keys *seal.Keys
+	Work   connectors.Store
+	Keys   *seal.Keys
+	Region string // of national numbers
 }
 
 func (l *Ledger) key(h *Head) string {
@@ -127,7 +128,7 @@ func (l *Ledger) Add(ctx context.Context, h Head, key identity.Key, needles []id
 		if n.Past != nil {
 			continue // an earlier file has it
 		}
-		kept := Needle{Kind: n.Canon.Kind, Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks[i], Remembered: identity.Remember(digests, key, n)}
+		kept := Needle{Kind: n.Canon.Kind, Doubt: n.Canon.Doubt, Tier: n.Tier, Agent: n.Agent, Asks: asks[i], Remembered: identity.Remember(digests, key, l.Region, n)}
 		if err := write(kept); err != nil {
 			return err
 		}

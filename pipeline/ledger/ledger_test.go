@@ -90,7 +90,7 @@ func TestRemembersWithoutValues(t *testing.T) {
 	if c.Tier != pipeline.Linked || c.Asks[0].Hops != 1 {
 		t.Errorf("%+v", c)
 	}
-	if other := identity.Remember(l.Keys.Derive(ledger.Purpose, "beta"), tokens, phone); other.Value == p.Value {
+	if other := identity.Remember(l.Keys.Derive(ledger.Purpose, "beta"), tokens, "US", phone); other.Value == p.Value {
 		t.Error("digests join across accounts")
 	}
 	text := fmt.Sprintf("%+v", *got[0])
