@@ -328,9 +328,23 @@ func parentOf(path string) string {
 	return path[:max(0, strings.LastIndexByte(path, '.'))]
 }
 
-// tellsSpeaker reports whether a field's name says that it tells who speaks.
+// tellers are the names of fields that tell who speaks.
+var tellers = []string{"speaker", "speakerid", "speakerlabel", "speakername", "participant", "participantid", "participantrole", "role", "channel", "party"}
+
+// tellsSpeaker reports whether a field's name says that it tells who speaks, however its
+// words are put together.
 func tellsSpeaker(path string) bool {
-	name := strings.ToLower(path[strings.LastIndexByte(path, '.')+1:])
-	name = strings.NewReplacer("_", "", "-", "").Replace(name)
-	return slices.Contains([]string{"speaker", "speakerid", "speakerlabel", "speakername", "participant", "participantid", "participantrole", "role", "channel", "party"}, name)
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	return slices.ContainsFunc(tellers, func(teller string) bool {
+		for _, c := range []byte(name) {
+			switch {
+			case c == '_' || c == '-':
+			case teller == "" || c|0x20 != teller[0]:
+				return false
+			default:
+				teller = teller[1:]
+			}
+		}
+		return teller == ""
+	})
 }

@@ -269,3 +269,47 @@ func TestSpokenBoundary(t *testing.T) {
 		t.Errorf("boundaries before records %v", told)
 	}
 }
+
+func TestTellsSpeaker(t *testing.T) {
+	for path, tells := range map[string]bool{
+		"speaker": true, "Transcript[].ParticipantId": true, "results.items[].speaker_label": true, "turns[].participant-role": true, "CHANNEL": true,
+		"speak": false, "speakers": false, "speaker.id": false, "role2": false, "": false,
+	} {
+		if tellsSpeaker(path) != tells {
+			t.Errorf("%q: %v", path, !tells)
+		}
+	}
+}
+
+// A conversation in one record, and captions, of whose lines a third is said.
+func BenchmarkSpoken(b *testing.B) {
+	n := Needle{Account: "acme", Canon: Canon{Kind: pipeline.Phone, Value: "12145550142"}}
+	leaf := func(path, value string) scanners.Leaf { return scanners.Leaf{Path: path, Value: []byte(value)} }
+	const sentence = "I would like to know whether the two rooms that we have seen on the 14th are still free, and what they cost?"
+	talk := &scanners.Record{}
+	for i := range 40 {
+		talk.Leaves = append(talk.Leaves, leaf("Transcript[].Content", sentence), leaf("Transcript[].ParticipantId", []string{"AGENT", "CUSTOMER"}[i%2]))
+	}
+	captions := spokenLines(strings.Repeat("#17\n#00:00:04.000 --> 00:00:08.000\n<v Jane Doe>"+sentence+"\n", 40))
+	for _, bench := range []struct {
+		name, path string
+		records    []*scanners.Record
+	}{{"turns", "Transcript[].Content", []*scanners.Record{talk}}, {"lines", "line", captions}} {
+		b.Run(bench.name, func(b *testing.B) {
+			f := Compile(testKey, "US", []Needle{n}).Finder(FinderOptions{Account: "acme", Search: true, Fields: []pipeline.Field{{Path: bench.path, Text: true, Spoken: true}}})
+			h := f.Hearing(func(*scanners.Record) error { return nil })
+			b.SetBytes(int64(40 * len(sentence)))
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, r := range bench.records {
+					if err := h.Record(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := h.End(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

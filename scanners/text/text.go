@@ -98,6 +98,7 @@ func (Scanner) Scan(ctx context.Context, in scanners.Input, f scanners.Finder, e
 	defer stream.Close()
 
 	s := scan{f: f, emit: emit, every: in.Every, record: in.Part.Record, field: slices.Index(f.Fields(), Path)}
+	s.cues.inside = in.Part.Off > 0 // as far as is known: what is said must not be missed
 	src := lines.New(stream, in.Part.Off)
 	src.Large = in.Large
 	end := in.Part.Off
