@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,7 +35,8 @@ type Hit struct {
 	Why     []Evidence `json:"why"`
 	Links   []Link     `json:"links,omitempty"`   // link ids in the record: the next round's identifiers
 	Direct  []Link     `json:"direct,omitempty"`  // phones, addresses and users in the consumer's fields of the record
-	Unsure  bool       `json:"unsure,omitempty"`  // of some of Direct the record does not say whose they are
+	Digests []Digested `json:"digests,omitempty"` // of phones and addresses, in such fields
+	Unsure  bool       `json:"unsure,omitempty"`  // of some of Direct and Digests the record does not say whose they are
 	Foreign []string   `json:"foreign,omitempty"` // paths of declared fields that hold the consumer in other records, and not, for all that is said, in this one
 	Base    int64      `json:"base,omitempty"`    // 1 + where the part begins whose first record Record counts from; 0: Record is absolute
 
@@ -103,6 +106,20 @@ func (p Policy) Tier(account string, t Tier) (Tier, bool) {
 type Link struct {
 	Kind  Kind   `json:"kind"`
 	Value string `json:"value"`
+}
+
+// Digested is a digest that stands in a field which is declared to hold phones or
+// addresses. Its form says how it is written: "sha256 hex".
+type Digested struct {
+	Kind  Kind   `json:"kind"`
+	Field string `json:"field"` // as declared
+	Form  string `json:"form"`
+	Value string `json:"value"` // in hex
+}
+
+// Compare orders digests.
+func (d Digested) Compare(o Digested) int {
+	return cmp.Or(strings.Compare(string(d.Kind), string(o.Kind)), strings.Compare(d.Field, o.Field), strings.Compare(d.Form, o.Form), strings.Compare(d.Value, o.Value))
 }
 
 // Ask is one request's interest in a needle.

@@ -58,6 +58,7 @@ type Closure struct {
 	own      map[asked]struct{}                        // direct identifiers of the consumers
 	beside   []Beside                                  // the same, but those that are asked for
 	others   map[through]map[asked]pipeline.Link       // direct identifiers that nobody knows as the consumer's, by the link ids beside them
+	digests  digests
 	shared   map[through]struct{}
 	sharing  map[pipeline.RequestRef][]identity.Needle // link ids that an earlier run knew as shared
 	agents   map[pipeline.RequestRef]bool              // requests of agents
@@ -116,7 +117,7 @@ func New(o Options) *Closure {
 		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
 		own: map[asked]struct{}{}, others: map[through]map[asked]pipeline.Link{}, shared: map[through]struct{}{}, sharing: map[pipeline.RequestRef][]identity.Needle{}, agents: map[pipeline.RequestRef]bool{},
 		points: map[pipeline.RequestRef]int{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
-		given: map[pipeline.RequestRef][]asDigest{}, revealed: map[pipeline.RequestRef]map[pipeline.Link]asDigest{},
+		digests: newDigests(), given: map[pipeline.RequestRef][]asDigest{}, revealed: map[pipeline.RequestRef]map[pipeline.Link]asDigest{},
 	}
 }
 
@@ -126,6 +127,7 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.seeds[r.Ref()] = append(c.seeds[r.Ref()], canon)
 	c.agents[r.Ref()] = r.Subject == "agent"
 	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
+	c.digests.add(r.Ref(), canon, true)
 	n, ask := identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo, Business: c.o.Periods(r.Account, canon)}
 	if canon.Hashed() {
 		c.given[r.Ref()] = append(c.given[r.Ref()], asDigest{n, ask})
@@ -232,7 +234,7 @@ func (c *Closure) add(n identity.Needle, ask pipeline.Ask) {
 // Round returns what the current round looks for, and for whom.
 func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needles, c.asks }
 
-// Meet takes the direct identifiers of a hit of the current round, and what it confirms of
+// Meet takes the direct identifiers and digests of a hit of the current round, and what it confirms of
 // the consumer. All hits of a round are met before the first is given to Hit.
 //
 // What stands beside an identifier of the consumer's own is taken for the consumer's,
@@ -241,7 +243,7 @@ func (c *Closure) Round() ([]identity.Needle, [][]pipeline.Ask) { return c.needl
 // where that matters, tells nothing of the consumer, nor does what does not say whose it is.
 func (c *Closure) Meet(h *pipeline.Hit) {
 	c.confirm(h)
-	if len(h.Direct) == 0 || !h.Automatic() {
+	if len(h.Direct) == 0 && len(h.Digests) == 0 || !h.Automatic() {
 		return
 	}
 	direct := c.isDirect(h)
@@ -255,6 +257,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 		if tells && !c.names(h.Request, d.Kind) {
 			c.own[is] = struct{}{}
 			c.beside = append(c.beside, Beside{h.Request, d})
+			c.digests.add(h.Request, identity.Canon{Kind: d.Kind, Value: pipeline.Secret(d.Value)}, false)
 			continue
 		}
 		if direct {
@@ -271,6 +274,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 			c.others[t][is] = d
 		}
 	}
+	c.meetDigests(h, direct, tells)
 }
 
 // confirm counts the data points of a hit: the kinds of the request's own identifiers
@@ -351,6 +355,7 @@ func (c *Closure) Met() {
 		}
 	}
 	clear(c.others)
+	c.shareDigests()
 	for i := range c.asks {
 		for k := range c.asks[i] {
 			ask := &c.asks[i][k]
@@ -395,9 +400,9 @@ func (c *Closure) Hit(h *pipeline.Hit) {
 	if c.Judge(h); !h.Automatic() {
 		return
 	}
-	if !c.isDirect(h) && slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool {
+	if !c.isDirect(h) && (c.foreignDigest(h) || slices.ContainsFunc(h.Direct, func(d pipeline.Link) bool {
 		return !c.knows(h.Request, d) && !c.o.Business(h.Request.Account, d, h.Time)
-	}) {
+	})) {
 		return // an id of something that the request names, in the record of somebody else
 	}
 	after := c.after(h)

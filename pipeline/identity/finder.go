@@ -185,20 +185,27 @@ func (f *Finder) probeID(kind pipeline.Kind, id string) bool {
 
 // extract is the canonical id in a declared field's value; "" if there is none.
 func extract(d *pipeline.Field, value []byte) string {
-	v := string(value)
-	if d.Pattern != nil {
-		m := d.Pattern.FindStringSubmatch(v)
-		k := d.Pattern.SubexpIndex("id")
-		if m == nil || k < 0 {
-			return ""
-		}
-		v = m[k]
+	v, ok := inPattern(d, value)
+	if !ok {
+		return ""
 	}
 	c, err := normalise(d.Kind, v, "")
 	if err != nil {
 		return ""
 	}
 	return c.Value.Reveal()
+}
+
+// inPattern is what a field's pattern says of its value; all of it without one.
+func inPattern(d *pipeline.Field, value []byte) (text string, ok bool) {
+	if d.Pattern == nil {
+		return string(value), true
+	}
+	m, k := d.Pattern.FindStringSubmatch(string(value)), d.Pattern.SubexpIndex("id")
+	if m == nil || k < 0 {
+		return "", false
+	}
+	return m[k], true
 }
 
 // Boundary implements scanners.Finder.
@@ -272,13 +279,9 @@ func Mailbox(canon string) string {
 
 func (f *Finder) link(dst []Link, d *pipeline.Field, value []byte) []Link {
 	if d.Kind == pipeline.Phone || d.Kind == pipeline.Email || d.Kind == pipeline.Name {
-		v := string(value)
-		if d.Pattern != nil {
-			m, k := d.Pattern.FindStringSubmatch(v), d.Pattern.SubexpIndex("id")
-			if m == nil || k < 0 {
-				return dst
-			}
-			v = m[k]
+		v, ok := inPattern(d, value)
+		if !ok {
+			return dst
 		}
 		c, err := normalise(d.Kind, v, f.s.region)
 		if err != nil || c.Doubt {

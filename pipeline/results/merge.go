@@ -138,7 +138,7 @@ func (s *sorter) add(f *Found) error {
 	if s.judge != nil {
 		s.judge(&f.Hit)
 	}
-	f.Links, f.Direct, f.Base = nil, nil, 0
+	f.Links, f.Direct, f.Digests, f.Base = nil, nil, nil, 0
 	s.key = append(append(s.key[:0], f.Request.Account...), 0)
 	s.key = append(append(s.key, f.Request.ID...), 0)
 	s.key = append(append(s.key, f.Dataset...), 0)

@@ -144,8 +144,8 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 		}
 	}
 	slices.SortFunc(order, pipeline.RequestRef.Compare)
-	var links, direct []pipeline.Link
-	unsure, foreign, untimed := false, judge.Foreign(r.d.Fields), record.Untimed(rec, r.d)
+	var leads *pipeline.Hit
+	foreign, untimed := judge.Foreign(r.d.Fields), record.Untimed(rec, r.d)
 	hits := make([]pipeline.Hit, 0, len(order))
 	for _, ref := range order {
 		h := pipeline.Hit{
@@ -165,10 +165,10 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			h.Decided = r.s.Decided(&h, rec.Raw, &r.u.Object)
 		}
 		if h.Automatic() && !h.Mentions() { // what somebody else's record leads to is not the consumer's
-			if links == nil {
-				links, direct, unsure = r.links(rec, judge)
+			if leads == nil {
+				leads = r.leads(rec, judge)
 			}
-			h.Links, h.Direct, h.Unsure = links, direct, unsure
+			h.Links, h.Direct, h.Digests, h.Unsure = leads.Links, leads.Direct, leads.Digests, leads.Unsure
 		}
 		hits = append(hits, h)
 	}
@@ -217,10 +217,11 @@ func (r *recorder) path(rec *scanners.Record, path string) string {
 	return naming.Field(path)
 }
 
-// links are the link ids of a record, and the direct identifiers beside them, each
-// once: those that may be the consumer's, so that a walk stops where it is not known
-// whose they are. unsure: the record does not say so of all of these.
-func (r *recorder) links(rec *scanners.Record, judge *record.Judge) (links, direct []pipeline.Link, unsure bool) {
+// leads are the link ids of a record, and the direct identifiers and digests beside
+// them, each once: those that may be the consumer's, so that a walk stops where it is not
+// known whose they are.
+func (r *recorder) leads(rec *scanners.Record, judge *record.Judge) *pipeline.Hit {
+	out := &pipeline.Hit{}
 	found := slices.Clone(r.keyed)
 	var beside []identity.Link
 	for _, leaf := range rec.Leaves {
@@ -229,12 +230,16 @@ func (r *recorder) links(rec *scanners.Record, judge *record.Judge) (links, dire
 			found = r.finder.Links(found, leaf.Path, leaf.Value)
 		}
 		if role != record.Other {
-			n := len(beside)
+			n := len(beside) + len(out.Digests)
 			beside = r.finder.Direct(beside, leaf.Path, leaf.Value)
-			unsure = unsure || role == record.Untold && len(beside) > n
+			out.Digests = r.finder.Digested(out.Digests, leaf.Path, leaf.Value)
+			out.Unsure = out.Unsure || role == record.Untold && len(beside)+len(out.Digests) > n
 		}
 	}
-	return once(found), once(beside), unsure
+	out.Links, out.Direct = once(found), once(beside)
+	slices.SortFunc(out.Digests, pipeline.Digested.Compare)
+	out.Digests = slices.Compact(out.Digests)
+	return out
 }
 
 func once(found []identity.Link) []pipeline.Link {
