@@ -93,9 +93,13 @@ func approveCommand(f *flags) *cobra.Command {
 			if notBefore != "" {
 				fmt.Printf("  not before %s\n", notBefore)
 			}
+			settings := a.settings()
 			for _, r := range m.Radius {
 				if _, named := got.Accounts[r.Account]; named || got.Manifest != "" {
 					fmt.Printf("  %-20s %-24s %s\n", r.Account, r.Dataset, radius(&r))
+					if settings[r.Dataset] != m.Settings[r.Dataset] {
+						fmt.Printf("  %-20s %-24s its settings were changed since it was sealed: `erase` leaves it to the next run\n", r.Account, r.Dataset)
+					}
 				}
 			}
 			all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)

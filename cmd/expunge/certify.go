@@ -41,7 +41,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 		}
 		switch {
 		case e.requests[ref] == nil:
-		case e.permit.Allows(r.Account, r.Dataset):
+		case len(e.stale[ref]) > 0 || e.permit.Allows(r.Account, r.Dataset): // of what is stale an earlier try may have erased a part
 			if err := maker.Add(r); err != nil {
 				return err
 			}
@@ -123,6 +123,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if waits == "" {
 		waits = b.Deferred()
 	}
+	stale := e.stale[ref]
 	residue := p.residue[b.Request] + p.residue[""]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
 		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), pipeline.Count(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
@@ -131,6 +132,8 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	switch {
 	case residue > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", pipeline.Count(residue, "trace", "traces"))
+	case len(stale) > 0:
+		next.State, next.Reason = pipeline.Received, fmt.Sprintf("what run %s has sealed of %s cannot be applied any more, as the config was changed since", e.m.Run, strings.Join(stale, ", "))
 	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
 		next.State, next.Reason = pipeline.Blocked, keptByHold
 	case blocked:
@@ -141,7 +144,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, pipeline.Count(len(b.Open), "object version", "object versions")+" could not be erased: the next run looks for what is left"
 	}
-	if next.State == pipeline.Blocked && waits == "" || residue > 0 {
+	if next.State == pipeline.Blocked && waits == "" || residue > 0 || len(stale) > 0 && len(b.Objects) == 0 && b.Uploads == 0 { // none that is to be certified now
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
 		return e.note(ctx, ref, entry, next)
 	}
@@ -161,6 +164,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	next.Cutoff, b.Cutoff = &at, at.Format(time.RFC3339)
 	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Expected: p.Expected[b.Request]}
 	b.Complete, b.FollowUp = next.State == pipeline.Completed, entry.FollowUp()
+	for _, d := range stale {
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("dataset %s: its settings were changed since the manifest was sealed: what is open of it was not searched again, and is the next run's", d))
+	}
 	for _, l := range entry.Last.Left {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
 	}
@@ -213,8 +219,8 @@ func (e *erasure) holdsRemoved(b *certificate.Body, r *pipeline.Request) []certi
 // note appends an event, unless the request stands there already: erase can be
 // repeated.
 func (e *erasure) note(ctx context.Context, ref pipeline.RequestRef, entry *intake.Entry, next intake.Event) error {
-	if entry.State == next.State && entry.Last.Run == next.Run && entry.Last.Reason == next.Reason {
-		return nil
+	if entry.State == next.State && entry.Last.Run == next.Run && (entry.Last.Reason == next.Reason || next.State == pipeline.Received) {
+		return nil // one that is open may have been taken by a run by now
 	}
 	err := e.app.requests().Append(ctx, ref, next)
 	if errors.Is(err, intake.ErrWithdrawn) {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,7 +75,10 @@ type erasure struct {
 	since    time.Time                                                                 // when the run began
 	idle     time.Time                                                                 // unfinished uploads that nobody has written to since then are nobody's any more
 
-	beyond map[string][]string // by store, what it keeps beside what is searched; filled as certificates need it
+	touched map[string]bool                  // stores in which something is applied now
+	applies map[pipeline.RequestRef]bool     // requests of which something is applied now
+	stale   map[pipeline.RequestRef][]string // requests that have to be searched for again, with the datasets of what cannot be applied any more
+	beyond  map[string][]string              // by store, what it keeps beside what is searched; filled as certificates need it
 
 	holdsNow []*hold.Hold // when it began; they are asked for again before each change
 	known    int          // the highest number of holds that the run, its approvals and its requests note
@@ -87,9 +89,14 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 	if err := e.open(ctx, run, accounts); err != nil {
 		return err
 	}
-	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: slices.Concat([]erase.HeldBack{}, e.permit.Held), LeftAlone: []leftAlone{}, Open: []certificate.Open{}, Requests: []concluded{}}
+	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: []erase.HeldBack{}, LeftAlone: []leftAlone{}, Open: []certificate.Open{}, Requests: []concluded{}}
 	if err := e.load(ctx, &out); err != nil {
 		return err
+	}
+	for _, h := range e.permit.Held {
+		if e.waits(h) {
+			out.HeldBack = append(out.HeldBack, h)
+		}
 	}
 	if e.permit.Any() && len(e.requests) > 0 {
 		if err := e.leased(ctx, &out); err != nil {
@@ -243,26 +250,15 @@ func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
 
 // begin probes the stores that are written to, and notes that erasing begins.
 func (e *erasure) begin(ctx context.Context) error {
-	touched := map[string]bool{}
-	for r, err := range e.rows(ctx) {
-		if err != nil {
-			return err
-		}
-		t, err := e.resolve(r)
-		if err != nil {
-			return err
-		}
-		touched[t.Store] = true
-	}
 	for _, c := range e.cfg.Stores {
-		if touched[c.Name] {
+		if e.touched[c.Name] {
 			if err := e.probe(ctx, c); err != nil {
 				return err
 			}
 		}
 	}
 	for ref, entry := range e.requests {
-		if entry.State != pipeline.AwaitingApproval && entry.State != pipeline.Blocked || !e.allowsAny(ref.Account) {
+		if entry.State != pipeline.AwaitingApproval && entry.State != pipeline.Blocked || !e.applies[ref] {
 			continue
 		}
 		if err := e.app.requests().Append(ctx, ref, intake.Event{State: pipeline.Erasing, Run: e.m.Run, Left: entry.Last.Left, Holds: hold.Highest(e.holdsNow)}); err != nil {
@@ -304,11 +300,6 @@ func (e *erasure) probe(ctx context.Context, c config.Store) error {
 		return &coded{exitRefused, fmt.Errorf("store %q does not honour the conditions that erasing rests on (%+v): nothing was erased", c.Name, got)}
 	}
 	return nil
-}
-
-// allowsAny reports whether anything of an account is applied now.
-func (e *erasure) allowsAny(account string) bool {
-	return slices.ContainsFunc(e.m.Radius, func(r manifest.Radius) bool { return r.Account == account && e.permit.Allows(account, r.Dataset) })
 }
 
 // apply erases, window by window; objects that others change meanwhile, or that the

@@ -110,10 +110,12 @@ func (o *erased) code() error {
 	}
 	open := o.Applied[string(journal.Conflict)] + o.Applied[string(journal.Held)] + o.Applied[string(journal.Locked)] + o.Applied[string(journal.Archived)] + o.Applied[string(journal.Refused)] + o.Applied[string(journal.Failed)]
 	switch {
-	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved }):
+	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code != erase.NotApproved && h.Code != erase.Settings }):
 		return &coded{exitRefused, errors.New("a part of the manifest is held back; the rest is applied")}
 	case len(o.HeldBack) > 0 && o.Verified == nil:
 		return &coded{exitRefused, fmt.Errorf("nothing is approved: expunge approve %s --by NAME", o.Run)}
+	case slices.ContainsFunc(o.HeldBack, func(h erase.HeldBack) bool { return h.Code == erase.Settings }):
+		return &coded{exitRefused, errors.New("a part of the manifest cannot be applied any more: the next `expunge run` takes its requests")}
 	case o.Applied[string(journal.Blocked)] > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%s BLOCKED", pipeline.Count(o.Applied[string(journal.Blocked)], "object version is", "object versions are"))}
 	case slices.ContainsFunc(o.LeftAlone, func(l leftAlone) bool { return l.unsafe }):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,10 +40,6 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, e.approvers(), e.m); err != nil {
 		return err
 	}
-	settings := map[string]string{}
-	for _, d := range e.cfg.Datasets {
-		settings[d.Name] = d.Settings
-	}
 	if err := e.fromRun(ctx); err != nil {
 		return err
 	}
@@ -53,7 +50,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		e.known = max(e.known, a.Holds)
 	}
 	e.permit = erase.Decide(e.m, e.approved, erase.Policy{
-		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: settings,
+		MaxRecords: e.cfg.Policy.MaxRunRecords, Settings: e.settings(),
 		Limits: manifest.Limits{Fraction: e.cfg.Policy.MaxEraseFraction, MinRecords: e.cfg.Policy.MinRecords}, Begun: e.begun,
 	}, e.now(), accounts)
 	if e.stores, err = e.app.stores(ctx); err != nil {
@@ -74,7 +71,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 			return manifest.Target{}, err
 		}
 		if dataset < 0 || e.cfg.Datasets[dataset].Name != r.Dataset {
-			return manifest.Target{}, &coded{exitRefused, fmt.Errorf("object %s: dataset %q does not claim it any more; nothing more was erased: mend the config, or run the requests again", r.Object, r.Dataset)}
+			return manifest.Target{}, fmt.Errorf("object %s: %w", r.Object, errUnclaimed)
 		}
 		account, _ := e.cfg.AccountOf(captures["account"])
 		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
@@ -83,6 +80,23 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 		return redactedKey(names, matcher, t, content)
 	}
 	return nil
+}
+
+// settings are the digests of the datasets' settings now.
+func (a *app) settings() map[string]string {
+	out := map[string]string{}
+	for _, d := range a.cfg.Datasets {
+		out[d.Name] = d.Settings
+	}
+	return out
+}
+
+// errUnclaimed says that a tombstone's dataset does not claim its object any more.
+var errUnclaimed = errors.New("the dataset does not claim it any more")
+
+// misplaced reports whether the config has no place any more for a tombstone's object.
+func misplaced(err error) bool {
+	return errors.Is(err, errUnclaimed) || errors.Is(err, naming.ErrNoStore)
 }
 
 // redactedKey is the key that what stays of an object moves to, with the URL that outputs
@@ -158,7 +172,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "the config does not take it any more: " + why})
 				continue
 			}
-			if entry.WantsBundle() && entry.State == pipeline.AwaitingApproval {
+			if entry.WantsBundle() && entry.Last.Erasing != e.m.Run && !entry.State.Ended() { // nothing is erased yet
 				if err := e.handedOver(ctx, ref); err != nil { // access comes before deletion
 					if ctx.Err() != nil {
 						return ctx.Err()
@@ -172,8 +186,69 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 	}
 	slices.SortFunc(out.LeftAlone, func(a, b leftAlone) int { return strings.Compare(a.Request, b.Request) })
 	var err error
-	e.holdsNow, err = e.allHolds(ctx, e.known)
-	return err
+	if e.holdsNow, err = e.allHolds(ctx, e.known); err != nil {
+		return err
+	}
+	return e.split(ctx)
+}
+
+// split tells in which stores something is applied now, of which requests, and of which
+// something never can be.
+func (e *erasure) split(ctx context.Context) error {
+	parts := map[pipeline.RequestRef]map[string]bool{} // datasets
+	e.touched, e.applies, e.stale = map[string]bool{}, map[pipeline.RequestRef]bool{}, map[pipeline.RequestRef][]string{}
+	for r, err := range e.tombstones(ctx) {
+		if err != nil {
+			return err
+		}
+		ref, err := pipeline.ParseRequestRef(r.Request)
+		if err != nil {
+			return err
+		}
+		if e.requests[ref] == nil {
+			continue
+		}
+		if parts[ref] == nil {
+			parts[ref] = map[string]bool{}
+		}
+		parts[ref][r.Dataset] = true
+		if !e.permit.Allows(r.Account, r.Dataset) {
+			continue
+		}
+		t, err := e.resolve(r)
+		switch {
+		case misplaced(err):
+			e.permit.Hold(r.Account, r.Dataset, erase.Settings, err.Error()+erase.Again)
+		case err != nil:
+			return err
+		default:
+			e.touched[t.Store] = true
+		}
+	}
+	for ref, datasets := range parts {
+		done := e.requests[ref].State.Ended() || e.requests[ref].State == pipeline.InReview // with this manifest
+		for _, d := range slices.Sorted(maps.Keys(datasets)) {
+			e.applies[ref] = e.applies[ref] || e.permit.Allows(ref.Account, d)
+			if !done && e.permit.Stale(ref.Account, d) {
+				e.stale[ref] = append(e.stale[ref], d)
+			}
+		}
+	}
+	return nil
+}
+
+// waits reports whether a part of the manifest that is held back keeps a request open: what
+// is stale does so until the next run has its requests.
+func (e *erasure) waits(h erase.HeldBack) bool {
+	if h.Code != erase.Settings {
+		return true
+	}
+	for ref, datasets := range e.stale {
+		if ref.Account == h.Account && slices.Contains(datasets, h.Dataset) {
+			return true
+		}
+	}
+	return false
 }
 
 // handedOver checks that what the manifest has of a request is in its bundles. What

@@ -93,14 +93,11 @@ func (a *app) maker(names *naming.Names) *tombstone.Maker {
 func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report.Totals) (*manifest.Manifest, error) {
 	maker := j.maker(j.names)
 	in := tombstone.Input{
-		Run: j.h.Run, Hits: hits.All(), Deletes: map[pipeline.RequestRef]time.Time{}, Settings: map[string]string{},
+		Run: j.h.Run, Hits: hits.All(), Deletes: map[pipeline.RequestRef]time.Time{}, Settings: j.settings(),
 		Total: func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
 		Past:  func(ref pipeline.RequestRef) bool { return j.recall.past.Covered[ref] != nil },
 		Told:  j.recall.tell, KeepOld: j.cfg.Policy.Noncurrent == "keep",
 		Limits: manifest.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords},
-	}
-	for _, d := range j.cfg.Datasets {
-		in.Settings[d.Name] = d.Settings
 	}
 	over := map[pipeline.RequestRef]bool{}
 	for _, c := range j.claimed {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"expunge/pipeline/closure"
 	"expunge/pipeline/config"
 	"expunge/pipeline/engine"
+	"expunge/pipeline/erase"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/verify"
@@ -66,6 +68,11 @@ func verifyCommand(f *flags) *cobra.Command {
 			}
 			for _, l := range out.LeftAlone {
 				a.flags.log().Warn("not verified", "request", l.Request, "reason", l.Reason)
+			}
+			for _, h := range e.permit.Held {
+				if h.Code == erase.Settings {
+					a.flags.log().Warn("not verified", "account", h.Account, "dataset", h.Dataset, "reason", h.Reason)
+				}
 			}
 			past, err := e.journal().Past(ctx)
 			if err != nil {
@@ -151,8 +158,8 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	}
 	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
-		for t, err := range manifest.Targets(e.tombstones(ctx), e.resolve) {
-			if err == nil && !e.touched(t) {
+		for t, err := range manifest.Targets(e.placed(ctx), e.resolve) {
+			if err == nil && !e.asked(t) {
 				continue
 			}
 			if !yield(t, err) || err != nil {
@@ -222,8 +229,25 @@ func (e *erasure) applied(r *manifest.Row) bool {
 	return err == nil && e.requests[ref] != nil && e.permit.Allows(r.Account, r.Dataset)
 }
 
-// touched reports whether anything was to be done to a key.
-func (e *erasure) touched(t *manifest.Target) bool {
+// placed are the tombstones but for those that are not applied and whose object the config
+// has no place for any more.
+func (e *erasure) placed(ctx context.Context) iter.Seq2[*manifest.Row, error] {
+	return func(yield func(*manifest.Row, error) bool) {
+		for r, err := range e.tombstones(ctx) {
+			if err == nil && !e.applied(r) {
+				if _, err := e.resolve(r); misplaced(err) {
+					continue
+				}
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// asked reports whether anything was to be done to a key.
+func (e *erasure) asked(t *manifest.Target) bool {
 	for i := range t.Versions {
 		if slices.ContainsFunc(t.Versions[i].Rows, e.applied) {
 			return true

@@ -47,6 +47,18 @@ func (p *Permit) Allows(account, dataset string) bool {
 	return p.accounts[account] && !p.held[[2]string{account, dataset}]
 }
 
+// Stale reports whether tombstones of an account in a dataset can never be applied under
+// the approval that they have: what they ask for has to be searched for again.
+func (p *Permit) Stale(account, dataset string) bool {
+	return slices.ContainsFunc(p.Held, func(h HeldBack) bool { return h.Code == Settings && h.Account == account && h.Dataset == dataset })
+}
+
+// Hold takes tombstones of an account in a dataset out of what may be applied.
+func (p *Permit) Hold(account, dataset, code, reason string) {
+	p.held[[2]string{account, dataset}] = true
+	p.Held = append(p.Held, HeldBack{Account: account, Dataset: dataset, Code: code, Reason: reason})
+}
+
 // Why says why tombstones of an account in a dataset are not applied, "" if they are or
 // if their part was not asked for.
 func (p *Permit) Why(account, dataset string) string {
@@ -60,6 +72,9 @@ func (p *Permit) Why(account, dataset string) string {
 
 // Any reports whether anything may be applied.
 func (p *Permit) Any() bool { return len(p.accounts) > 0 }
+
+// Again follows the reason why a part is stale.
+const Again = ": what is not erased of it is the next run's"
 
 // Decide says what of a manifest may be applied at now, of accounts or, without
 // any, of all. Nothing is written to the lake before it has decided on everything.
@@ -85,17 +100,13 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 			records += r.Records + r.Objects
 			continue
 		}
-		hold := func(code, reason string) {
-			p.held[[2]string{r.Account, r.Dataset}] = true
-			p.Held = append(p.Held, HeldBack{Account: r.Account, Dataset: r.Dataset, Code: code, Reason: reason})
-		}
 		switch digest, known := policy.Settings[r.Dataset]; {
 		case !known:
-			hold(Settings, "the config does not declare this dataset any more")
+			p.Hold(r.Account, r.Dataset, Settings, "the config does not declare this dataset any more"+Again)
 		case digest != m.Settings[r.Dataset]:
-			hold(Settings, "the dataset's settings are not those the manifest was sealed under; run the requests again")
+			p.Hold(r.Account, r.Dataset, Settings, "the dataset's settings are not those the manifest was sealed under"+Again)
 		case policy.Limits.Holds(&r, policy.Begun):
-			hold(Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", r.Records, r.Of, 100*r.Part))
+			p.Hold(r.Account, r.Dataset, Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", r.Records, r.Of, 100*r.Part))
 		default:
 			records += r.Records + r.Objects
 		}

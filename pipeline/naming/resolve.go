@@ -2,10 +2,14 @@ package naming
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 )
+
+// ErrNoStore says that an object lies in no store of the config.
+var ErrNoStore = errors.New("no store of the config holds it")
 
 // Resolve says which store and key an object of an output is: its URL as shown or,
 // where sealed is given, the one that is sealed there. It is the inverse of Ref.
@@ -30,7 +34,7 @@ func (n *Names) Resolve(shown string, sealed *string) (store, key string, err er
 		}
 	}
 	if best < 0 {
-		return "", "", fmt.Errorf("resolve %s: no store of the config holds it", shown)
+		return "", "", fmt.Errorf("resolve %s: %w", shown, ErrNoStore)
 	}
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
