@@ -86,7 +86,7 @@ type erasure struct {
 
 func (a *app) erase(ctx context.Context, run string, accounts []string, workers int) error {
 	e := &erasure{app: a, workers: workers}
-	if err := e.open(ctx, run, accounts); err != nil {
+	if err := e.open(ctx, run, accounts, a.approvers()); err != nil {
 		return err
 	}
 	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: []erase.HeldBack{}, LeftAlone: []leftAlone{}, Open: []certificate.Open{}, Requests: []concluded{}}
@@ -162,7 +162,7 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 	if err != nil {
 		return err
 	}
-	if out.Verified, err = e.verify(ctx, past); err != nil {
+	if out.Verified, err = e.verify(ctx, past, nil); err != nil {
 		return err
 	}
 	return e.conclude(ctx, past, out.Verified, out)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"iter"
@@ -22,8 +23,9 @@ import (
 	"expunge/pipeline/naming"
 )
 
-// open reads the manifest and its approvals, and decides what may be applied.
-func (e *erasure) open(ctx context.Context, run string, accounts []string) error {
+// open reads the manifest and its approvals, of which those by approvers count, and decides
+// what may be applied.
+func (e *erasure) open(ctx context.Context, run string, accounts []string, approvers map[string]ed25519.PublicKey) error {
 	var err error
 	e.m, err = manifest.Read(ctx, e.work, e.keys, run)
 	if errors.Is(err, connectors.ErrNotFound) {
@@ -37,7 +39,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string) error
 			return usage("manifest of run %s has nothing of account %q", run, name)
 		}
 	}
-	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, e.approvers(), e.m); err != nil {
+	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, approvers, e.m); err != nil {
 		return err
 	}
 	if err := e.fromRun(ctx); err != nil {

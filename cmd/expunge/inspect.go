@@ -171,12 +171,18 @@ func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
 				}
 			}
 		}
-		for _, x := range all.Approvals {
+		say := func(x *manifest.Approval, more string) {
 			what := "the whole"
 			if x.Manifest == "" {
 				what = strings.Join(slices.Sorted(maps.Keys(x.Accounts)), ", ")
 			}
-			fmt.Printf("approval  %d by %s at %s: %s\n", x.N, x.By, x.At, what)
+			fmt.Printf("approval  %d by %s at %s: %s%s\n", x.N, x.By, x.At, what, more)
+		}
+		for i := range all.Approvals {
+			say(&all.Approvals[i], "")
+		}
+		for i := range all.PassedOver {
+			say(&all.PassedOver[i].Approval, "; it does not count: "+all.PassedOver[i].Why)
 		}
 	}
 	if !why {

@@ -59,7 +59,7 @@ func verifyCommand(f *flags) *cobra.Command {
 				return a.verifyCertificate(ctx, ref)
 			}
 			e := &erasure{app: a, workers: workers}
-			if err := e.open(ctx, args[0], nil); err != nil {
+			if err := e.open(ctx, args[0], nil, nil); err != nil { // what was erased was approved then, whose approvals count by now or not
 				return err
 			}
 			var out erased
@@ -78,7 +78,7 @@ func verifyCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			proof, err := e.verify(ctx, past)
+			proof, err := e.verify(ctx, past, e.unfinished)
 			if err != nil {
 				return err
 			}
@@ -104,8 +104,15 @@ type proof struct {
 	residue  map[string]int64 // by request; "" counts for all
 }
 
-// verify reads back every key that tombstones were applied to.
-func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error) {
+// unfinished reports whether a request has yet to be erased, all of it or a part.
+func (e *erasure) unfinished(ref pipeline.RequestRef) bool {
+	entry := e.requests[ref]
+	return entry != nil && (entry.State == pipeline.AwaitingApproval || entry.State == pipeline.Erasing || entry.State == pipeline.Blocked && entry.Last.Reason == keptByHold)
+}
+
+// verify reads back every key that tombstones were applied to. What is left of requests that
+// wait is open; nil: none does.
+func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pipeline.RequestRef) bool) (*proof, error) {
 	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
 	needles, asks, err := identities.Read(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
 	if err != nil {
@@ -139,7 +146,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past) (*proof, error
 	step := &verify.Verify{
 		Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Accounts: e.cfg.AccountIDs(), Keys: e.keys,
 		Search: verify.NewSearch(key, e.cfg.Policy.DefaultRegion, needles, asks), Plain: unpacked,
-		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Policy: h.Review, KeepOld: e.cfg.Policy.Noncurrent == "keep", Current: e.currentOnly, Applied: e.applied, Stays: decided.Excluded,
+		Cutoff: cutoff, Past: before, Keeps: e.maker(nil).Keeps, Policy: h.Review, KeepOld: e.cfg.Policy.Noncurrent == "keep", Current: e.currentOnly, Applied: e.applied, Stays: decided.Excluded, Waits: waits,
 		Done: func(object, version string) (verify.Counts, bool) {
 			if unfinished[[2]string{object, ""}] || unfinished[[2]string{object, version}] {
 				return verify.Counts{}, false

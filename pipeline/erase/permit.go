@@ -87,7 +87,11 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 		from, ok := approved.Account(name)
 		switch {
 		case !ok:
-			p.Held = append(p.Held, HeldBack{Account: name, Code: NotApproved, Reason: fmt.Sprintf("its %s for approval: expunge approve %s --by NAME --account %s", pipeline.Count(m.Accounts[name].Rows, "tombstone waits", "tombstones wait"), m.Run, name)})
+			why := fmt.Sprintf("its %s for approval: expunge approve %s --by NAME --account %s", pipeline.Count(m.Accounts[name].Rows, "tombstone waits", "tombstones wait"), m.Run, name)
+			if over := approved.Why(name); over != "" {
+				why += "; " + over
+			}
+			p.Held = append(p.Held, HeldBack{Account: name, Code: NotApproved, Reason: why})
 		case now.Before(from):
 			p.Held = append(p.Held, HeldBack{Account: name, Code: NotYet, Reason: "approved from " + from.UTC().Format(time.RFC3339) + " on"})
 		default:

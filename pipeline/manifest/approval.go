@@ -108,10 +108,36 @@ func approvalsDir(run string) string { return dir(run) + "approvals/" }
 
 // Approved is what the approvals of a manifest add up to.
 type Approved struct {
-	Approvals    []Approval           // in order
+	Approvals    []Approval           // that count, in order
+	PassedOver   []PassedOver         // that do not count, in order
 	VersionsLost int64                // the last number that was approved
 	accounts     map[string]bool      // that are approved, whole manifests spelt out
 	notBefore    map[string]time.Time // by account; absent: at once
+}
+
+// PassedOver is an approval that was made with the work key, and that no approver of
+// the config stands for: another one may be added.
+type PassedOver struct {
+	Approval
+	Why string
+}
+
+// covers reports whether an approval is of the part of an account.
+func (a *Approval) covers(account string) bool {
+	_, named := a.Accounts[account]
+	return named || a.Manifest != ""
+}
+
+// Why says which approvals of an account's part do not count, and why not; "" where there
+// are none.
+func (a *Approved) Why(account string) string {
+	var out []string
+	for i := range a.PassedOver {
+		if p := &a.PassedOver[i]; p.covers(account) {
+			out = append(out, fmt.Sprintf("approval %d by %s does not count: %s", p.N, p.By, p.Why))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // Account reports whether the part of an account is approved, and from when on.
@@ -123,7 +149,9 @@ func (a *Approved) Account(name string) (from time.Time, ok bool) {
 // Approvals reads the approvals of a manifest and checks each: that it was made
 // with the work key, that it approves this manifest, and, where there are
 // approvers, that the one it names has signed it. One that fails is ErrForged:
-// somebody is at work in the store, and nothing is to be erased on its word.
+// somebody is at work in the store, and nothing is to be erased on its word. One that
+// names nobody of approvers, or that was not signed at all, is passed over: its approver
+// has left, or there were none yet when it was made.
 func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest) (*Approved, error) {
 	out := &Approved{accounts: map[string]bool{}, notBefore: map[string]time.Time{}}
 	for o, err := range work.List(ctx, approvalsDir(m.Run)) {
@@ -134,12 +162,22 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 		if err != nil {
 			return nil, err
 		}
-		if why := a.wrong(keys, approvers, m, o.Key); why != "" {
-			return nil, fmt.Errorf("%s: %s: %w", o.Key, why, ErrForged)
+		why := a.wrong(keys, m, o.Key)
+		over := ""
+		if why == "" {
+			over, why = a.unsigned(approvers)
 		}
-		out.Approvals = append(out.Approvals, *a)
+		switch {
+		case why != "":
+			return nil, fmt.Errorf("%s: %s: %w", o.Key, why, ErrForged)
+		case over != "":
+			out.PassedOver = append(out.PassedOver, PassedOver{*a, over})
+		default:
+			out.Approvals = append(out.Approvals, *a)
+		}
 	}
 	slices.SortFunc(out.Approvals, func(a, b Approval) int { return a.N - b.N }) // 10 comes before 2 in a listing
+	slices.SortFunc(out.PassedOver, func(a, b PassedOver) int { return a.N - b.N })
 	for _, a := range out.Approvals {
 		names := slices.Collect(maps.Keys(a.Accounts))
 		if a.Manifest != "" {
@@ -177,20 +215,30 @@ func decodeApproval(key string, b []byte) (*Approval, error) {
 	return a, nil
 }
 
-// wrong says what is wrong with an approval, "" if nothing is.
-func (a *Approval) wrong(keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest, key string) string {
+// unsigned says why an approval does not count that an approver would have to stand for,
+// or what is wrong with its signature; both are "" if nothing is.
+func (a *Approval) unsigned(approvers map[string]ed25519.PublicKey) (over, wrong string) {
+	if len(approvers) == 0 {
+		return "", ""
+	}
+	public, known := approvers[a.By]
+	switch {
+	case !known:
+		return fmt.Sprintf("the config has no approver %s", a.By), ""
+	case a.Signature == "":
+		return "it is not signed, as there were no approvers in the config when it was made", ""
+	}
+	signature, err := base64.StdEncoding.DecodeString(a.Signature)
+	if err != nil || !ed25519.Verify(public, a.signed(), signature) {
+		return "", fmt.Sprintf("approver %s has not signed it with the key that the config has; if that was renewed, the config has to give it another name", a.By)
+	}
+	return "", ""
+}
+
+// wrong says what is wrong with an approval, its signature apart, "" if nothing is.
+func (a *Approval) wrong(keys *seal.Keys, m *Manifest, key string) string {
 	if keys.Verify("approval", a.authenticated(), a.MAC) != nil {
 		return "it was not made with the work key"
-	}
-	if len(approvers) > 0 {
-		public, known := approvers[a.By]
-		if !known {
-			return fmt.Sprintf("%q is no approver of the config", a.By)
-		}
-		signature, err := base64.StdEncoding.DecodeString(a.Signature)
-		if err != nil || !ed25519.Verify(public, a.signed(), signature) {
-			return fmt.Sprintf("approver %s has not signed it", a.By)
-		}
 	}
 	if a.Run != m.Run || key != approvalsDir(m.Run)+strconv.Itoa(a.N)+".json" {
 		return "it is of another place"

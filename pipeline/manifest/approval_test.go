@@ -89,12 +89,15 @@ func TestForgedApprovals(t *testing.T) {
 		key    string // where it stands
 		other  bool   // it is checked against another manifest
 		fine   bool
+		over   bool // it does not count, and is not forged
 	}{
 		{name: "untouched", signer: jo, by: "jo", fine: true},
 		{name: "another work key", keys: testKeys(t, 2), signer: jo, by: "jo"},
-		{name: "not signed", by: "jo"},
+		{name: "not signed", by: "jo", over: true},
 		{name: "signed by another", signer: eve, by: "jo"},
-		{name: "signed by nobody the config names", signer: eve, by: "eve"},
+		{name: "signed by nobody the config names", signer: eve, by: "eve", over: true},
+		{name: "not signed, by another work key", keys: testKeys(t, 2), by: "jo"},
+		{name: "by nobody the config names, of another manifest", signer: eve, by: "eve", other: true},
 		{name: "another name", signer: jo, by: "jo", change: func(a *Approval) { a.By = "mo" }},
 		{name: "one more account", signer: jo, by: "jo", change: func(a *Approval) { a.Accounts["globex"] = "bb" }},
 		{name: "the whole", signer: jo, by: "jo", change: func(a *Approval) { a.Manifest = testManifest().Digest() }},
@@ -145,7 +148,14 @@ func TestForgedApprovals(t *testing.T) {
 				}
 				return
 			}
-			if !errors.Is(err, ErrForged) {
+			if c.over {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, ok := got.Account("acme"); ok || len(got.Approvals) > 0 || len(got.PassedOver) != 1 || got.Why("acme") == "" || got.Why("globex") != "" {
+					t.Errorf("it counts: %+v", got)
+				}
+			} else if !errors.Is(err, ErrForged) {
 				t.Errorf("taken: %v", err)
 			}
 		})

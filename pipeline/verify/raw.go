@@ -35,7 +35,7 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 		return nil
 	}
 	wanted := func(needle uint32) bool {
-		return slices.ContainsFunc(v.Search.asks[needle], func(a pipeline.Ask) bool { return touched[a.Request.String()] })
+		return slices.ContainsFunc(v.Search.asks[needle], func(a pipeline.Ask) bool { return touched[a.Request.String()] && !v.waits(a.Request) })
 	}
 	found := map[uint32]bool{} // needles that were met: whether they are wanted
 	meet := func(needle uint32) {
@@ -69,7 +69,7 @@ func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Ve
 			continue
 		}
 		for _, ask := range v.Search.asks[i] {
-			if touched[ask.Request.String()] {
+			if touched[ask.Request.String()] && !v.waits(ask.Request) {
 				out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: -1, Code: InBytes, Reason: "its bytes hold a form of an identifier that no record explains"}))
 			}
 		}

@@ -54,6 +54,7 @@ type Verify struct {
 	Keeps   func(account string, d *pipeline.Dataset, field string) bool              // whether an exception or a redaction keeps a field: of these requests, other runs have seen to the rest
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
 	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
+	Waits   func(pipeline.RequestRef) bool                                            // requests that have yet to be erased, all or in part: what is left of them is open; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
 	Uploads func(objectID string) (open bool)                                         // whether the erasure says that unfinished uploads of a key are left, or were not examined
 	NotRead map[string]bool                                                           // archived objects, as outputs show them, that the run is known not to have examined
@@ -264,17 +265,17 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 			explains = true // another account's record, or nobody's: it is not ours to touch
 		case judge.Business(&ask):
 			explains = true // the account's own number
-		case x.included(ask.Request, r):
+		case x.included(ask.Request, r) && !v.waits(ask.Request):
 			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: m.Path, Code: InRecord, Reason: "a person decided that it goes"}))
 		case v.Stays != nil && r.Raw != nil && v.Stays(ask.Request, v.Datasets[t.Dataset].Name, r.Raw):
 			out.Expected[ask.Request]++
 			explains = true
-		case x.cut(ask.Request, r, m):
+		case x.cut(ask.Request, r, m) && !v.waits(ask.Request):
 			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the record"}))
 		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r, x), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
 			out.Expected[ask.Request]++
 			explains = true
-		case x.open:
+		case x.open, v.waits(ask.Request):
 			out.Open[ask.Request]++
 			explains = true
 		default:
@@ -287,6 +288,9 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 	}
 	return explains
 }
+
+// waits reports whether a request has yet to be erased.
+func (v *Verify) waits(ref pipeline.RequestRef) bool { return v.Waits != nil && v.Waits(ref) }
 
 // unknown reports whether a record is not known to be what was erased before.
 func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanners.Record, x *expectation) bool {
