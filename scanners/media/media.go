@@ -3,7 +3,8 @@
 // and iXML chunks of WAV, ID3 tags, Vorbis comments of Ogg and FLAC, iTunes' lists,
 // user data and XMP of MP4, M4A, 3GP and QuickTime. Sound, pictures and video are
 // never read, and nothing is asked of what they hold. Containers that are not known
-// have no metadata as far as this package goes.
+// have no metadata as far as this package goes, nor have pictures. Text, tables and
+// whatever else another scanner reads is refused.
 package media
 
 import (

@@ -258,3 +258,21 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// What another scanner reads is refused, and never passed over as an object without metadata.
+func TestNotMedia(t *testing.T) {
+	for name, content := range map[string]string{
+		"JSON": `{"phone":"404-555-0123"}`, "CSV": "id,phone\n1,404-555-0123\n2,404-555-0124\n", "text": "call 404-555-0123 back", "captions": "WEBVTT\n\n1\n00:00.000 --> 00:01.000\n404-555-0123\n",
+		"Parquet": "PAR1\x15\x00\x15\x00", "Avro": "Obj\x01\x04",
+	} {
+		_, _, err := scan(input(content, new(int64)))
+		if ref := (*scanners.Refusal)(nil); !errors.As(err, &ref) || ref.Code != scanners.Unsupported {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, content := range map[string]string{"nothing": "", "raw sound": "\x00\x01\xfe\xff\x03\x80\x7f\x00", "a picture": "\x89PNG\r\n\x1a\n", "a PDF": "%PDF-1.7\n"} {
+		if stats, _, err := scan(input(content, new(int64))); err != nil || stats.Records != 1 {
+			t.Errorf("%s: %+v, %v", name, stats, err)
+		}
+	}
+}

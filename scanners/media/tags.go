@@ -9,6 +9,7 @@ import (
 
 	"expunge/scanners"
 	"expunge/scanners/compress"
+	"expunge/scanners/detect"
 )
 
 // tags collects the metadata of one object.
@@ -61,11 +62,28 @@ func (t *tags) object() error {
 		err = t.ogg(off)
 	case isMP4(head):
 		err = t.mp4(off, t.r.in.Size, 0)
+	case off == 0:
+		err = t.other()
 	}
 	if err != nil {
 		return err
 	}
 	return t.id3v1()
+}
+
+// other refuses what is no media but is read by another scanner: in records of a format
+// that nobody has named nothing would be found.
+func (t *tags) other() error {
+	head, err := t.r.upTo(0, detect.HeadSize)
+	if err != nil || len(head) == 0 {
+		return err
+	}
+	switch format := detect.Named(head, t.r.in.Ext); format {
+	case detect.Media, detect.Unknown:
+		return nil
+	default:
+		return fmt.Errorf("its content is %s, which is not looked into as media; give it a dataset of another format: %w", format, compress.ErrUnsupported)
+	}
 }
 
 // wav walks the chunks of a WAV file from off on.
