@@ -48,13 +48,13 @@ func readDigest(text string) (form, sum string) {
 }
 
 // Sums are the digests of an identifier's writings, in hex: all that the lake may hold of
-// it. There are none of what is itself given as a digest.
+// it, of a number also as it is dialled in its country. There are none of what is itself given as a digest.
 func (c Canon) Sums() []string {
 	if c.Kind != pipeline.Phone && c.Kind != pipeline.Email || c.Hashed() {
 		return nil
 	}
 	var sums []string
-	for of := range uint8(3) {
+	for of := range uint8(len(phoneWritings)) {
 		if s := writing(c, of); s != "" {
 			for alg := range algorithms {
 				sums = append(sums, digestForm{alg: uint8(alg), enc: encHex}.text(s))

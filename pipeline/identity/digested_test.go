@@ -42,12 +42,21 @@ func TestDigested(t *testing.T) {
 
 // The digests of an identifier are those by which its needle is found.
 func TestSums(t *testing.T) {
-	for _, c := range []Canon{{Kind: pipeline.Phone, Value: "14045550123"}, {Kind: pipeline.Email, Value: "jane.doe+news@gmail.com"}, {Kind: pipeline.Email, Value: "jane@example.com"}} {
-		n := Needle{Account: "acme", Canon: c}
-		f := Compile(testKey, "US", []Needle{n}).Finder(FinderOptions{Search: true, Account: "acme"})
-		sums := c.Sums()
-		if len(sums) < 3 {
-			t.Errorf("%v", sums)
+	for _, tt := range []struct {
+		Canon
+		region  string
+		written int // in how many ways
+	}{
+		{Canon{Kind: pipeline.Phone, Value: "14045550123"}, "US", 3},
+		{Canon{Kind: pipeline.Phone, Value: "442079460958"}, "GB", 4},
+		{Canon{Kind: pipeline.Email, Value: "jane.doe+news@gmail.com"}, "US", 3},
+		{Canon{Kind: pipeline.Email, Value: "jane@example.com"}, "US", 1},
+	} {
+		n := Needle{Account: "acme", Canon: tt.Canon}
+		f := Compile(testKey, tt.region, []Needle{n}).Finder(FinderOptions{Search: true, Account: "acme"})
+		sums := n.Canon.Sums()
+		if len(sums) != tt.written*len(algorithms) {
+			t.Errorf("%d digests of %d writings", len(sums), tt.written)
 		}
 		for _, sum := range sums {
 			if ms := f.Find(nil, "x", []byte(sum)); len(ms) != 1 || ms[0].Tier != "hashed" {
