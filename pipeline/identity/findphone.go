@@ -245,10 +245,13 @@ const maxGroups = 7
 // quantity reports whether the number in the groups gs, which with its sign begins at lo,
 // counts or measures something, or is a time: it is written with a decimal point, or
 // below zero, or in digits alone in a field of which no kind is declared and whose name
-// says so.
+// says so, or in one of ids that programs number.
 func (l *leaf) quantity(gs []group, lo int) bool {
-	b := l.text
-	if len(gs) == 1 && lo == gs[0].lo && (l.field == nil || l.field.Kind == "") && l.plain(gs[0]) && (l.time || measures(l.named(lo))) {
+	b, kind := l.text, pipeline.Kind("")
+	if l.field != nil {
+		kind = l.field.Kind
+	}
+	if len(gs) == 1 && lo == gs[0].lo && (numbered(kind) || kind == "" && l.plain(gs[0]) && (l.time || measures(l.named(lo)))) {
 		return true
 	}
 	if len(gs) == 2 && gs[1].lo-gs[0].hi == 1 && b[gs[0].hi] == '.' {

@@ -3,6 +3,8 @@ package identity
 import (
 	"strings"
 	"unicode"
+
+	"expunge/pipeline"
 )
 
 // Words in names of fields that say that a number there is a time or measures something.
@@ -67,4 +69,14 @@ func (l *leaf) named(lo int) string {
 	}
 	path := strings.TrimRight(l.path, "[]")
 	return path[strings.LastIndexByte(path, '.')+1:]
+}
+
+// numbered reports whether ids of a kind are made by programs, which may number them: a
+// call 4045550123 is nobody's phone. Users and persons are often called by theirs.
+func numbered(kind pipeline.Kind) bool {
+	switch kind {
+	case pipeline.Visitor, pipeline.Session, pipeline.Device, pipeline.Click, pipeline.Call, pipeline.Recording, pipeline.Message, pipeline.Form:
+		return true
+	}
+	return false
 }

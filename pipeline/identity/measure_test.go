@@ -14,6 +14,7 @@ func TestQuantities(t *testing.T) {
 		{Path: "created_at", Category: "commercial"},
 		{Path: "callback_time", Kind: pipeline.Phone},
 		{Path: "ts_user", Kind: pipeline.User},
+		{Path: "call", Kind: pipeline.Call, Link: true},
 	}
 	const us, gb = "+14045550123", "+441709555012" // a day of March 2024 is 1709555012
 	for _, tt := range []struct {
@@ -33,6 +34,8 @@ func TestQuantities(t *testing.T) {
 		{"US", us, "begun", "4045550123", "no"},          // it dates the record
 		{"US", us, "url", "https://example.com/a?ts=4045550123&x=1", "review"},
 		{"US", us, "q", "event_time=4045550123", "review"},
+		{"US", us, "call", "4045550123", "review"}, // declared as an id, which programs number
+		{"US", us, "call", "https://example.com/calls/4045550123/recording.json", "review"},
 		{"GB", gb, "ts", "1709555012", "review"},
 		{"GB", gb, "number", "01709555012", "yes"},
 
@@ -41,6 +44,8 @@ func TestQuantities(t *testing.T) {
 		{"US", us, "ts", "tel:4045550123", "yes"},
 		{"US", us, "callback_time", "4045550123", "yes"},
 		{"US", us, "ts_user", "4045550123", "yes"},
+		{"US", us, "call", "+14045550123", "yes"},
+		{"US", us, "call", "404-555-0123", "yes"},
 		{"US", us, "number", "4045550123", "yes"},
 		{"US", us, "url", "https://example.com/a?phone=4045550123&ts=1", "yes"},
 		{"US", us, "time.phone", "4045550123", "yes"},
