@@ -26,7 +26,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	if err != nil {
 		return err
 	}
-	maker := certificate.NewMaker(e.m.Run, past)
+	maker := certificate.NewMaker(e.m.Run, past, p.left)
 	defer maker.Close()
 	kept := newMemory(e.rememberer(e.m.Run), past)
 	defer kept.close()
@@ -99,7 +99,8 @@ func (e *erasure) wait(ctx context.Context, request string, datasets map[string]
 }
 
 // certify issues one certificate and appends the event that ends the request, or
-// that says why it stays open.
+// that says why it stays open. What was erased is certified and remembered first,
+// whatever is left: the next run could say neither.
 func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, log *certificate.Log, signer *certificate.Signer, out *erased) error {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
@@ -123,8 +124,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if waits == "" {
 		waits = b.Deferred()
 	}
-	stale := e.stale[ref]
-	residue := p.residue[b.Request] + p.residue[""]
+	stale, residue := e.stale[ref], p.residue[b.Request]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
 		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), pipeline.Count(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
 		return nil
@@ -144,7 +144,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, pipeline.Count(len(b.Open), "object version", "object versions")+" could not be erased: the next run looks for what is left"
 	}
-	if next.State == pipeline.Blocked && waits == "" || residue > 0 || len(stale) > 0 && len(b.Objects) == 0 && b.Uploads == 0 { // none that is to be certified now
+	if nothing := len(b.Objects) == 0 && b.Uploads == 0; nothing && (next.State == pipeline.Blocked && waits == "" || residue > 0 || len(stale) > 0) {
 		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
 		return e.note(ctx, ref, entry, next)
 	}
@@ -162,7 +162,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	b.Received, b.Issued = entry.Request.Received.UTC().Format(time.RFC3339), now.Format(time.RFC3339)
 	at := time.UnixMilli(cutoff(ref)).UTC()
 	next.Cutoff, b.Cutoff = &at, at.Format(time.RFC3339)
-	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Expected: p.Expected[b.Request]}
+	b.Verified = certificate.Verified{At: b.Issued, Objects: p.Objects, Records: p.Records, Residue: residue, Expected: p.Expected[b.Request]}
 	b.Complete, b.FollowUp = next.State == pipeline.Completed, entry.FollowUp()
 	for _, d := range stale {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("dataset %s: its settings were changed since the manifest was sealed: what is open of it was not searched again, and is the next run's", d))

@@ -49,6 +49,9 @@ func (o *erased) open(list []certificate.Open) {
 		o.named = map[[3]string]bool{}
 	}
 	for _, x := range list {
+		if x.State == string(certificate.Residue) {
+			continue // verification names the traces
+		}
 		if id := [3]string{x.ObjectID, x.Version, x.Act}; !o.named[id] {
 			o.named[id] = true
 			o.Open = append(o.Open, x)

@@ -95,14 +95,31 @@ func verifyCommand(f *flags) *cobra.Command {
 
 // proof is what verification came to.
 type proof struct {
-	Objects  int64            `json:"objects"` // versions that were read
-	Records  int64            `json:"records"`
-	Residue  []verify.Trace   `json:"residue"`
-	Expected map[string]int64 `json:"expected"` // traces that stay on purpose, by request
-	Open     map[string]int64 `json:"open"`     // traces in what could not be erased, or is not yet, by request
-	Staying  []verify.Trace   `json:"staying"`  // unfinished uploads that are left
-	residue  map[string]int64 // by request; "" counts for all
+	Objects  int64              `json:"objects"` // versions that were read
+	Records  int64              `json:"records"`
+	Residue  []verify.Trace     `json:"residue"`
+	Expected map[string]int64   `json:"expected"` // traces that stay on purpose, by request
+	Open     map[string]int64   `json:"open"`     // traces in what could not be erased, or is not yet, by request
+	Staying  []verify.Trace     `json:"staying"`  // what certificates name as open or not examined
+	residue  map[string]int64   // by request
+	places   map[[2]string]bool // requests, and ids of the objects in which they have residue
 }
+
+// add counts a trace that nothing explains. One that is no one's in particular counts for
+// the requests that have tombstones in the object, and for no others.
+func (p *proof) add(t verify.Trace, concerned []string) {
+	p.Residue = append(p.Residue, t)
+	if t.Request != "" {
+		concerned = []string{t.Request}
+	}
+	for _, r := range concerned {
+		p.residue[r]++
+		p.places[[2]string{r, t.ObjectID}] = true
+	}
+}
+
+// left reports whether a request has residue in an object.
+func (p *proof) left(request, objectID string) bool { return p.places[[2]string{request, objectID}] }
 
 // unfinished reports whether a request has yet to be erased, all of it or a part.
 func (e *erasure) unfinished(ref pipeline.RequestRef) bool {
@@ -163,7 +180,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 	if err != nil {
 		return nil, err
 	}
-	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}}
+	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}, places: map[[2]string]bool{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
 		for t, err := range manifest.Targets(e.placed(ctx), e.resolve) {
 			if err == nil && !e.asked(t) {
@@ -186,7 +203,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 			}
 			return step.Key(ctx, t, captures)
 		},
-		func(_ *manifest.Target, r *verify.Result) error {
+		func(t *manifest.Target, r *verify.Result) error {
 			out.Objects += r.Versions
 			out.Records += r.Records
 			for ref, n := range r.Expected {
@@ -195,10 +212,12 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 			for ref, n := range r.Open {
 				out.Open[ref.String()] += n
 			}
-			for _, t := range r.Residue {
-				out.residue[t.Request]++
+			if len(r.Residue) > 0 {
+				concerned := e.concerned(t)
+				for _, trace := range r.Residue {
+					out.add(trace, concerned)
+				}
 			}
-			out.Residue = append(out.Residue, r.Residue...)
 			out.Staying = append(out.Staying, r.Staying...)
 			say("versions", out.Objects, "records", out.Records, "residue", len(out.Residue))
 			return nil
@@ -261,6 +280,19 @@ func (e *erasure) asked(t *manifest.Target) bool {
 		}
 	}
 	return false
+}
+
+// concerned are the requests that had tombstones to be applied to a key, each once.
+func (e *erasure) concerned(t *manifest.Target) []string {
+	var out []string
+	for i := range t.Versions {
+		for _, r := range t.Versions[i].Rows {
+			if e.applied(r) && !slices.Contains(out, r.Request) {
+				out = append(out, r.Request)
+			}
+		}
+	}
+	return out
 }
 
 // settled says which objects and versions are not finished, and what the others

@@ -16,14 +16,15 @@ import (
 // each request. Tombstones are sorted externally; a body is in memory while it is
 // made.
 type Maker struct {
-	Run    string
-	Past   *journal.Past
-	sorter *spool.Sorter
+	Run     string
+	Past    *journal.Past
+	Residue func(request, objectID string) bool // whether verification has found traces of a request in an object that nothing explains
+	sorter  *spool.Sorter
 }
 
 // NewMaker returns an empty Maker; Close it in any case.
-func NewMaker(run string, past *journal.Past) *Maker {
-	return &Maker{Run: run, Past: past, sorter: spool.NewSorter()}
+func NewMaker(run string, past *journal.Past, residue func(request, objectID string) bool) *Maker {
+	return &Maker{Run: run, Past: past, Residue: residue, sorter: spool.NewSorter()}
 }
 
 // Close removes the spool.
@@ -100,6 +101,9 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 	if u := m.uploads(b, r); open == nil && done != nil {
 		open = u
 	}
+	if open == nil && done != nil && (m.Residue(r.Request, r.ObjectID) || done.ToID != "" && m.Residue(r.Request, done.ToID)) {
+		open = &journal.Entry{State: Residue, Reason: "the object was erased from, and verification has found a trace in it that nothing explains"}
+	}
 	switch {
 	case open != nil && open.State.Deferred():
 		b.Dispositions[string(pipeline.BackupDeferred)]++
@@ -152,6 +156,9 @@ func (m *Maker) uploads(b *Body, r *manifest.Row) *journal.Entry {
 
 // NotListed is the code of objects whose unfinished uploads could not be examined.
 const NotListed = "UPLOADS"
+
+// Residue is the state of what is open since verification found a trace.
+const Residue journal.State = "RESIDUE"
 
 // NotDone counts, among dispositions, the tombstones that stand in Open.
 const NotDone = "OPEN"

@@ -79,7 +79,7 @@ const (
 
 // Trace is a place where something of a consumer is left. It holds no value.
 type Trace struct {
-	Request  string `json:"request,omitempty"` // "" where it is no one's in particular
+	Request  string `json:"request,omitempty"` // "" where it is no one's in particular: it concerns all that have tombstones in the object
 	Object   string `json:"object"`
 	ObjectID string `json:"object_id"`
 	Version  string `json:"version,omitempty"`
@@ -102,12 +102,12 @@ type Result struct {
 	Expected map[pipeline.RequestRef]int64 // traces that stay on purpose
 	Open     map[pipeline.RequestRef]int64 // traces in what could not be erased, or is not yet
 	Residue  []Trace
-	Staying  []Trace // unfinished uploads that are left, with the reason
+	Staying  []Trace // what certificates name as open or not examined: unfinished uploads, and versions that cannot be read
 }
 
 // Key verifies all versions of a key. captures are of its dataset's pattern. An
 // error is fatal; an object that cannot be read is residue, since nobody can say
-// that nothing is left in it.
+// that nothing is left in it, unless its erasure is open anyway.
 func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[string]string) (*Result, error) {
 	out := &Result{Expected: map[pipeline.RequestRef]int64{}, Open: map[pipeline.RequestRef]int64{}}
 	store := v.Stores[t.Store]
@@ -195,12 +195,12 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 			return ctx.Err()
 		}
 		reason := cause(err).Error()
-		if _, done := v.Done(t.ID, ver.Version); errors.Is(err, connectors.ErrArchived) && (!done || v.NotRead[t.Shown]) { // certificates name it, as open or as not examined
-			out.Staying = append(out.Staying, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
-			return nil
-		}
 		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
 			reason = r.Error()
+		}
+		if _, done := v.Done(t.ID, ver.Version); !done || errors.Is(err, connectors.ErrArchived) && v.NotRead[t.Shown] { // certificates name it, as open or as not examined
+			out.Staying = append(out.Staying, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
+			return nil
 		}
 		out.Residue = append(out.Residue, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
 		return nil
