@@ -18,6 +18,7 @@ import (
 	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/hold"
+	"expunge/pipeline/intake"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/seal"
 )
@@ -111,6 +112,17 @@ func approveCommand(f *flags) *cobra.Command {
 					fmt.Printf("  %-20s waits for approval\n", name)
 				}
 			}
+			requests, err := a.heldRequests(ctx, m, holds)
+			if err != nil {
+				return err
+			}
+			held, err := a.underHold(ctx, m, requests, holds)
+			if err != nil {
+				return err
+			}
+			for _, name := range slices.Sorted(maps.Keys(held)) {
+				fmt.Printf("  %-20s %s under a legal hold: what they name stays until it is removed\n", name, pipeline.Count(held[name], "tombstone", "tombstones"))
+			}
 			if waits, err := a.waiting(ctx, m); err != nil {
 				return err
 			} else if !waits {
@@ -148,6 +160,26 @@ func (a *app) knownRun(ctx context.Context, run string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// heldRequests reads the requests of a manifest of whose accounts something is held.
+func (a *app) heldRequests(ctx context.Context, m *manifest.Manifest, holds []*hold.Hold) (map[pipeline.RequestRef]*intake.Entry, error) {
+	out := map[pipeline.RequestRef]*intake.Entry{}
+	for account, part := range m.Accounts {
+		if !slices.ContainsFunc(holds, func(h *hold.Hold) bool { return h.Removed == nil && h.Account == account }) {
+			continue
+		}
+		for _, name := range part.Requests {
+			ref, err := pipeline.ParseRequestRef(name)
+			if err != nil {
+				return nil, fmt.Errorf("manifest of run %s: %w", m.Run, err)
+			}
+			if out[ref], err = a.requests().Entry(ctx, ref); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
 }
 
 // waiting reports whether a request of the manifest has not come to its end with it.

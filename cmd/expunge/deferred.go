@@ -5,36 +5,80 @@ import (
 	"errors"
 	"maps"
 	"slices"
+
+	"expunge/pipeline"
+	"expunge/pipeline/intake"
 )
 
-// goOn looks after erasures that wait for a store, or for what others erase, and that may
-// go on: where policy erases without being asked they do, under the approval that they have; else a person
-// is told.
-func (a *app) goOn(ctx context.Context, workers int) error {
-	due := map[string][]string{} // requests, by run
+// waitsOutside reports whether an erasure that has begun waits for what is not in our
+// hands: a store, another erasure, or the end of a legal hold.
+func waitsOutside(e *intake.Entry) bool {
+	return e.State == pipeline.Blocked && (e.Last.Deferred || e.Last.Reason == keptByHold)
+}
+
+// goOn looks after erasures that wait for a store, for what others erase, or for the end of
+// a hold, and that may go on: where policy erases without being asked they do, under the approval that
+// they have; else a person is told. any says whether something was erased, or tried to;
+// ended is the gravest end of those that did not come to theirs.
+func (a *app) goOn(ctx context.Context, workers int) (any bool, ended, err error) {
+	due := map[string][]*intake.Entry{} // by run
 	for _, e := range a.deferred {
-		if e.Last.Until == nil || !e.Last.Until.After(a.now()) {
-			due[e.Last.Run] = append(due[e.Last.Run], e.Request.Ref().String())
+		switch {
+		case e.Last.Deferred:
+			if e.Last.Until != nil && e.Last.Until.After(a.now()) {
+				continue
+			}
+		default:
+			holds, err := a.allHolds(ctx, e.Last.Holds)
+			if err != nil {
+				return any, ended, err
+			}
+			if a.isHeld(holds, e) {
+				continue
+			}
 		}
+		due[e.Last.Run] = append(due[e.Last.Run], e)
 	}
 	for _, run := range slices.Sorted(maps.Keys(due)) {
 		if a.cfg.Policy.Approval != "automatic" {
-			for _, name := range due[run] {
-				a.flags.log().Info("an erasure that had to wait may go on by now", "request", name, "command", "expunge erase "+run)
+			for _, e := range due[run] {
+				why := "a legal hold has kept an erasure back, and is removed"
+				if e.Last.Deferred {
+					why = "an erasure that had to wait may go on by now"
+				}
+				a.flags.log().Info(why, "request", e.Request.Ref().String(), "command", "expunge erase "+run)
 			}
 			continue
 		}
 		err := a.erase(ctx, run, nil, workers)
+		if ctx.Err() != nil {
+			return any, ended, ctx.Err()
+		}
+		any = true
 		if c := (*coded)(nil); errors.As(err, &c) && c.code == exitIncomplete {
 			a.flags.log().Info("an erasure still has to wait", "run", run, "reason", err)
-			continue
+		} else if err != nil { // the night has others to serve; where the request stands says the rest
+			a.flags.log().Warn("an erasure that had to wait could not go on to its end", "run", run, "err", err)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil { // the night has others to serve; where the request stands says the rest
-			a.flags.log().Warn("an erasure that had to wait could not go on", "run", run, "err", err)
-		}
+		ended = worse(ctx, ended, err)
 	}
-	return nil
+	return any, ended, nil
+}
+
+// gravity orders exit codes: what is left and should not be before what was refused, and
+// that before what failed.
+var gravity = []int{exitDone, exitIncomplete, exitUsage, exitFailed, exitRefused, exitResidue, exitInterrupted}
+
+// worse is the graver of two ends, the first of equals.
+func worse(ctx context.Context, a, b error) error {
+	grave := func(err error) int {
+		if err == nil {
+			return 0
+		}
+		return slices.Index(gravity, exitCode(ctx, err))
+	}
+	if grave(b) > grave(a) {
+		return b
+	}
+	return a
 }

@@ -70,7 +70,7 @@ func (o *erased) print() error {
 		}
 	}
 	if o.OnHold > 0 {
-		fmt.Printf("  %-9s %6d tombstones under a legal hold\n", journal.Held, o.OnHold)
+		fmt.Printf("  %-9s %6d %s under a legal hold\n", journal.Held, o.OnHold, pipeline.Noun(o.OnHold, "tombstone", "tombstones"))
 	}
 	for _, h := range o.HeldBack {
 		where := strings.TrimSpace(h.Account + " " + h.Dataset)

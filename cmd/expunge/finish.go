@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -115,6 +116,22 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 	return maker.Build(ctx, j.work, in)
 }
 
+// held counts what legal holds keep of the manifest, by request.
+func (j *job) held(ctx context.Context, m *manifest.Manifest) (map[string]int64, error) {
+	holds, err := j.allHolds(ctx, j.h.Holds)
+	if err != nil {
+		return nil, err
+	}
+	requests := maps.Clone(j.recall.ended)
+	if requests == nil {
+		requests = map[pipeline.RequestRef]*intake.Entry{}
+	}
+	for _, c := range j.claimed {
+		requests[c.Request.Ref()] = c.Entry
+	}
+	return j.underHold(ctx, m, requests, holds)
+}
+
 // cutoff is up to when records are a deletion's to erase.
 func (j *job) cutoff(e *intake.Entry) time.Time {
 	switch {
@@ -146,6 +163,10 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		r.Requests = append(r.Requests, report.Request{Request: b.Request.String(), State: string(pipeline.Blocked), Reason: b.Reason})
 		r.Limits = append(r.Limits, fmt.Sprintf("%s was not searched for: %s", b.Request, b.Reason))
 	}
+	held, err := j.held(ctx, m)
+	if err != nil {
+		return false, err
+	}
 	var events []intake.Event
 	memory, log := j.rememberer(j.h.Run), &certificate.Log{Work: j.work}
 	for _, c := range j.claimed {
@@ -166,7 +187,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 				return false, err
 			}
 		}
-		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.Records, Review: t.Review, Included: t.Included, Excluded: t.Excluded, Due: c.Due().Format("2006-01-02")}
+		q := report.Request{Request: ref.String(), State: string(state), Reason: reason, Records: t.Records, Review: t.Review, Included: t.Included, Excluded: t.Excluded, Due: c.Due().Format("2006-01-02"), Held: held[ref.String()]}
 		for _, right := range c.Request.Rights {
 			q.Rights = append(q.Rights, string(right))
 		}
@@ -183,7 +204,7 @@ func (j *job) report(ctx context.Context, hits *results.Merged, totals *report.T
 		}
 		events = append(events, event)
 	}
-	j.follow(r)
+	j.follow(r, held)
 	r.Judge()
 	j.figures(r)
 	if err := r.Write(ctx, j.work); err != nil {

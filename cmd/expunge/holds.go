@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +17,8 @@ import (
 	"expunge/pipeline/config"
 	"expunge/pipeline/hold"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/intake"
+	"expunge/pipeline/manifest"
 )
 
 func holdCommand(f *flags) *cobra.Command {
@@ -129,6 +132,24 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	}
 	fmt.Printf("hold %d: %s\n", got.N, held(got))
 	return nil
+}
+
+// underHold counts the tombstones of a manifest that legal holds cover, by request.
+func (a *app) underHold(ctx context.Context, m *manifest.Manifest, requests map[pipeline.RequestRef]*intake.Entry, holds []*hold.Hold) (map[string]int64, error) {
+	out := map[string]int64{}
+	if !slices.ContainsFunc(holds, func(h *hold.Hold) bool { return h.Removed == nil && m.Accounts[h.Account] != nil }) {
+		return out, nil
+	}
+	e := &erasure{app: a, m: m, requests: requests, holdsNow: holds}
+	for r, err := range e.tombstones(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Exception != nil && *r.Exception == hold.Code {
+			out[r.Request]++
+		}
+	}
+	return out, nil
 }
 
 // held says what a hold covers, without any value.

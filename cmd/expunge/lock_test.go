@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -160,10 +161,9 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
-// Where policy erases without being asked, a night goes on with what a store has
-// deferred, from the day on when it may.
-func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
-	p := play(t, true)
+// nights has policy erase without being asked, and returns what does a night's run and says
+// how it ended.
+func nights(t *testing.T, p *played) func() int {
 	b, err := os.ReadFile(p.config)
 	if err == nil {
 		err = os.WriteFile(p.config, append(b, "policy: {approval: automatic}\n"...), 0o600)
@@ -171,10 +171,7 @@ func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
-	lock := &connectors.LockError{Mode: "COMPLIANCE", Until: p.now.Add(48 * time.Hour)}
-	p.lake.Lock(old.Key, lock)
-	night := func() int {
+	return func() int {
 		t.Helper()
 		err := p.app().run(t.Context(), &runOptions{workers: 2, lease: time.Minute})
 		if err == nil {
@@ -182,6 +179,52 @@ func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
 		}
 		return exitCode(t.Context(), err)
 	}
+}
+
+// A night that finds residue where it goes on with an erasure says so by its exit code,
+// and searches for the request again at once.
+func TestNightTellsResidue(t *testing.T) {
+	p := play(t, true)
+	night := nights(t, p)
+	const key = "calls/account=acme/1.jsonl"
+	p.lake.Overwrite(key, []byte(playedLine))
+	p.lake.Lock(key, &connectors.LockError{Mode: "COMPLIANCE", Until: p.now.Add(24 * time.Hour)})
+	if code := night(); code != exitIncomplete {
+		t.Fatalf("the first night: exit %d", code)
+	}
+	p.wants(pipeline.Blocked)
+	p.lake.Overwrite(key, []byte(playedLine)) // delivered again
+	p.lake.Lock(key, nil)
+	p.now = p.now.Add(24 * time.Hour)
+	if code := night(); code != exitResidue {
+		t.Errorf("the night with residue: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	if code := night(); code != exitDone {
+		t.Errorf("the night after: exit %d", code)
+	}
+}
+
+func TestWorse(t *testing.T) {
+	coded := func(code int) error { return &coded{code, errors.New("x")} }
+	order := []error{nil, coded(exitIncomplete), coded(exitUsage), errors.New("it failed"), coded(exitRefused), coded(exitResidue)}
+	for i, a := range order {
+		for j, b := range order {
+			if got := worse(t.Context(), a, b); got != order[max(i, j)] {
+				t.Errorf("of %v and %v: %v", a, b, got)
+			}
+		}
+	}
+}
+
+// Where policy erases without being asked, a night goes on with what a store has
+// deferred, from the day on when it may.
+func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
+	p := play(t, true)
+	night := nights(t, p)
+	old := p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+	lock := &connectors.LockError{Mode: "COMPLIANCE", Until: p.now.Add(48 * time.Hour)}
+	p.lake.Lock(old.Key, lock)
 	if code := night(); code != exitIncomplete {
 		t.Fatalf("the first night: exit %d", code)
 	}
@@ -201,7 +244,7 @@ func TestNightGoesOnWithWhatIsDeferred(t *testing.T) {
 	p.wants(pipeline.Blocked)
 
 	p.now = p.now.Add(24 * time.Hour)
-	if code := night(); code != exitDone { // it holds on a little longer
+	if code := night(); code != exitIncomplete { // it holds on a little longer
 		t.Errorf("on the day: exit %d", code)
 	}
 	p.wants(pipeline.Blocked)

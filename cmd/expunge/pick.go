@@ -21,7 +21,7 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 		picked, err = a.named(ctx, o)
 		return picked, nil, err
 	}
-	ended = map[pipeline.RequestRef]*intake.Entry{}
+	ended, a.deferred = map[pipeline.RequestRef]*intake.Entry{}, nil
 	for e, err := range a.requests().Load(ctx) {
 		switch {
 		case err != nil:
@@ -29,7 +29,7 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 		case o.urgent && !e.Request.Urgent:
 		case e.Open():
 			picked = append(picked, e)
-		case !o.urgent && e.State == pipeline.Blocked && e.Last.Deferred:
+		case !o.urgent && waitsOutside(e):
 			a.deferred = append(a.deferred, e)
 		case !o.urgent && answered(e, ""):
 			ended[e.Request.Ref()] = e

@@ -159,8 +159,8 @@ func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
 }
 
 // follow says in the report of which answered requests something was found again, and
-// where they stand now.
-func (j *job) follow(r *report.Report) {
+// where they stand now. held is how many of the tombstones of each a legal hold covers.
+func (j *job) follow(r *report.Report, held map[string]int64) {
 	for _, name := range j.recall.past.Unread {
 		r.Limits = append(r.Limits, name+" is not as it was written, or of another version: what it remembers was not looked for")
 	}
@@ -191,7 +191,7 @@ func (j *job) follow(r *report.Report) {
 		}
 		e.Reason = "delivered again since it was answered: " + strings.Join(found, ", ")
 		j.recall.events = append(j.recall.events, reopening{ref, e})
-		r.Requests = append(r.Requests, report.Request{Request: ref.String(), State: string(e.State), Reason: e.Reason, Rights: []string{string(pipeline.Delete)}, Records: n.erase, Review: n.review})
+		r.Requests = append(r.Requests, report.Request{Request: ref.String(), State: string(e.State), Reason: e.Reason, Rights: []string{string(pipeline.Delete)}, Records: n.erase, Review: n.review, Held: held[ref.String()]})
 		r.Review += n.review
 		r.Again++
 	}

@@ -133,9 +133,21 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		return a.dryRun(ctx, picked, ended)
 	}
 	a.sweep(ctx)
-	if err := a.goOn(ctx, o.workers); err != nil {
+	went, deferred, err := a.goOn(ctx, o.workers)
+	if err != nil {
 		return err
 	}
+	if went { // what is to be searched for again by that is so in this run
+		if picked, ended, err = a.pick(ctx, o, h); err != nil {
+			return err
+		}
+	}
+	return worse(ctx, a.search(ctx, o, h, picked, ended), deferred)
+}
+
+// search does the run for the requests that were picked.
+func (a *app) search(ctx context.Context, o *runOptions, h *header, picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry) error {
+	var err error
 	if len(picked)+len(ended) == 0 {
 		fmt.Println("nothing to do: no open request")
 		return nil
@@ -181,14 +193,12 @@ func (a *app) run(ctx context.Context, o *runOptions) error {
 		a.flags.log().Warn("the lease could not be given back; it ends by itself", "run", h.Run, "err", err)
 	}
 	if a.cfg.Policy.Approval == "automatic" && h.Run != "" {
-		if err := a.eraseAtOnce(ctx, h.Run, o.workers); err != nil {
-			return err
-		}
+		err = a.eraseAtOnce(ctx, h.Run, o.workers)
 	}
 	if !complete {
-		return &coded{exitIncomplete, fmt.Errorf("run %s is INCOMPLETE: see runs/%s/report.html in the work store", h.Run, h.Run)}
+		return worse(ctx, err, &coded{exitIncomplete, fmt.Errorf("run %s is INCOMPLETE: see runs/%s/report.html in the work store", h.Run, h.Run)})
 	}
-	return nil
+	return err
 }
 
 // failed says what became of a run that did not come to its end, and what to do.

@@ -43,6 +43,9 @@ func (a *app) why(e *intake.Entry, holds []*hold.Hold) string {
 		case a.isHeld(holds, e):
 			return fmt.Sprintf("a legal hold keeps records of it: erase run %s again when it is removed", last.Run)
 		}
+		if a.cfg.Policy.Approval == "automatic" {
+			return fmt.Sprintf("the hold was removed: the next run erases it, or `expunge erase %s` now", last.Run)
+		}
 		return fmt.Sprintf("the hold was removed: erase run %s again", last.Run)
 	case pipeline.Received:
 		if last.Run != "" {

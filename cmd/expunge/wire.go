@@ -64,7 +64,7 @@ type app struct {
 	pool   pool.Pool        // the accounts' own numbers, as datasets list them; empty until it is read
 	taken  *intake.Requests // one for all, since it remembers what it has seen
 
-	deferred []*intake.Entry // requests that a store keeps versions of, as a run for all finds them
+	deferred []*intake.Entry // requests whose erasure waits (see waitsOutside), as a run for all finds them
 }
 
 // workCalls is not the name of a store in a config: those are not empty.

@@ -56,6 +56,9 @@ func (r *Report) Print(w io.Writer) {
 		if q.Included+q.Excluded > 0 {
 			fmt.Fprintf(w, ", by review %s included and %s excluded", humanize.Comma(q.Included), humanize.Comma(q.Excluded))
 		}
+		if q.Held > 0 {
+			fmt.Fprintf(w, ", %s under a legal hold", pipeline.Count(q.Held, "tombstone", "tombstones"))
+		}
 		if q.Reason != "" {
 			fmt.Fprintf(w, ": %s", q.Reason)
 		}

@@ -72,6 +72,8 @@ type Request struct {
 	Included int64 `json:"included,omitempty"` // of Records: by a person's decision
 	Excluded int64 `json:"excluded,omitempty"` // by a person's decision, and in neither; excluded.parquet lists them
 
+	Held int64 `json:"held,omitempty"` // tombstones that a legal hold covers: what they name stays until it is removed
+
 	Bundle string `json:"bundle,omitempty"` // key of its page in the work store; a sealed one ends in .sealed
 	Due    string `json:"due,omitempty"`    // day
 }
