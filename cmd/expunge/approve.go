@@ -43,6 +43,10 @@ func approveCommand(f *flags) *cobra.Command {
 					return usage("--not-before must be a time like 2026-11-20T09:00:00Z")
 				}
 			}
+			var versionsLost *int64
+			if c.Flags().Changed("versions-lost") {
+				versionsLost = &lost
+			}
 			if lost < 0 {
 				return usage("--versions-lost must be a number of records")
 			}
@@ -75,7 +79,7 @@ func approveCommand(f *flags) *cobra.Command {
 			}
 			slices.Sort(accounts)
 			got, err := manifest.Approve(ctx, a.work, a.keys, signer, m, manifest.Approval{
-				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: lost, Holds: hold.Highest(holds),
+				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: versionsLost, Holds: hold.Highest(holds),
 			}, slices.Compact(accounts))
 			if errors.Is(err, manifest.ErrNoPart) {
 				return &coded{exitUsage, err}
@@ -93,6 +97,9 @@ func approveCommand(f *flags) *cobra.Command {
 			fmt.Printf("approval %d of run %s by %s%s\n", got.N, m.Run, by, how)
 			if notBefore != "" {
 				fmt.Printf("  not before %s\n", notBefore)
+			}
+			if line := mayBeLost(got); line != "" {
+				fmt.Println("  " + line)
 			}
 			settings := a.settings()
 			for _, r := range m.Radius {
@@ -134,8 +141,24 @@ func approveCommand(f *flags) *cobra.Command {
 	c.Flags().StringVar(&by, "by", "", "who approves")
 	c.Flags().StringVar(&notBefore, "not-before", "", "when erasing may begin")
 	c.Flags().StringArrayVar(&accounts, "account", nil, "only the part of this account (repeatable)")
-	c.Flags().Int64Var(&lost, "versions-lost", 0, "how many other records may go with old versions")
+	c.Flags().Int64Var(&lost, "versions-lost", 0, "how many records of other people may go with old versions: in all, of what is approved here; 0 takes back an earlier number")
 	return c
+}
+
+// mayBeLost says how many survivors an approval lets go with old versions, "" if it says
+// nothing of that.
+func mayBeLost(a *manifest.Approval) string {
+	if a.VersionsLost == nil {
+		return ""
+	}
+	of := "all accounts together"
+	if a.Manifest == "" {
+		of = "account " + strings.Join(slices.Sorted(maps.Keys(a.Accounts)), " and ")
+		if len(a.Accounts) > 1 {
+			of += " together"
+		}
+	}
+	return fmt.Sprintf("with old versions %s of other people may go, of %s; earlier numbers for them do not count any more", pipeline.Count(*a.VersionsLost, "record", "records"), of)
 }
 
 // noManifest says what a run lacks, or that there is no such run.
@@ -206,13 +229,20 @@ func (a *app) waiting(ctx context.Context, m *manifest.Manifest) (bool, error) {
 func radius(r *manifest.Radius) string {
 	var parts []string
 	if r.Records > 0 || r.Objects == 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s (%.2f %%)", humanize.Comma(r.Records), pipeline.Count(r.Of, "record", "records"), 100*r.Part))
+		part := ""
+		if r.Of > 0 {
+			part = fmt.Sprintf(" (%.2f %%)", 100*float64(r.Records)/float64(r.Of))
+		}
+		parts = append(parts, fmt.Sprintf("%s of %s%s", humanize.Comma(r.Records), pipeline.Count(r.Of, "record", "records"), part))
 	}
 	if r.Mentions > 0 {
 		parts = append(parts, humanize.Comma(r.Mentions)+" of them only redacted")
 	}
-	if r.Objects > 0 {
-		parts = append(parts, pipeline.Count(r.Objects, "whole object", "whole objects"))
+	if n := r.Objects - r.Versions; n > 0 {
+		parts = append(parts, pipeline.Count(n, "whole object", "whole objects"))
+	}
+	if r.Versions > 0 {
+		parts = append(parts, pipeline.Count(r.Versions, "old version", "old versions"))
 	}
 	if r.Limit {
 		parts = append(parts, "beyond max_erase_fraction: will be held back")

@@ -155,7 +155,7 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 	if err := e.begin(ctx); err != nil {
 		return err
 	}
-	if err := e.apply(ctx, out.Applied); err != nil {
+	if err := e.apply(ctx, out); err != nil {
 		return err
 	}
 	past, err := e.journal().Past(ctx)
@@ -304,7 +304,8 @@ func (e *erasure) probe(ctx context.Context, c config.Store) error {
 
 // apply erases, window by window; objects that others change meanwhile, or that the
 // store fails for, are tried again.
-func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
+func (e *erasure) apply(ctx context.Context, out *erased) error {
+	states := out.Applied
 	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
 	needles, asks, beside, err := identities.ReadAll(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
 	if err != nil {
@@ -331,6 +332,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 	others := &others{e: e}
 	for pass := 1; ; pass++ {
 		clear(states)
+		out.VersionsLost = 0
 		var versions int64
 		say := tell(e.now, e.flags.log(), "erasing")
 		log := e.journal()
@@ -340,7 +342,7 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		}
 		step := &erase.Erase{
 			Stores: e.stores, Formats: formats(), Detect: detectFormat, Datasets: e.cfg.Datasets, Keys: e.keys,
-			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.VersionsLost, Held: e.held, Theirs: others.of, Idle: e.idle,
+			Journal: log, Past: past, KeepOld: e.cfg.Policy.Noncurrent == "keep", Lost: e.approved.Lost, Held: e.held, Theirs: others.of, Idle: e.idle,
 			Region: e.cfg.Policy.DefaultRegion, Own: e.own(beside), Cutoff: cutoff, Excluded: decided.Excluded, Redacted: e.redacted,
 			Identities: identity.Compile(key, e.cfg.Policy.DefaultRegion, needles), Asks: asks,
 		}
@@ -348,9 +350,14 @@ func (e *erasure) apply(ctx context.Context, states map[string]int64) error {
 		err = engine.Map(ctx, e.workers, erase.Windows(try, manifest.Targets(e.rows(ctx), e.resolve)), step.Apply,
 			func(_ erase.Window, outcomes []journal.Entry) error {
 				for _, o := range outcomes {
-					states[string(o.State)]++
+					if o.Reason == journal.Overwritten {
+						continue // the version that was replaced is counted
+					}
+					if states[string(o.State)]++; o.State.Final() {
+						out.VersionsLost += o.Lost
+					}
+					versions++
 				}
-				versions += int64(len(outcomes))
 				say("pass", pass, "versions", versions)
 				return nil
 			})

@@ -24,6 +24,8 @@ type erased struct {
 	Open      []certificate.Open `json:"open"` // object versions that were not erased as they should, each once
 	Requests  []concluded        `json:"requests"`
 
+	VersionsLost int64 `json:"versions_lost,omitempty"` // records of other people that went with old versions, as approved
+
 	named map[[3]string]bool // what is in Open
 }
 
@@ -71,6 +73,9 @@ func (o *erased) print() error {
 	}
 	if o.OnHold > 0 {
 		fmt.Printf("  %-9s %6d %s under a legal hold\n", journal.Held, o.OnHold, pipeline.Noun(o.OnHold, "tombstone", "tombstones"))
+	}
+	if n := o.VersionsLost; n > 0 {
+		fmt.Printf("  %-9s %6d %s with old versions, as approved\n", "lost", n, pipeline.Noun(n, "record of other people went", "records of other people went"))
 	}
 	for _, h := range o.HeldBack {
 		where := strings.TrimSpace(h.Account + " " + h.Dataset)

@@ -340,6 +340,9 @@ func printCertificate(r io.Reader, key string) error {
 	for _, o := range b.Objects {
 		fmt.Printf("object       %s: %s, %s, records %d before, %d after\n", o.Object, o.Act, pipeline.Count(o.Tombstones, "tombstone", "tombstones"), o.RecordsBefore, o.RecordsAfter)
 	}
+	for _, l := range b.VersionsLost {
+		fmt.Printf("lost         %s: %s of other people went with old version %s, under approval %d\n", l.Object, pipeline.Count(l.Records, "record", "records"), l.Version, l.Approval)
+	}
 	if d := b.Decided; d != nil {
 		fmt.Printf("decided      by a person: %s included, %s excluded\n", pipeline.Count(d.Included, "record", "records"), pipeline.Count(d.Excluded, "record", "records"))
 	}

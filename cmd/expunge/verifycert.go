@@ -130,6 +130,9 @@ func (f *flags) printCertificate(c *certificate.Certificate, b *certificate.Body
 		fmt.Printf("  of them redacted %d\n", b.Redacted)
 	}
 	fmt.Printf("  objects          %d\n", len(b.Objects))
+	for _, l := range b.VersionsLost {
+		fmt.Printf("  lost             %s of other people with old version %s of %s, under approval %d\n", pipeline.Count(l.Records, "record", "records"), l.Version, l.Object, l.Approval)
+	}
 	fmt.Printf("  digest           %s, leaf %d of the log\n", c.Record(), c.Log.N)
 	if !b.Complete {
 		fmt.Printf("  PARTIAL: %s\n", strings.Join(append([]string{fmt.Sprintf("%d open, %d not examined", len(b.Open), len(b.NotExamined))}, b.NotCovered...), "; "))

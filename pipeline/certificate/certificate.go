@@ -55,6 +55,7 @@ type Body struct {
 	NotCovered   []string         `json:"not_covered"`               // in words: replicas, versions that policy keeps
 	Uploads      int64            `json:"uploads_aborted,omitempty"` // unfinished uploads of the objects that were given up
 	HoldsRemoved []HoldRemoved    `json:"holds_removed,omitempty"`   // legal holds that kept some of this, and were removed since the run began
+	VersionsLost []Lost           `json:"versions_lost,omitempty"`   // records of others that went with old versions, and stood nowhere else
 	Verified     Verified         `json:"verified"`
 	Earlier      []Earlier        `json:"earlier,omitempty"` // certificates that the request had before; Issue fills it in
 
@@ -79,6 +80,16 @@ type Object struct {
 	Tombstones    int64                `json:"tombstones"`          // of this request
 	Disposition   pipeline.Disposition `json:"disposition"`
 	Reason        string               `json:"reason,omitempty"`
+}
+
+// Lost is how many records of other people went with an old version of an object,
+// although they stood nowhere else.
+type Lost struct {
+	Object   string `json:"object"`
+	ObjectID string `json:"object_id"`
+	Version  string `json:"version"`
+	Records  int64  `json:"records"`
+	Approval int    `json:"approval"` // that let them go, by number
 }
 
 // Exception is what an exception kept.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 
 	"expunge/pipeline"
 	"expunge/pipeline/journal"
@@ -238,6 +239,12 @@ func (m *Maker) object(b *Body, r *manifest.Row, version string, e *journal.Entr
 		if last := &b.Objects[n-1]; last.ObjectID == r.ObjectID && last.VersionBefore == version && last.ETagBefore == r.ETag {
 			last.Tombstones++
 			return false
+		}
+	}
+	for lost := range m.Past.Lost(r.ObjectID, version, r.ETag) {
+		l := Lost{Object: r.Object, ObjectID: r.ObjectID, Version: lost.Version, Records: lost.Lost, Approval: lost.LostBy}
+		if !slices.Contains(b.VersionsLost, l) { // what was replaced may stand for several versions
+			b.VersionsLost = append(b.VersionsLost, l)
 		}
 	}
 	b.Objects = append(b.Objects, Object{

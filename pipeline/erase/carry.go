@@ -3,6 +3,7 @@ package erase
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -193,14 +194,15 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 	switch {
 	case errors.Is(err, connectors.ErrNotFound) && len(e.Past.Intents(o.entry.Place())) > 0:
 		o.settle(journal.Done, "") // by a try that was killed before it could say so
-		return nil
+		o.entry.Lost, o.entry.LostBy, err = e.Journal.Counted(ctx, k.t.ID, o.ref.Version)
+		return err
 	case errors.Is(err, connectors.ErrNotFound):
 		o.settle(journal.Gone, "the version is gone")
 		return nil
 	case err != nil:
 		return o.refusal(ctx, err)
 	case v.Current && o.ref.Version == "null" && k.overwrote(v.Ref):
-		o.settle(journal.Done, "it was overwritten: the store keeps no older one of its id") // versioning is suspended
+		o.settle(journal.Done, journal.Overwritten) // versioning is suspended
 		return nil
 	case v.Current:
 		o.settle(journal.Conflict, "the version is the current one; run erase again")
@@ -222,13 +224,17 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 			return o.refusal(ctx, err)
 		}
 		o.entry.Lost = lost
-		may, err := e.Journal.Spend(ctx, k.t.ID, o.ref.Version, lost, e.Lost)
+		allowed := e.Lost(k.t.Account)
+		may, err := e.Journal.Spend(ctx, journal.Spent{Object: k.t.ID, ObjectVersion: o.ref.Version, Account: k.t.Account, Records: lost}, allowed)
 		if err != nil {
 			return err
 		}
 		if !may {
-			o.settle(journal.Blocked, pipeline.Count(lost, "record of other people stands", "records of other people stand")+" in this version and nowhere else; approve their loss with --versions-lost")
+			o.settle(journal.Blocked, blocked(k.t, lost, &allowed))
 			return nil
+		}
+		if lost > 0 {
+			o.entry.LostBy = allowed.Approval
 		}
 	}
 	err = k.store.Delete(ctx, v.Ref)
@@ -246,6 +252,18 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 	}
 	o.settle(journal.Done, "")
 	return nil
+}
+
+// blocked says what a version waits for.
+func blocked(t *manifest.Target, lost int64, a *journal.Allowance) string {
+	out := pipeline.Count(lost, "record of other people stands", "records of other people stand") + " in this version and nowhere else; approve their loss with --versions-lost"
+	if t.Account == "" {
+		out += " and without --account: the key does not say whose they are"
+	}
+	if a.Records > 0 {
+		out += fmt.Sprintf(", which is of all versions together (approval %d is of %d)", a.Approval, a.Records)
+	}
+	return out
 }
 
 // overwrote reports whether what is current was written by the replacement of a version

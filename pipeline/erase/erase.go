@@ -51,7 +51,7 @@ type Erase struct {
 	Past     *journal.Past // of earlier tries
 
 	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
-	Lost    int64                                               // survivors in old versions whose loss is approved
+	Lost    func(account string) journal.Allowance              // survivors in old versions of an account's objects whose loss is approved; "": whose key does not say
 	Idle    time.Time                                           // unfinished uploads that nobody has written to since then are given up; younger ones are left
 	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
 	Theirs  Theirs                                              // what other erasures ask of old versions; nil: there are none

@@ -58,6 +58,11 @@ func newWorld(t *testing.T, versions bool) *world {
 	}
 }
 
+// allowed is what one approval of the whole says may be lost.
+func (w *world) allowed(string) journal.Allowance {
+	return journal.Allowance{Approval: 1, Records: w.lost, Shares: func(string) bool { return true }}
+}
+
 // searched is when the search of the run began; younger uploads are not ours to end.
 var searched = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
@@ -138,7 +143,7 @@ func (w *world) erase(lake, work connectors.Store) (map[string]journal.Entry, er
 	}
 	e := &erase.Erase{
 		Stores: map[string]connectors.Store{"lake": lake}, Formats: map[string]scanners.Scanner{"jsonl": w.scanner}, Datasets: []pipeline.Dataset{w.dataset},
-		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.lost, Held: w.held, Idle: searched,
+		Keys: w.keys, Journal: log, Past: past, KeepOld: w.keepOld, Lost: w.allowed, Held: w.held, Idle: searched,
 		Theirs: func(_ context.Context, t *manifest.Target, version string) ([]*manifest.Row, error) {
 			return slices.DeleteFunc(slices.Clone(w.theirs), func(r *manifest.Row) bool { return r.ObjectID != t.ID || *r.Version != version }), nil
 		},
@@ -341,8 +346,51 @@ func TestVersions(t *testing.T) {
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept), "a.jsonl " + old.Version: text(v2)})
 
 	w.lost = 1 // approved by number
-	w.mustErase()
+	if e := w.mustErase()["a.jsonl delete_version "+old.Version]; e.State != journal.Done || e.Lost != 1 || e.LostBy != 1 {
+		t.Errorf("a version whose survivor may go: %+v", e)
+	}
 	check(t, state(t, w.lake), map[string]string{"a.jsonl": text(kept)})
+}
+
+// What a version costs more than was counted for it, when it is deleted at last, is
+// taken in addition, or the version stays; and it stays if less is approved since.
+func TestVersionThatCostsMoreThanWasApproved(t *testing.T) {
+	lines := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "cy"), rec(3, "di")}
+	for name, c := range map[string]struct {
+		then int64 // approved in the end
+		now  []string
+		lost int64
+		want journal.State
+	}{
+		"as before":               {1, lines[2:], 1, journal.Done},
+		"more than is approved":   {1, lines[3:], 2, journal.Blocked},
+		"more, and more approved": {2, lines[3:], 2, journal.Done},
+		"nothing any more":        {1, lines[1:], 0, journal.Done},
+		"taken back":              {0, lines[2:], 1, journal.Blocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			old := w.put("a.jsonl", lines...)
+			w.version(old, lines, 0)
+			w.put("a.jsonl", lines[2:]...)
+			w.lost = 1
+			lake := fault.New(w.lake)
+			lake.Plan = func(op fault.Op) *fault.Fault {
+				if op.Kind == "delete" {
+					return &fault.Fault{Err: &connectors.LockError{}}
+				}
+				return nil
+			}
+			if out, err := w.erase(lake.View(), w.work); err != nil || out["a.jsonl delete_version "+old.Version].State != journal.Locked {
+				t.Fatal(out, err)
+			}
+			w.put("a.jsonl", c.now...)
+			w.lost = c.then
+			if e := w.mustErase()["a.jsonl delete_version "+old.Version]; e.State != c.want || e.Lost != c.lost {
+				t.Errorf("%s (%s), %d lost; want %s, %d", e.State, e.Reason, e.Lost, c.want, c.lost)
+			}
+		})
+	}
 }
 
 // What another erasure takes out of the same version is no survivor, as often as that
@@ -695,6 +743,10 @@ func crashWorld(t *testing.T) *world {
 	v2 := []string{rec(0, "ann"), rec(1, "bob"), rec(2, "ann")}
 	w.version(w.put("a.jsonl", v1...), v1, 0)
 	w.tomb(w.put("a.jsonl", v2...), v2, 0, 2)
+	gone := []string{rec(0, "ann"), rec(5, "eve")} // 5 stands nowhere else, and may go
+	w.version(w.put("a.jsonl.old", gone...), gone, 0)
+	w.put("a.jsonl.old", rec(6, "flo"))
+	w.lost = 1
 	w.whole(w.put("b.jsonl", "x"))
 	sealed := "sealed"
 	w.whole(w.put("c+14045550123.jsonl", "x")).ObjectSealed = &sealed
@@ -729,12 +781,26 @@ func remembered(out map[string]journal.Entry) map[string]string {
 	return contents
 }
 
+// losses are how many records went with old versions, by an approval.
+func losses(out map[string]journal.Entry) int64 {
+	var n int64
+	for _, e := range out {
+		if e.State.Final() && e.LostBy > 0 {
+			n += e.Lost
+		}
+	}
+	return n
+}
+
 // Killed at any operation of either store, before or after it took effect, and run
 // again: the same end as undisturbed, and nothing half-written in between.
 func TestKilledAnywhere(t *testing.T) {
 	calm := crashWorld(t)
 	all := calm.mustErase()
-	outcomes, contents := finals(all), remembered(all)
+	outcomes, contents, lost := finals(all), remembered(all), losses(all)
+	if lost != 1 {
+		t.Fatalf("%d records are lost with old versions", lost)
+	}
 	want := state(t, calm.lake)
 	for _, which := range []string{"lake", "work"} {
 		for _, after := range []bool{false, true} {
@@ -757,8 +823,8 @@ func TestKilledAnywhere(t *testing.T) {
 					t.Errorf("%s, operation %d: the erasure ends without an error", which, n)
 				}
 				out := w.mustErase()
-				if got := finals(out); !maps.Equal(got, outcomes) {
-					t.Errorf("%s, killed at operation %d (%s, after %t): outcomes\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, outcomes)
+				if got := finals(out); !maps.Equal(got, outcomes) || losses(out) != lost {
+					t.Errorf("%s, killed at operation %d (%s, after %t): outcomes\n%q\nnot\n%q, %d records lost", which, n, broken.Lines()[n-1], after, got, outcomes, losses(out))
 				}
 				if got := remembered(out); !maps.Equal(got, contents) {
 					t.Errorf("%s, killed at operation %d (%s, after %t): remembered are\n%q\nnot\n%q", which, n, broken.Lines()[n-1], after, got, contents)

@@ -110,7 +110,11 @@ func Decide(m *manifest.Manifest, approved *manifest.Approved, policy Policy, no
 		case digest != m.Settings[r.Dataset]:
 			p.Hold(r.Account, r.Dataset, Settings, "the dataset's settings are not those the manifest was sealed under"+Again)
 		case policy.Limits.Holds(&r, policy.Begun):
-			p.Hold(r.Account, r.Dataset, Fraction, fmt.Sprintf("%d of %d records (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", r.Records, r.Of, 100*r.Part))
+			what := fmt.Sprintf("%d of %d records", r.Records, r.Of)
+			if r.Objects > 0 {
+				what += " and those in " + pipeline.Count(r.Objects, "whole object or old version", "whole objects and old versions")
+			}
+			p.Hold(r.Account, r.Dataset, Fraction, fmt.Sprintf("%s (%.1f %%) are beyond max_erase_fraction; look whether the identifiers are right before you raise it", what, 100*r.Part))
 		default:
 			records += r.Records + r.Objects
 		}

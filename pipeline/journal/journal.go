@@ -106,8 +106,9 @@ type Entry struct {
 
 	State    State  `json:"state,omitempty"`
 	Reason   string `json:"reason,omitempty"`
-	Lost     int64  `json:"lost,omitempty"`      // BLOCKED: survivors that would go
 	Content  string `json:"content,omitempty"`   // delete, move, delete_version: of an object that goes as a whole, the keyed digest of all that it holds, by which the ledger knows it again
+	Lost     int64  `json:"lost,omitempty"`      // survivors that went with the version; BLOCKED: that would go
+	LostBy   int    `json:"lost_by,omitempty"`   // the approval that let them go
 	Upload   string `json:"upload,omitempty"`    // intent of a replace or move: an upload in parts that was begun for it
 	Uploads  int64  `json:"uploads,omitempty"`   // abort_uploads: how many are given up
 	Code     string `json:"code,omitempty"`      // of a REFUSED version that somebody else can delete
@@ -119,6 +120,10 @@ type Entry struct {
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`
 }
+
+// Overwritten is the reason of a version that went when it was replaced, since the store
+// keeps one of its id: it is no further version.
+const Overwritten = "it was overwritten: the store keeps no older one of its id"
 
 // MarkersETag stands in the place of an ETag for the delete markers of a key.
 const MarkersETag = "markers"

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"iter"
 	"slices"
 )
 
@@ -80,6 +81,18 @@ func (p *Past) Keeps(object, version, etag string) bool {
 		e := p.last[at]
 		return at.Act == DeleteVersion && p.final[at] == nil && e != nil && e.State == Kept
 	})
+}
+
+// Lost yields the older versions that went for the sake of one version of an object, or
+// are that version, and took records with them that stood nowhere else.
+func (p *Past) Lost(object, version, etag string) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, at := range p.places(object, version, etag) {
+			if e := p.final[at]; e != nil && e.Lost > 0 && !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // places are those of all acts on one version of an object, in their order.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"expunge/connectors"
+	"expunge/pipeline/journal"
 	"expunge/pipeline/seal"
 )
 
@@ -34,7 +35,7 @@ type Approval struct {
 	Manifest     string            `json:"manifest,omitempty"` // the whole
 	Accounts     map[string]string `json:"accounts,omitempty"` // or the parts of these
 	NotBefore    string            `json:"not_before,omitempty"`
-	VersionsLost int64             `json:"versions_lost,omitempty"` // survivors in old versions that may go
+	VersionsLost *int64            `json:"versions_lost,omitempty"` // survivors in old versions that may go, of all that it approves together; nil: as approved before
 	Holds        int               `json:"holds,omitempty"`         // the highest number of legal holds that there was
 	Signature    string            `json:"signature,omitempty"`     // Ed25519, base64
 	MAC          string            `json:"mac,omitempty"`
@@ -108,11 +109,23 @@ func approvalsDir(run string) string { return dir(run) + "approvals/" }
 
 // Approved is what the approvals of a manifest add up to.
 type Approved struct {
-	Approvals    []Approval           // that count, in order
-	PassedOver   []PassedOver         // that do not count, in order
-	VersionsLost int64                // the last number that was approved
-	accounts     map[string]bool      // that are approved, whole manifests spelt out
-	notBefore    map[string]time.Time // by account; absent: at once
+	Approvals  []Approval           // that count, in order
+	PassedOver []PassedOver         // that do not count, in order
+	accounts   map[string]bool      // that are approved, whole manifests spelt out
+	notBefore  map[string]time.Time // by account; absent: at once
+	lost       map[string]*Approval // by account, the last that says how many survivors may go; "": objects of which the key does not say whose they are
+}
+
+// Lost is how many survivors may go with old versions of an account's objects: the number
+// of the last approval that covers the account and has one. That is of all accounts
+// together for which it is the last. With account "", of objects whose key does not say
+// whose they are, only an approval of the whole manifest counts.
+func (a *Approved) Lost(account string) journal.Allowance {
+	of := a.lost[account]
+	if of == nil {
+		return journal.Allowance{}
+	}
+	return journal.Allowance{Approval: of.N, Records: *of.VersionsLost, Shares: func(account string) bool { return a.lost[account] == of }}
 }
 
 // PassedOver is an approval that was made with the work key, and that no approver of
@@ -153,7 +166,7 @@ func (a *Approved) Account(name string) (from time.Time, ok bool) {
 // names nobody of approvers, or that was not signed at all, is passed over: its approver
 // has left, or there were none yet when it was made.
 func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest) (*Approved, error) {
-	out := &Approved{accounts: map[string]bool{}, notBefore: map[string]time.Time{}}
+	out := &Approved{accounts: map[string]bool{}, notBefore: map[string]time.Time{}, lost: map[string]*Approval{}}
 	for o, err := range work.List(ctx, approvalsDir(m.Run)) {
 		if err != nil {
 			return nil, fmt.Errorf("list approvals: %w", err)
@@ -178,7 +191,7 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 	}
 	slices.SortFunc(out.Approvals, func(a, b Approval) int { return a.N - b.N }) // 10 comes before 2 in a listing
 	slices.SortFunc(out.PassedOver, func(a, b PassedOver) int { return a.N - b.N })
-	for _, a := range out.Approvals {
+	for i, a := range out.Approvals {
 		names := slices.Collect(maps.Keys(a.Accounts))
 		if a.Manifest != "" {
 			names = slices.Collect(maps.Keys(m.Accounts))
@@ -190,8 +203,14 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 				out.notBefore[name] = from
 			}
 		}
-		if a.VersionsLost > 0 {
-			out.VersionsLost = a.VersionsLost
+		if a.VersionsLost == nil {
+			continue
+		}
+		if a.Manifest != "" {
+			names = append(names, "")
+		}
+		for _, name := range names {
+			out.lost[name] = &out.Approvals[i]
 		}
 	}
 	return out, nil
@@ -253,6 +272,9 @@ func (a *Approval) wrong(keys *seal.Keys, m *Manifest, key string) string {
 	}
 	if _, err := time.Parse(time.RFC3339, a.NotBefore); a.NotBefore != "" && err != nil {
 		return "its not_before is no time"
+	}
+	if a.VersionsLost != nil && *a.VersionsLost < 0 {
+		return "its versions_lost is no number of records"
 	}
 	return ""
 }

@@ -75,6 +75,57 @@ func TestApprovalsAddUp(t *testing.T) {
 	}
 }
 
+// How many survivors may go is said for the accounts that an approval covers: the last
+// one that says something of it counts, and may take it back.
+func TestApprovedLossesAreOfTheirAccounts(t *testing.T) {
+	work, keys, m := mem.New("work", mem.Options{}), testKeys(t, 1), testManifest()
+	type want struct {
+		account  string
+		approval int
+		records  int64
+		shares   string // the accounts that it is for
+	}
+	check := func(wants ...want) {
+		t.Helper()
+		got, err := Approvals(t.Context(), work, keys, nil, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range wants {
+			a, shares := got.Lost(w.account), ""
+			for _, name := range []string{"acme", "globex", ""} {
+				if a.Shares != nil && a.Shares(name) {
+					shares += name + ";"
+				}
+			}
+			if a.Approval != w.approval || a.Records != w.records || shares != w.shares {
+				t.Errorf("%q: approval %d of %d for %q, not %+v", w.account, a.Approval, a.Records, shares, w)
+			}
+		}
+	}
+	approve := func(lost int64, accounts ...string) {
+		t.Helper()
+		a := Approval{By: "jo", At: "2026-11-25T12:00:00Z", VersionsLost: &lost}
+		if lost < 0 {
+			a.VersionsLost = nil
+		}
+		if _, err := Approve(t.Context(), work, keys, nil, m, a, accounts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	approve(-1)
+	check(want{"acme", 0, 0, ""}, want{"", 0, 0, ""})
+	approve(1, "acme")
+	check(want{"acme", 2, 1, "acme;"}, want{"globex", 0, 0, ""}, want{"", 0, 0, ""})
+	approve(5)
+	check(want{"acme", 3, 5, "acme;globex;;"}, want{"", 3, 5, "acme;globex;;"})
+	approve(2, "globex")
+	check(want{"globex", 4, 2, "globex;"}, want{"acme", 3, 5, "acme;;"})
+	approve(-1, "globex")
+	approve(0, "globex")
+	check(want{"globex", 6, 0, "globex;"}, want{"acme", 3, 5, "acme;;"})
+}
+
 // Whatever is changed in an approval, moved or made without the keys is forged.
 func TestForgedApprovals(t *testing.T) {
 	jo := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
@@ -102,7 +153,7 @@ func TestForgedApprovals(t *testing.T) {
 		{name: "one more account", signer: jo, by: "jo", change: func(a *Approval) { a.Accounts["globex"] = "bb" }},
 		{name: "the whole", signer: jo, by: "jo", change: func(a *Approval) { a.Manifest = testManifest().Digest() }},
 		{name: "earlier", signer: jo, by: "jo", change: func(a *Approval) { a.NotBefore = "" }},
-		{name: "more versions", signer: jo, by: "jo", change: func(a *Approval) { a.VersionsLost = 9 }},
+		{name: "more versions", signer: jo, by: "jo", change: func(a *Approval) { n := int64(9); a.VersionsLost = &n }},
 		{name: "another run", signer: jo, by: "jo", change: func(a *Approval) { a.Run = "run-2" }},
 		{name: "without a MAC", signer: jo, by: "jo", change: func(a *Approval) { a.MAC = "" }},
 		{name: "copied to another number", signer: jo, by: "jo", key: "runs/run-1/manifest/approvals/2.json"},

@@ -60,8 +60,9 @@ type Radius struct {
 	Records  int64   `json:"records"`            // to be erased or redacted one by one
 	Mentions int64   `json:"mentions,omitempty"` // of these, records of which only mentions are cut out
 	Objects  int64   `json:"objects"`            // that go whole, old versions among them
+	Versions int64   `json:"versions,omitempty"` // of these, the old versions
 	Of       int64   `json:"of"`                 // records of the account in the dataset, as far as scanned
-	Part     float64 `json:"fraction"`           // of the records; those that were found in whole objects are in it
+	Part     float64 `json:"fraction"`           // of the records; those that were found in whole objects are in it, and those in old versions: it may be more than 1
 	Limit    bool    `json:"beyond_limit"`
 }
 
@@ -84,6 +85,7 @@ type counted struct {
 	mentions int64  // of these, those that stay but for mentions
 	whole    int64  // rows of objects and versions that go whole
 	objects  int64  // those objects and versions
+	versions int64  // of these, the versions
 	last     string // of them, so that each counts once: rows come sorted by object
 }
 
@@ -124,5 +126,8 @@ func (a *sealed) count(r *Row) {
 	}
 	if name := r.ObjectID + "\x00" + version; name != c.last {
 		c.objects, c.last = c.objects+1, name
+		if r.Action == string(pipeline.DeleteVersion) {
+			c.versions++
+		}
 	}
 }

@@ -46,7 +46,7 @@ func (s *Seal) Finish(run string, files []File, settings map[string]string, tota
 		m.Accounts[account] = &Account{Rows: a.rows, SHA256: hex.EncodeToString(a.sum.Sum(nil)), Requests: slices.Sorted(maps.Keys(a.requests))}
 		for _, dataset := range slices.Sorted(maps.Keys(a.records)) {
 			c := a.records[dataset]
-			r := Radius{Account: account, Dataset: dataset, Records: c.records, Mentions: c.mentions, Objects: c.objects, Of: total(account, dataset)}
+			r := Radius{Account: account, Dataset: dataset, Records: c.records, Mentions: c.mentions, Objects: c.objects, Versions: c.versions, Of: total(account, dataset)}
 			gone := c.records + c.whole
 			if r.Of > 0 {
 				r.Part = float64(gone) / float64(r.Of)

@@ -96,6 +96,7 @@ type Radius struct {
 	Records  int64   `json:"records"`
 	Mentions int64   `json:"mentions,omitempty"` // of them, records of which only mentions are cut out
 	Objects  int64   `json:"objects"`            // that go whole
+	Versions int64   `json:"versions,omitempty"` // of them, old versions
 	Of       int64   `json:"of"`
 	Part     float64 `json:"fraction"`
 	Limit    bool    `json:"beyond_limit"`
