@@ -8,7 +8,7 @@ import (
 // TokenizerVersion names the rules by which tokens are made. Filters that were
 // built under another version do not hold: raise it with every change of what
 // text yields which tokens.
-const TokenizerVersion = "4"
+const TokenizerVersion = "5"
 
 // Key keys the hash of tokens. It is no password hash: it keeps the tokens of one
 // work store from being joined with those of another, and fits in the inner loop.

@@ -3,6 +3,7 @@ package identity
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -122,7 +123,10 @@ func canonID(kind pipeline.Kind, v string) string {
 		return ""
 	}
 	if kind == pipeline.Click {
-		return v
+		return clickID(v)
+	}
+	if n := len("urn:uuid:"); len(v) > n && strings.EqualFold(v[:n], "urn:uuid:") {
+		v = v[n:]
 	}
 	if n := len(v); n > 2 && v[0] == '{' && v[n-1] == '}' && n == 38 {
 		v = v[1 : n-1]
@@ -134,6 +138,19 @@ func canonID(kind pipeline.Kind, v string) string {
 		if id, ok := gaID(v); ok {
 			return id
 		}
+	}
+	return v
+}
+
+// clickParams are the parameters of URLs that hold a click's id.
+var clickParams = []string{"gclid", "wbraid", "gbraid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id"}
+
+// clickID is the id of a click, which may have been copied with its parameter: ?gclid=….
+// Its letters keep their case.
+func clickID(v string) string {
+	name, id, ok := strings.Cut(strings.TrimLeft(v, "?&"), "=")
+	if ok && slices.Contains(clickParams, strings.ToLower(name)) {
+		return id
 	}
 	return v
 }
@@ -154,12 +171,13 @@ func hex32(v string) (string, bool) {
 	return strings.ToLower(v), true
 }
 
-// gaID reads the client id of a Google Analytics cookie: "GA1.2.<random>.<epoch>"
-// with exactly these parts, or the id alone.
+// gaID reads the client id of a Google Analytics cookie: "GA1.2.<random>.<epoch>" with
+// exactly these parts ("GA1.3-2.…" below a path), with the cookie's name or without, or
+// the id alone.
 func gaID(v string) (string, bool) {
-	parts := strings.Split(v, ".")
+	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(v, "_ga="), ";"), ".")
 	switch {
-	case len(parts) == 4 && len(parts[0]) == 3 && strings.EqualFold(parts[0][:2], "GA") && digits(parts[0][2:]) && digits(parts[1]):
+	case len(parts) == 4 && len(parts[0]) == 3 && strings.EqualFold(parts[0][:2], "GA") && digits(parts[0][2:]) && digits(strings.Replace(parts[1], "-", "", 1)):
 		parts = parts[2:]
 	case len(parts) != 2:
 		return "", false

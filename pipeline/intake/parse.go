@@ -139,6 +139,8 @@ func Validate(r *pipeline.Request, c Check) []error {
 	}
 	if len(r.Identifiers) == 0 {
 		bad("identifiers are missing: there is nothing to look for")
+	} else if !slices.ContainsFunc(r.Identifiers, func(id pipeline.Identifier) bool { return id.Kind != pipeline.Name }) {
+		bad("identifiers are names alone, which many people have: a name only confirms what another identifier found; give a phone, an address or an id, too")
 	}
 	for i, id := range r.Identifiers {
 		if id.ValidFrom != nil && id.ValidTo != nil && id.ValidTo.Before(id.ValidFrom.Time) {

@@ -13,7 +13,7 @@ func TestParse(t *testing.T) {
 	check := Check{
 		Now:     time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC),
 		Account: func(name string) bool { return name == "acme" || name == "beta" },
-		Kind:    func(kind pipeline.Kind) bool { return kind == pipeline.Phone },
+		Kind:    func(kind pipeline.Kind) bool { return kind == pipeline.Phone || kind == pipeline.Name },
 		Identifier: func(*pipeline.Request) func(pipeline.Identifier) error {
 			return func(pipeline.Identifier) error { return nil }
 		},
@@ -30,6 +30,8 @@ func TestParse(t *testing.T) {
 		{"by folding", `"rights":`, `"right\u017f":`, `unknown field "rightſ"`},
 		{"two values", `"value":"404 555 0124"`, `"value":"404 555 0124","value":"404 555 0125"`, `field "value" stands there twice`},
 		{"after a list", `"window":`, `"id":"R-2","window":`, `field "id" stands there twice`},
+		{"an id beside a name", `{"kind":"phone","value":"404 555 0124"}`, `{"kind":"name","value":"Jane Doe"}`, ""},
+		{"a name alone", `[{"kind":"phone","value":"404 555 0123","valid_from":"2024-03-01","valid_to":null},{"kind":"phone","value":"404 555 0124"}]`, `[{"kind":"name","value":"Jane Doe"}]`, "a name only confirms what another identifier found"},
 		{"unknown", `"window":`, `"widnow":`, `unknown field "widnow"`},
 		{"valid backwards", `"valid_to":null`, `"valid_to":"2024-02-29"`, "identifiers[0]: valid_to is before valid_from"},
 		{"window backwards", `"until":"2022-01-01"`, `"until":"2021-12-31"`, "window.until is before window.since: nothing would be given"},
