@@ -30,6 +30,7 @@ type settings struct {
 	Replication   s3.Setting `json:"replication"`
 	Lifecycle     s3.Setting `json:"lifecycle"`
 	Notifications s3.Setting `json:"notifications"`
+	Denied        []string   `json:"denied,omitempty"`
 }
 
 // bucket is a store that can say how it is set up.
@@ -101,6 +102,7 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	note(s.Replication == s3.On, "it is replicated: erasing here does not reach the copies; make the replica a store of the config, too")
 	note(s.Lifecycle == s3.On, "lifecycle rules may archive or remove objects during a run: archived ones are refused until they are restored")
 	note(s.Notifications == s3.On, "somebody is notified of every write: make sure that a rewritten object is not loaded a second time")
+	note(len(s.Denied) > 0, "erase would be refused, since what stands beside an object's bytes could not be kept: allow "+strings.Join(s.Denied, ", "))
 	var unknown []string
 	for _, x := range []struct {
 		set  s3.Setting

@@ -121,7 +121,7 @@ func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, size in
 	d.put(in)
 	out, err := s.client.PutObject(ctx, in)
 	if err != nil {
-		return connectors.Object{}, err
+		return connectors.Object{}, allow(err, d.writes()...)
 	}
 	return connectors.Object{Ref: s.ref(key, s.shown(out.VersionId), aws.ToString(out.ETag)), Size: size, Class: class(string(d.class))}, nil
 }

@@ -74,7 +74,10 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 			return fmt.Errorf("%w: %v", connectors.ErrMFA, err)
 		}
 	}
-	return err
+	if r.Version == "" {
+		return allow(err, "s3:DeleteObject")
+	}
+	return allow(err, "s3:DeleteObjectVersion")
 }
 
 // currentNull looks at the version "null", and refuses if that is not the current

@@ -32,9 +32,8 @@ type dress struct {
 	hold                                                   types.ObjectLockLegalHoldStatus
 }
 
-// look reads the dress of the current object. Tags that must not be read are an
-// error, since they would be lost; an ACL that cannot be read is taken for the
-// default one.
+// look reads the dress of the current object. Tags and an ACL that must not be read are an
+// error, since they would be lost. A store that knows no ACLs has the default one.
 func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutput) (*dress, error) {
 	if aws.ToInt32(h.MissingMeta) > 0 {
 		return nil, fmt.Errorf("%w: the object has metadata that the server cannot show", connectors.ErrUnsupported)
@@ -63,7 +62,7 @@ func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutp
 		}
 		d.tags = aws.String(v.Encode())
 	case err != nil && !errors.Is(classify(err), connectors.ErrUnsupported) && !strings.Contains(err.Error(), "NoSuchTagSet"):
-		return nil, fmt.Errorf("read tags: %w", err)
+		return nil, fmt.Errorf("read tags: %w", allow(err, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"))
 	}
 	acl, err := s.client.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
 	if err == nil {
@@ -71,8 +70,8 @@ func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutp
 		return d, nil
 	}
 	switch kind := classify(err); {
-	case ctx.Err() != nil, errors.Is(kind, connectors.ErrTemporary), errors.Is(kind, connectors.ErrNotFound):
-		return nil, fmt.Errorf("read ACL: %w", err)
+	case ctx.Err() != nil, errors.Is(kind, connectors.ErrTemporary), errors.Is(kind, connectors.ErrNotFound), errors.Is(kind, connectors.ErrDenied):
+		return nil, fmt.Errorf("read ACL: %w", allow(err, "s3:GetObjectAcl", "s3:GetObjectVersionAcl"))
 	}
 	return d, nil
 }
@@ -107,6 +106,26 @@ func grants(acl *s3.GetObjectAclOutput) map[types.Permission]string {
 		return nil
 	}
 	return out
+}
+
+// writes are the permissions that it takes to write an object in this dress.
+func (d *dress) writes() []string {
+	all := []string{"s3:PutObject"}
+	for _, x := range []struct {
+		has  bool
+		take []string
+	}{
+		{d.tags != nil, []string{"s3:PutObjectTagging"}},
+		{d.grants != nil, []string{"s3:PutObjectAcl"}},
+		{d.lockMode != "", []string{"s3:PutObjectRetention"}},
+		{d.hold != "", []string{"s3:PutObjectLegalHold"}},
+		{d.kmsKey != nil, []string{"kms:GenerateDataKey", "kms:Decrypt"}},
+	} {
+		if x.has {
+			all = append(all, x.take...)
+		}
+	}
+	return all
 }
 
 func (d *dress) put(in *s3.PutObjectInput) {

@@ -29,6 +29,14 @@ func (s *Store) fail(op, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", op, where, err)
 }
 
+// allow says of a denial which permissions, of those that were used, may be missing.
+func allow(err error, permissions ...string) error {
+	if errors.Is(classify(err), connectors.ErrDenied) {
+		return fmt.Errorf("%w: %w", &connectors.DeniedError{Allow: permissions}, err)
+	}
+	return err
+}
+
 // classify finds the sentinel for an error of the SDK; nil where none fits.
 func classify(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

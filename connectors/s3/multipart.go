@@ -41,7 +41,7 @@ func (s *Store) multipart(ctx context.Context, key string, source connectors.Ref
 	d.begin(begin)
 	up, err := s.client.CreateMultipartUpload(ctx, begin)
 	if err != nil {
-		return connectors.Object{}, err
+		return connectors.Object{}, allow(err, d.writes()...)
 	}
 	defer func() {
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -217,6 +218,9 @@ type Settings struct {
 	Replication   Setting // copies that an erasure here does not reach
 	Lifecycle     Setting // rules that may archive or remove objects under a run
 	Notifications Setting // somebody hears of every rewrite
+
+	// Denied are permissions, tried on one object, without which none can be rewritten.
+	Denied []string
 }
 
 // Check reaches the bucket and reads its settings. It fails with ErrNoStore if there
@@ -255,7 +259,28 @@ func (s *Store) Check(ctx context.Context) (Settings, error) {
 	set.Lifecycle = setting(err, err == nil && len(lifecycle.Rules) > 0)
 	n, err := s.client.GetBucketNotificationConfiguration(ctx, &s3.GetBucketNotificationConfigurationInput{Bucket: s.bucket()})
 	set.Notifications = setting(err, err == nil && (len(n.TopicConfigurations)+len(n.QueueConfigurations)+len(n.LambdaFunctionConfigurations) > 0 || n.EventBridgeConfiguration != nil))
+	set.Denied = s.undressed(ctx)
 	return set, s.fail("check", "", ctx.Err())
+}
+
+// undressed is what has to be allowed so that what stands beside the bytes of an object,
+// the first of the store, can be kept when it is rewritten.
+func (s *Store) undressed(ctx context.Context) []string {
+	list, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: &s.prefix, MaxKeys: aws.Int32(1)})
+	if err != nil || len(list.Contents) == 0 {
+		return nil
+	}
+	r := connectors.Ref{Key: strings.TrimPrefix(aws.ToString(list.Contents[0].Key), s.prefix)}
+	head, err := s.head(ctx, r)
+	if err != nil {
+		return nil
+	}
+	r.Version = aws.ToString(head.VersionId)
+	_, err = s.look(ctx, r, head)
+	if denied := (*connectors.DeniedError)(nil); errors.As(err, &denied) {
+		return denied.Allow
+	}
+	return nil
 }
 
 // setting reads a reply: servers say with a 404 that a thing was never set up.

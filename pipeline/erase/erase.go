@@ -21,6 +21,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"time"
 
 	"expunge/connectors"
@@ -222,7 +223,11 @@ func (o *op) refusal(ctx context.Context, err error) error {
 		if o.entry.Act == journal.DeleteVersion {
 			o.entry.Code = journal.MayNot
 		}
-		o.settle(journal.Refused, "the store denies it")
+		reason := "the store denies it"
+		if denied := (*connectors.DeniedError)(nil); errors.As(err, &denied) {
+			reason += ": allow " + strings.Join(denied.Allow, ", ")
+		}
+		o.settle(journal.Refused, reason)
 	case errors.Is(err, connectors.ErrUnsupported):
 		o.settle(journal.Refused, "the store does not support it")
 	case errors.Is(err, connectors.ErrTemporary):
