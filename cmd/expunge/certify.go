@@ -60,7 +60,6 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 			return err
 		}
 	}
-	log := &certificate.Log{Work: e.work}
 	for b, err := range maker.Bodies() {
 		if err != nil {
 			return err
@@ -68,7 +67,7 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 		if waits[b.Request] != nil {
 			continue // it stays ERASING until all of it may be applied
 		}
-		if err := e.certify(ctx, b, p, kept, log, signer, out); err != nil {
+		if err := e.certify(ctx, b, p, kept, signer, out); err != nil {
 			return err
 		}
 	}
@@ -101,7 +100,7 @@ func (e *erasure) wait(ctx context.Context, request string, datasets map[string]
 // certify issues one certificate and appends the event that ends the request, or
 // that says why it stays open. What was erased is certified and remembered first,
 // whatever is left: the next run could say neither.
-func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, log *certificate.Log, signer *certificate.Signer, out *erased) error {
+func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, kept *memory, signer *certificate.Signer, out *erased) error {
 	ref, err := pipeline.ParseRequestRef(b.Request)
 	if err != nil {
 		return err
@@ -186,7 +185,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if err := kept.remember(ctx, ref, cutoff(ref), kept.counts[b.Request], kept.records(b.Request)); err != nil {
 		return err
 	}
-	name, err := certificate.Issue(ctx, log, b, signer)
+	name, err := certificate.Issue(ctx, e.log, b, signer)
 	if err != nil {
 		return err
 	}

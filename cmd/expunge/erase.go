@@ -71,6 +71,7 @@ type erasure struct {
 	resolve  manifest.Resolver
 	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
 	report   *report.Report                                                            // of the run; read when the first certificate is written
+	log      *certificate.Log                                                          // that certificates are added to
 	begun    bool                                                                      // an earlier try has written its journal: something may be gone
 	since    time.Time                                                                 // when the run began
 	idle     time.Time                                                                 // unfinished uploads that nobody has written to since then are nobody's any more
@@ -151,6 +152,14 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 	}
 	if err := e.readReport(ctx); err != nil { // a certificate needs it
 		return &coded{exitRefused, fmt.Errorf("%w: nothing was erased, since it could not be certified; put the file back from a copy of the work store", err)}
+	}
+	e.log = &certificate.Log{Work: e.work}
+	if err := e.log.Ready(ctx); err != nil {
+		err = fmt.Errorf("%w: nothing was erased, since it could not be certified; put certificate-log/ back from a copy of the work store", err)
+		if errors.Is(err, certificate.ErrInvalid) {
+			return &coded{exitRefused, err}
+		}
+		return err
 	}
 	if err := e.begin(ctx); err != nil {
 		return err

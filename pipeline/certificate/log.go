@@ -171,6 +171,47 @@ func (l *Log) Check(ctx context.Context, p Proof) error {
 	return nil
 }
 
+// Ready reports whether a certificate that is added now will fit the log: whether what
+// Append reads is there, and is what the latest certificate was proved by. Check reads
+// all of the log.
+func (l *Log) Ready(ctx context.Context) error {
+	size, err := l.size(ctx)
+	if err != nil || size == 0 {
+		return err
+	}
+	if _, err := tlog.TreeHash(size, l.reader(ctx)); err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	for n := max(0, size-recent); n < size; n++ {
+		if _, err := l.leaf(ctx, n); err != nil {
+			return err
+		}
+	}
+	for n := size - 1; n >= max(0, size-recent); n-- {
+		f := l.leaves[n]
+		raw, err := connectors.ReadAll(ctx, l.Work, f.Certificate)
+		if errors.Is(err, connectors.ErrNotFound) {
+			continue // a try that was killed had not written it yet
+		}
+		if err != nil {
+			return err
+		}
+		c, _, err := Parse(raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Certificate, err)
+		}
+		root, err := tlog.TreeHash(c.Log.Size, l.reader(ctx))
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		if root != c.Log.Root {
+			return fmt.Errorf("%w: the log is not the one that %s was added to", ErrInvalid, f.Certificate)
+		}
+		return nil
+	}
+	return nil
+}
+
 func leafKey(n int64) string { return fmt.Sprintf("%s%d.json", logDir, n) }
 
 // size is how many leaves there are. Places are taken in order, so the highest

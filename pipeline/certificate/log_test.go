@@ -1,9 +1,15 @@
 package certificate_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"expunge/connectors"
 	"expunge/connectors/count"
 	"expunge/connectors/mem"
 	"expunge/pipeline/certificate"
@@ -87,5 +93,92 @@ func TestCheckReadsAnew(t *testing.T) {
 	}
 	if err := log.Check(t.Context(), last); err == nil {
 		t.Error("a leaf is missing, and nobody says so")
+	}
+}
+
+// TestReady: a log from which any one leaf was lost, or whose hashes were changed, is
+// either told before a certificate is added, or that certificate is proved as it would be
+// by the whole log.
+func TestReady(t *testing.T) {
+	s, _ := pair(t, 1, "nightly")
+	add := func(work connectors.Store, n int) (tlog.Hash, error) {
+		_, err := certificate.Issue(t.Context(), &certificate.Log{Work: work}, body(n), s)
+		if err != nil {
+			return tlog.Hash{}, err
+		}
+		raw, err := connectors.ReadAll(t.Context(), work, fmt.Sprintf("certificates/%s.json", body(n).Request))
+		if err != nil {
+			return tlog.Hash{}, err
+		}
+		c, _, err := certificate.Parse(raw)
+		return c.Log.Root, err
+	}
+	told := 0
+	for size := 1; size < 9; size++ {
+		build := func() *mem.Store {
+			work := mem.New("work", mem.Options{})
+			for n := range size {
+				if _, err := add(work, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := (&certificate.Log{Work: work}).Ready(t.Context()); err != nil {
+				t.Fatalf("%d leaves: %v", size, err)
+			}
+			return work
+		}
+		want, err := add(build(), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for leaf := range size {
+			for _, lose := range []bool{true, false} {
+				work := build()
+				key := fmt.Sprintf("certificate-log/%d.json", leaf)
+				raw, err := connectors.ReadAll(t.Context(), work, key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for o, err := range work.List(t.Context(), key) {
+					if err == nil {
+						err = work.Delete(t.Context(), o.Ref)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if lose && leaf == size-1 {
+					continue // a shorter log; the certificate that was in its last place tells
+				}
+				if !lose {
+					var f map[string]any
+					if err := json.Unmarshal(raw, &f); err != nil {
+						t.Fatal(err)
+					}
+					for i := range f["hashes"].([]any) {
+						f["hashes"].([]any)[i] = tlog.RecordHash([]byte("another")).String()
+					}
+					if raw, err = json.Marshal(f); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := work.Create(t.Context(), key, bytes.NewReader(raw)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := (&certificate.Log{Work: work}).Ready(t.Context()); err != nil {
+					if !errors.Is(err, certificate.ErrInvalid) {
+						t.Errorf("leaf %d of %d: %v", leaf, size, err)
+					}
+					told++
+					continue
+				}
+				if root, err := add(work, size); err != nil || root != want {
+					t.Errorf("leaf %d of %d (lost %t) is not missed, and the next certificate has the root %v, not %v: %v", leaf, size, lose, root, want, err)
+				}
+			}
+		}
+	}
+	if told == 0 {
+		t.Error("nothing was told")
 	}
 }
