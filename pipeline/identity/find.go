@@ -24,8 +24,8 @@ type found struct {
 
 // Find implements scanners.Finder.
 func (f *Finder) Find(dst []scanners.Match, path string, value []byte) []scanners.Match {
-	d := f.field(path)
-	if d == nil && !f.o.Search {
+	d, asked := f.asked(path)
+	if !asked {
 		return dst
 	}
 	return f.find(dst, d, path, value)
@@ -79,7 +79,7 @@ func (f *Finder) find(dst []scanners.Match, d *pipeline.Field, path string, valu
 	f.t.hits = f.t.hits[:0]
 	f.t.scan(text, f.d.marks)
 	agent := false
-	if d != nil {
+	if d != nil && (!f.o.EveryParty || path == KeyPath) {
 		switch d.Party {
 		case pipeline.Consumer:
 		case pipeline.Agent:

@@ -13,14 +13,15 @@ var _ scanners.Narrower = (*Finder)(nil)
 
 // FinderOptions says what of one object is searched, and how.
 type FinderOptions struct {
-	Fields   []pipeline.Field                         // declared
-	Objects  map[string]pipeline.Field                // captures of the object's name that are identifiers
-	Time     string                                   // the field that dates a record; "": none
-	Search   bool                                     // undeclared fields, too
-	Account  string                                   // whose needles may match; "": anyone's
-	Agents   bool                                     // fields of agents, too, for needles of agents
-	Collect  func(token uint64)                       // gets every token seen, most of them once; nil: none
-	Boundary func(off int64, group int, record int64) // see scanners.Finder; nil: none
+	Fields     []pipeline.Field                         // declared
+	Objects    map[string]pipeline.Field                // captures of the object's name that are identifiers
+	Time       string                                   // the field that dates a record; "": none
+	Search     bool                                     // undeclared fields, too
+	Account    string                                   // whose needles may match; "": anyone's
+	Agents     bool                                     // fields of agents, too, for needles of agents
+	EveryParty bool                                     // fields of every party, as if they were consumers'
+	Collect    func(token uint64)                       // gets every token seen, most of them once; nil: none
+	Boundary   func(off int64, group int, record int64) // see scanners.Finder; nil: none
 }
 
 // Finder searches one part of one object. It serves one goroutine.
@@ -72,7 +73,7 @@ func (s *Set) Finder(o FinderOptions) *Finder {
 		if d.Spoken {
 			f.heard = heardPaths(f.heard, d.Path)
 		}
-		if !idKind(d.Kind) || d.Party == pipeline.Business {
+		if !idKind(d.Kind) || d.Party == pipeline.Business && !o.EveryParty {
 			continue
 		}
 		if o.Collect != nil || s.unseen[d.Kind] || d.Pattern != nil && s.kinds[d.Kind] {
@@ -102,22 +103,23 @@ func pathSteps(path string) []string {
 // Declared is the field of the config that a leaf's path falls under, nil if none does.
 func (f *Finder) Declared(path string) *pipeline.Field { return f.field(path) }
 
-// field resolves a path; nil if it is not declared.
+// field is what is declared of a path, or said of what lies in a declared field; nil if
+// nothing is.
 func (f *Finder) field(path string) *pipeline.Field {
 	if d, ok := f.exact[path]; ok {
 		return d
 	}
-	if len(f.wild) == 0 {
+	outer := enclosing(path)
+	if outer == "" && len(f.wild) == 0 {
 		return nil
 	}
 	if d, ok := f.known[path]; ok {
 		return d
 	}
-	var hit *pipeline.Field
-	steps := pathSteps(path)
-	for _, w := range f.wild {
-		if slices.EqualFunc(w.steps, steps, func(want, got string) bool { return want == "*" && got != "[]" || want == got }) {
-			hit = w.field
+	hit := f.named(path)
+	for ; hit == nil && outer != ""; outer = enclosing(outer) {
+		if d := f.named(outer); d != nil {
+			hit = inside(d, strings.Trim(path[len(outer):], "[]") == "")
 			break
 		}
 	}
@@ -125,6 +127,51 @@ func (f *Finder) field(path string) *pipeline.Field {
 		f.known[path] = hit
 	}
 	return hit
+}
+
+// asked is what is said of a path, and whether it is searched.
+func (f *Finder) asked(path string) (*pipeline.Field, bool) {
+	return f.field(path), f.o.Search || f.named(path) != nil
+}
+
+// named is the field that a path itself is declared as.
+func (f *Finder) named(path string) *pipeline.Field {
+	if d, ok := f.exact[path]; ok || len(f.wild) == 0 {
+		return d
+	}
+	steps := pathSteps(path)
+	for _, w := range f.wild {
+		if slices.EqualFunc(w.steps, steps, func(want, got string) bool { return want == "*" && got != "[]" || want == got }) {
+			return w.field
+		}
+	}
+	return nil
+}
+
+// enclosing is the path of the list or object that a path lies in; "" for one of a
+// record's own fields.
+func enclosing(path string) string {
+	for _, step := range []string{"[]", "{}"} {
+		if outer, ok := strings.CutSuffix(path, step); ok {
+			return outer
+		}
+	}
+	return path[:max(0, strings.LastIndexByte(path, '.'))]
+}
+
+// inside is what a declared field says of what lies in it, where that is a list or an
+// object, or JSON: whose it is, and that it is text. Of a list, the items are of its kind;
+// but ids, which only their own field gives, are found where they are declared.
+func inside(d *pipeline.Field, list bool) *pipeline.Field {
+	in := *d
+	in.Link, in.Pattern = false, nil
+	if !list || d.Pattern != nil || idKind(d.Kind) && d.Kind != pipeline.IP {
+		in.Kind = ""
+	}
+	if in.Kind == "" && in.Party == pipeline.Consumer && in.When == nil && !in.Text {
+		return nil
+	}
+	return &in
 }
 
 // Probe implements scanners.Finder.

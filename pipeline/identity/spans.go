@@ -17,8 +17,8 @@ const maxCuts = 8
 // disjoint; none where Find finds none of them. With scanners.Redacted in the place of
 // each, Find finds none of them in what is left. Numbers come as Find takes them.
 func (f *Finder) Spans(path string, value []byte, wanted func(needle uint32) bool) []scanners.Span {
-	d := f.field(path)
-	if d == nil && !f.o.Search {
+	d, asked := f.asked(path)
+	if !asked {
 		return nil
 	}
 	var cut, fresh []scanners.Span

@@ -33,27 +33,15 @@ func NewSearch(key identity.Key, region string, needles []identity.Needle, asks 
 
 // finder searches objects of a dataset, in fields of every party.
 func (s *Search) finder(d *pipeline.Dataset, account string) *identity.Finder {
-	return s.set.Finder(identity.FinderOptions{Fields: everyParty(d.Fields), Objects: d.Object, Time: d.Time, Search: d.Search, Account: account})
-}
-
-func everyParty(fields []pipeline.Field) []pipeline.Field {
-	out := slices.Clone(fields)
-	for i := range out {
-		out[i].Party = pipeline.Consumer
-	}
-	return out
+	return s.set.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Time: d.Time, Search: d.Search, Account: account, EveryParty: true})
 }
 
 // thirdParty reports whether a match stands in a field of a party that its needle
 // is not asked of.
-func (s *Search) thirdParty(f *identity.Finder, d *pipeline.Dataset, m scanners.Match) bool {
+func (s *Search) thirdParty(f *identity.Finder, m scanners.Match) bool {
 	party := pipeline.Consumer
 	if field := f.Declared(m.Path); field != nil {
-		for i := range d.Fields {
-			if d.Fields[i].Path == field.Path {
-				party = d.Fields[i].Party
-			}
-		}
+		party = field.Party
 	}
 	if s.agents[m.Needle] {
 		return party != pipeline.Agent

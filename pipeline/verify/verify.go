@@ -227,7 +227,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		account, _ := record.Account(r, d, object, v.Accounts)
 		judge := record.NewJudge(r, d, finder.Declared, account, v.Policy)
 		for _, m := range r.Matches {
-			if v.Search.thirdParty(finder, d, m) || v.match(t, ver, r, m, account, judge, expect, out) {
+			if v.Search.thirdParty(finder, m) || v.match(t, ver, r, m, account, judge, expect, out) {
 				explained[m.Needle] = true
 			}
 		}
