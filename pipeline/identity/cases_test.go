@@ -196,7 +196,14 @@ func TestMatchCases(t *testing.T) {
 		{46, "call_id", d, "s3://bucket/a/6d92078a-8246-4ba4-ae5b-76104861e7dc_2020.wav", "InputS3Uri", "review", "uuid"},
 		// 47: that a person's links were merged shows only over several records
 		{47, "person_id", "PER104f23341f5f4052b19bfc789487503e", "PER104f23341f5f4052b19bfc789487503e", "person", "yes", "word"},
+		{0, "device_id", d, "urn:uuid:6d92078a-8246-4ba4-ae5b-76104861e7dc", "idfa", "yes", "device_id.normalised"},
 		{0, "click_id", "EAIaIQobChMI9x", "EAIaIQobChMI9X", "gclid", "no", ""},
+		// an id in a field of another kind is perhaps something else's
+		{0, "user_id", "ID-000017", "ID-000017", "call_sid", "review", "word.other_kind"},
+		{0, "user_id", "ID-000017", "ID-000017", "cell", "yes", "word"},
+		{0, "call_id", d, d, "device", "review", "uuid.other_kind"},
+		{0, "user_id", "123456789.1699999999", "GA1.2.123456789.1699999999", "user_pseudo_id", "review", "ga.cookie.other_kind"},
+		{0, "call_id", "ID-000017", "ID-000017", "call_sid", "yes", "call_id.exact"},
 		{0, "click_id", "EAIaIQobChMI9x", "?gclid=EAIaIQobChMI9x&a=b", "url", "yes", "word.url"},
 		{0, "email", "jane@example.com", "jane@example.com", "agent_email", "no", ""},
 	}
@@ -293,6 +300,15 @@ func TestNormaliseRefuses(t *testing.T) {
 		{"device_id", "00000000-0000-0000-0000-000000000000", ErrNull},
 		{"device_id", "urn:uuid:00000000-0000-0000-0000-000000000000", ErrNull},
 		{"user_id", " ", ErrInvalid},
+		{"user_id", "0", ErrInvalid},
+		{"user_id", "-1", ErrInvalid},
+		{"user_id", "NaN", ErrInvalid},
+		{"user_id", "guest", ErrInvalid},
+		{"call_id", "false", ErrInvalid},
+		{"call_id", "#N/A", ErrInvalid},
+		{"session_id", `\N`, ErrInvalid},
+		{"visitor_id", "000", ErrInvalid},
+		{"click_id", "test", ErrInvalid},
 		{"user_id", "null", ErrInvalid},
 	} {
 		_, err := Normalise(tt.kind, pipeline.Secret(tt.value), "US")
@@ -324,6 +340,7 @@ func TestCanon(t *testing.T) {
 		{"ip", "[2001:DB8::1%eth0]:80", "2001:db8::1"},
 		{"ip", "::ffff:203.0.113.7", "203.0.113.7"},
 		{"device_id", "6D92078A-8246-4BA4-AE5B-76104861E7DC", "6d92078a82464ba4ae5b76104861e7dc"},
+		{"device_id", "urn:uuid:6D92078A-8246-4BA4-AE5B-76104861E7DC", "6d92078a82464ba4ae5b76104861e7dc"},
 		{"visitor_id", "GA1.2.123456789.1699999999", "123456789.1699999999"},
 		{"user_id", " 42 ", "42"},
 		{"click_id", "6D92078A-8246-4BA4-AE5B-76104861E7DC", "6D92078A-8246-4BA4-AE5B-76104861E7DC"},

@@ -212,7 +212,7 @@ func (f *Finder) confirm(l *leaf, s span, fm form, n *Needle) (found, bool) {
 		if l.isExact(n.Canon.Value.Reveal()) {
 			tier = pipeline.Exact
 		}
-		return l.judge(spot{lo: s.lo, hi: s.hi}, n.Canon.Kind, tier, "uuid")
+		return l.judgeID(spot{lo: s.lo, hi: s.hi}, n.Canon.Kind, tier, "uuid")
 	case asGA:
 		return confirmGA(l, s, n)
 	case asIP:
@@ -259,7 +259,7 @@ func (l *leaf) confirmText(s span, off int, want string, n *Needle) (found, bool
 		}
 		sp.doubt = true
 	}
-	return l.judge(sp, n.Canon.Kind, tier, "word")
+	return l.judgeID(sp, n.Canon.Kind, tier, "word")
 }
 
 // want is a needle's text as the decoder shows it.
@@ -294,7 +294,7 @@ func confirmGA(l *leaf, s span, n *Needle) (found, bool) {
 	if l.isExact(want) {
 		tier = pipeline.Exact
 	}
-	return l.judge(spot{lo: lo, hi: s.hi}, n.Canon.Kind, tier, rule)
+	return l.judgeID(spot{lo: lo, hi: s.hi}, n.Canon.Kind, tier, rule)
 }
 
 // ipStart is where the dotted address that ends at hi begins.
@@ -339,6 +339,15 @@ func (l *leaf) judge(s spot, kind pipeline.Kind, tier pipeline.Tier, rule string
 		tier = pipeline.Mention
 	}
 	return found{tier, rule, s.lo, s.hi}, true
+}
+
+// judgeID is judge of an id. Counters and names of different things are often alike: in a
+// field of another kind it is perhaps something else's.
+func (l *leaf) judgeID(s spot, kind pipeline.Kind, tier pipeline.Tier, rule string) (found, bool) {
+	if l.field != nil && l.field.Kind != kind && idKind(l.field.Kind) {
+		s.doubt, rule = true, rule+".other_kind"
+	}
+	return l.judge(s, kind, tier, rule)
 }
 
 // isExact reports whether the value is the canonical form, byte for byte.

@@ -119,7 +119,11 @@ func foldName(v string) string {
 func canonID(kind pipeline.Kind, v string) string {
 	v = strings.TrimSpace(v)
 	switch strings.ToLower(v) {
-	case "", "null", "none", "nil", "undefined", "unknown", "n/a", "na", "-", "(not set)", "anonymous":
+	case "", "null", "none", "nil", "undefined", "unknown", "n/a", "#n/a", "na", "nan", `\n`, "-", "(not set)", "not set", "unset", "anonymous", "guest", "test",
+		"true", "false", "-1":
+		return ""
+	}
+	if len(v) < 8 && strings.Trim(v, "0") == "" {
 		return ""
 	}
 	if kind == pipeline.Click {
@@ -127,6 +131,9 @@ func canonID(kind pipeline.Kind, v string) string {
 	}
 	if n := len("urn:uuid:"); len(v) > n && strings.EqualFold(v[:n], "urn:uuid:") {
 		v = v[n:]
+	}
+	if urn := len("urn:uuid:"); len(v) > urn && strings.EqualFold(v[:urn], "urn:uuid:") {
+		v = v[urn:]
 	}
 	if n := len(v); n > 2 && v[0] == '{' && v[n-1] == '}' && n == 38 {
 		v = v[1 : n-1]
