@@ -172,5 +172,5 @@ type Evidence struct {
 	Mention bool   `json:"mention,omitempty"` // of a dataset that tells mentions apart: it stands in free text, or where the record has somebody else, at one place
 	Late    bool   `json:"late,omitempty"`    // reached only through records dated after the cut-off
 
-	Undated bool `json:"undated,omitempty"` // of an answered request: the record has neither a date nor the bytes of one that was erased
+	Undated bool `json:"undated,omitempty"` // of a request of which something was erased before: the record has not the bytes of that, nor a date that would tell
 }

@@ -143,8 +143,13 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	case len(b.Open) > 0:
 		next.State, next.Reason = pipeline.Received, pipeline.Count(len(b.Open), "object version", "object versions")+" could not be erased: the next run looks for what is left"
 	}
-	if nothing := len(b.Objects) == 0 && b.Uploads == 0; nothing && (next.State == pipeline.Blocked && waits == "" || residue > 0 || len(stale) > 0) {
-		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, ""})
+	why, nothing := next.Reason, len(b.Objects) == 0 && b.Uploads == 0 && (next.State == pipeline.Blocked && waits == "" || residue > 0 || len(stale) > 0)
+	if before := entry.Last.Before; before != nil && next.State != pipeline.Blocked { // what is left of the copies, the next run finds again
+		next = before.Event()
+		next.Holds = hold.Highest(e.holdsNow)
+	}
+	if nothing {
+		out.Requests = append(out.Requests, concluded{b.Request, string(next.State), why, ""})
 		return e.note(ctx, ref, entry, next)
 	}
 	b.Instruction, b.Manifest = entry.Request.Instruction, e.m.Accounts[b.Account].SHA256
@@ -166,8 +171,11 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	for _, d := range stale {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("dataset %s: its settings were changed since the manifest was sealed: what is open of it was not searched again, and is the next run's", d))
 	}
-	for _, l := range entry.Last.Left {
+	for _, l := range next.Left {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
+	}
+	if next.Run != e.m.Run && next.State == pipeline.Blocked {
+		b.NotCovered = append(b.NotCovered, fmt.Sprintf("the erasure of run %s: %s", next.Run, next.Reason))
 	}
 	if err := e.notExamined(ctx, b); err != nil {
 		return err
@@ -189,7 +197,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	if err != nil {
 		return err
 	}
-	out.Requests = append(out.Requests, concluded{b.Request, string(next.State), next.Reason, name})
+	out.Requests = append(out.Requests, concluded{b.Request, string(next.State), why, name})
 	return e.note(ctx, ref, entry, next)
 }
 

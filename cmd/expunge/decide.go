@@ -277,9 +277,9 @@ func (d *deciding) decidable(ctx context.Context, ref pipeline.RequestRef) error
 		return err
 	case e.State.Ended():
 		return usage("request %s has ended: it is %s; nothing was recorded", ref, e.State)
-	case e.Last.Run != d.run:
+	case e.Last.Run != d.run && !e.Last.Interrupts(d.run):
 		return usage("request %s: run %s has had it since: decide on what that one lists; nothing was recorded", ref, e.Last.Run)
-	case e.State == pipeline.Claimed:
+	case e.State == pipeline.Claimed && e.Last.Run == d.run:
 		return usage("request %s: run %[2]s has not come to its end: `expunge run --resume %[2]s`; nothing was recorded", ref, d.run)
 	}
 	return nil

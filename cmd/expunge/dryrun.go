@@ -19,7 +19,7 @@ import (
 // dry is what --dry-run says with --json.
 type dry struct {
 	Requests int      `json:"requests"`          // of consumers
-	Answered int      `json:"answered"`          // deletions that were answered before, of which what was delivered again is looked for
+	Answered int      `json:"answered"`          // deletions that were carried out before, if not all of each, of which what was delivered again is looked for
 	Lists    int64    `json:"list_calls"`        // of the lake, LIST requests of a thousand keys
 	Gets     int64    `json:"get_calls"`         // at least, of the lake, less what the catalog rules out
 	Digests  []string `json:"digests,omitempty"` // accounts with requests that give digests: the catalog rules out nothing of theirs
@@ -65,7 +65,7 @@ func (a *app) dryRun(ctx context.Context, picked []*intake.Entry, ended map[pipe
 const shownPlaces = 20
 
 func (d *dry) print(w io.Writer) {
-	fmt.Fprintf(w, "requests      %s, and %s answered before\n", humanize.Comma(int64(d.Requests)), humanize.Comma(int64(d.Answered)))
+	fmt.Fprintf(w, "requests      %s, and %s carried out before\n", humanize.Comma(int64(d.Requests)), humanize.Comma(int64(d.Answered)))
 	fmt.Fprintf(w, "objects       %s (%s)\n", humanize.Comma(d.Objects), humanize.IBytes(uint64(d.Bytes)))
 	fmt.Fprintf(w, "may be opened %s (%s), less what the catalog rules out\n", humanize.Comma(d.Scan), humanize.IBytes(uint64(d.ScanBytes)))
 	if n := int64(len(d.Digests)); n > 0 {

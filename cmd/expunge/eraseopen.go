@@ -174,7 +174,7 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "the config does not take it any more: " + why})
 				continue
 			}
-			if entry.WantsBundle() && entry.Last.Erasing != e.m.Run && !entry.State.Ended() { // nothing is erased yet
+			if entry.WantsBundle() && entry.Last.Before == nil && entry.Last.Erasing != e.m.Run && !entry.State.Ended() { // nothing is erased yet, or copies alone are, of what was handed over
 				if err := e.handedOver(ctx, ref); err != nil { // access comes before deletion
 					if ctx.Err() != nil {
 						return ctx.Err()

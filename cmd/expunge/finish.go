@@ -112,6 +112,10 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 			in.Deletes[ref] = time.UnixMilli(past.Cutoff)
 		}
 	}
+	var err error
+	if in.Theirs, err = j.theirs(ctx); err != nil {
+		return nil, err
+	}
 	in.Over = func(ref pipeline.RequestRef) bool { return over[ref] }
 	return maker.Build(ctx, j.work, in)
 }

@@ -407,7 +407,8 @@ func (j *job) asked(needles []identity.Needle, asks [][]pipeline.Ask) string {
 		_ = e.Encode([]any{n.Account, n.Canon.Kind, n.Canon.Value.Reveal(), n.Canon.Ext.Reveal(), n.Canon.Doubt, n.Tier, n.Agent, n.Past, asks[i]}) // plain data into a hash
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.past.Covered), pipeline.RequestRef.Compare) {
-		_ = e.Encode([]any{ref, j.recall.past.Covered[ref].Cutoff})
+		of := j.recall.past.Covered[ref]
+		_ = e.Encode([]any{ref, of.Cutoff, of.Copies})
 	}
 	return sum.Digest()
 }

@@ -12,7 +12,7 @@ import (
 
 // pick returns the requests to search for, by account and id: those that the
 // options name, those of a run that is resumed, or all that are open. A run for all
-// looks for what was delivered again of ended ones, too.
+// looks for what was delivered again of others, too, of which something was erased.
 func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry, err error) {
 	switch {
 	case o.resume != "":
@@ -29,10 +29,14 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 		case o.urgent && !e.Request.Urgent:
 		case e.Open():
 			picked = append(picked, e)
-		case !o.urgent && waitsOutside(e):
-			a.deferred = append(a.deferred, e)
-		case !o.urgent && answered(e, ""):
-			ended[e.Request.Ref()] = e
+		case o.urgent:
+		default:
+			if waitsOutside(e) {
+				a.deferred = append(a.deferred, e)
+			}
+			if recalls(e, "") {
+				ended[e.Request.Ref()] = e
+			}
 		}
 	}
 	return picked, ended, nil
@@ -98,7 +102,7 @@ func (a *app) again(ctx context.Context, h *header) (picked []*intake.Entry, ans
 			return nil, nil, err
 		}
 		if !of[e.Request.Ref()] {
-			if h.Recalls && answered(e, h.Run) {
+			if h.Recalls && recalls(e, h.Run) {
 				answers[e.Request.Ref()] = e
 			}
 			continue

@@ -149,7 +149,9 @@ func (a *app) expired(ctx context.Context) ([]expired, error) {
 			return nil, err
 		}
 		if !e.State.Ended() || a.isHeld(all, e) {
-			busy[e.Last.Run] = true
+			for s := range e.Last.Standings() {
+				busy[s.Run] = true
+			}
 			continue
 		}
 		ref := e.Request.Ref()

@@ -32,11 +32,11 @@ type recalled struct {
 // and may have been delivered again.
 type recall struct {
 	files []string
-	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full: what is open for a run is the run's own
+	ended map[pipeline.RequestRef]*intake.Entry // deletions that were answered in full, or of which something was erased and the rest waits: what is open for a run is the run's own
 	past  *ledger.Past
 	seen  map[string]int // see recalled
 
-	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests that were answered before
+	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests of which something was erased before
 	events []reopening
 	lost   int // erasures whose link ids nobody knows any more
 }
@@ -54,16 +54,16 @@ func (a *app) ledger() *ledger.Ledger {
 	return &ledger.Ledger{Work: a.work, Keys: a.keys, Region: a.cfg.Policy.DefaultRegion}
 }
 
-// answered reports whether a run may look for what was delivered again of a request.
-func answered(e *intake.Entry, run string) bool {
+// recalls reports whether a run may look for what was delivered again of a request.
+func recalls(e *intake.Entry, run string) bool {
 	if !e.Request.Has(pipeline.Delete) {
 		return false
 	}
-	return e.Last.Answered() || run != "" && e.FollowUp() && e.Last.Run == run && e.State != pipeline.Claimed
+	return e.Last.Answered() || e.Last.Waits() || run != "" && (e.FollowUp() || e.Last.Before != nil) && e.Last.Run == run && e.State != pipeline.Claimed
 }
 
 // recall picks the files of the ledger that are about what a run has claimed, and
-// about ended, which are the answered requests of a nightly run.
+// about ended, which are those of a nightly run that were answered, or wait.
 func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended map[pipeline.RequestRef]*intake.Entry) (*recall, error) {
 	r := &recall{ended: ended, met: map[pipeline.RequestRef]*met{}}
 	key := "runs/" + h.Run + "/recalled.json"
@@ -103,8 +103,9 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 	return r, a.writeDocument(ctx, "run", key, recalled{Version: 1, Files: r.files, Events: r.seen})
 }
 
-// gather reads what the ledger remembers. What is remembered of an answered request
-// says how far its deletion reaches.
+// gather reads what the ledger remembers. What is remembered of a request that is not
+// searched for anew says how far its deletion reaches. Of one whose consumer is still to
+// be given what is found, only copies of what was given, and erased, are taken.
 func (j *job) gather(ctx context.Context) error {
 	var err error
 	if j.recall.past, err = j.ledger().Gather(ctx, j.recall.files, j.key); err != nil {
@@ -114,6 +115,11 @@ func (j *job) gather(ctx context.Context) error {
 	for _, c := range j.claimed {
 		if !c.FollowUp() {
 			delete(past.Covered, c.Request.Ref()) // it is searched for anew, up to a cut-off of its own
+		}
+	}
+	for ref, e := range j.recall.ended {
+		if of := past.Covered[ref]; of != nil {
+			of.Copies = aside(e, j.h.Run) && e.WantsBundle()
 		}
 	}
 	return nil
@@ -158,8 +164,8 @@ func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
 	return nil
 }
 
-// follow says in the report of which answered requests something was found again, and
-// where they stand now. held is how many of the tombstones of each a legal hold covers.
+// follow says in the report of which requests something was found again that was erased,
+// and where they stand now. held is how many of the tombstones of each a legal hold covers.
 func (j *job) follow(r *report.Report, held map[string]int64) {
 	for _, name := range j.recall.past.Unread {
 		r.Limits = append(r.Limits, name+" is not as it was written, or of another version: what it remembers was not looked for")
@@ -170,14 +176,15 @@ func (j *job) follow(r *report.Report, held map[string]int64) {
 	}
 	r.Answered = int64(len(j.recall.ended))
 	for _, ref := range slices.SortedFunc(maps.Keys(j.recall.met), pipeline.RequestRef.Compare) {
-		if j.recall.ended[ref] == nil {
+		was := j.recall.ended[ref]
+		if was == nil {
 			continue // the run's own
 		}
 		n := j.recall.met[ref]
 		cutoff := time.UnixMilli(j.recall.past.Covered[ref].Cutoff).UTC()
 		e := intake.Event{Cutoff: &cutoff, State: pipeline.AwaitingApproval}
 		var found []string
-		if n.erase == 0 && j.recall.ended[ref].State == pipeline.InReview {
+		if n.erase == 0 && was.State == pipeline.InReview {
 			continue // a person has it already
 		}
 		if n.erase > 0 {
@@ -190,6 +197,13 @@ func (j *job) follow(r *report.Report, held map[string]int64) {
 			e.Left = []intake.Left{{Code: intake.LeftReview, Count: n.review}}
 		}
 		e.Reason = "delivered again since it was answered: " + strings.Join(found, ", ")
+		if aside(was, j.h.Run) {
+			before := was.Last.Before
+			if before == nil { // this is no later try of the run
+				before = was.Last.Standing()
+			}
+			e.Reason = fmt.Sprintf("delivered again since it was erased: %s; then it is %s again", strings.Join(found, ", "), before.State)
+		}
 		j.recall.events = append(j.recall.events, reopening{ref, e})
 		r.Requests = append(r.Requests, report.Request{Request: ref.String(), State: string(e.State), Reason: e.Reason, Rights: []string{string(pipeline.Delete)}, Records: n.erase, Review: n.review, Held: held[ref.String()]})
 		r.Review += n.review
@@ -230,13 +244,15 @@ func (r *recall) tell(row *manifest.Row, review bool) {
 }
 
 // coverage is what the ledger says of the requests of a manifest that were answered
-// before.
+// before, or that the run has interrupted.
 func (e *erasure) coverage(ctx context.Context) (map[pipeline.RequestRef]*ledger.Coverage, error) {
-	again := false
-	for _, entry := range e.requests {
-		again = again || entry.FollowUp()
+	again := map[pipeline.RequestRef]*intake.Entry{}
+	for ref, entry := range e.requests {
+		if entry.FollowUp() || entry.Last.Before != nil {
+			again[ref] = entry
+		}
 	}
-	if !again {
+	if len(again) == 0 {
 		return nil, nil
 	}
 	names, err := e.ledger().Names(ctx)
@@ -245,7 +261,7 @@ func (e *erasure) coverage(ctx context.Context) (map[pipeline.RequestRef]*ledger
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
 		ref, err := ledger.RequestOf(name)
-		return err != nil || e.requests[ref] == nil || !e.requests[ref].FollowUp()
+		return err != nil || again[ref] == nil
 	})
 	key, err := e.catalogKey(ctx)
 	if err != nil {
@@ -254,6 +270,9 @@ func (e *erasure) coverage(ctx context.Context) (map[pipeline.RequestRef]*ledger
 	past, err := e.ledger().Gather(ctx, names, key)
 	if err != nil {
 		return nil, err
+	}
+	for ref, of := range past.Covered {
+		of.Copies = again[ref].Last.Before != nil && again[ref].WantsBundle()
 	}
 	return past.Covered, nil
 }

@@ -103,19 +103,25 @@ func (s *Requests) Conclude(ctx context.Context, ref pipeline.RequestRef, run st
 	return err
 }
 
-// Reopen notes that run has found again what was erased for an answered request: e
-// says where it stands now, and up to when records are the deletion's. It fails with
-// ErrTaken where the request is not as it was answered any more, but by this run.
-// seen is the number of the event that was its last when the run began.
+// Reopen notes that run has found again what was erased for a request that was answered,
+// or waits: e says where it stands now, and up to when records are the deletion's. One that
+// waits stands there again once what was found is erased. It fails with ErrTaken where
+// the request is not as it was any more, but by this run. seen is the number of the event
+// that was its last when the run began.
 func (s *Requests) Reopen(ctx context.Context, ref pipeline.RequestRef, run string, seen int, e Event) error {
 	err := s.append(ctx, ref, func(last Event) (Event, error) {
 		switch {
-		case last.Run == run && last.FollowUp:
+		case last.Run == run && (last.FollowUp || last.Before != nil):
 			return Event{}, errAsIs // an earlier try of the run has noted it, and perhaps erased it
-		case !last.Answered() || last.N != seen:
+		case !last.Answered() && !last.Waits() || last.N != seen:
 			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
 		}
-		e.Run, e.FollowUp = run, true
+		e := e
+		if e.Run = run; last.Answered() {
+			e.FollowUp = true
+		} else {
+			e.Before = last.Standing()
+		}
 		return e, nil
 	})
 	if errors.Is(err, errAsIs) {
@@ -132,30 +138,48 @@ func (e *Event) Answered() bool {
 
 // Decided notes that all n records that run has left for review were decided on, by
 // whom. A request that waited for that alone is open for a run again; of one whose
-// manifest is not applied yet, the next run acts on it once that is done. It fails with
-// ErrTaken where another run has had the request since, and with ErrWithdrawn.
+// manifest is not applied yet, or of which another run erases what was delivered again, the
+// next run acts on it once that is done. It fails with ErrTaken where another run has had
+// the request since for all of it, and with ErrWithdrawn.
 func (s *Requests) Decided(ctx context.Context, ref pipeline.RequestRef, run, by string, n int64) error {
 	err := s.append(ctx, ref, func(last Event) (Event, error) {
 		if last.Run != run {
-			return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
+			if !last.Interrupts(run) {
+				return Event{}, fmt.Errorf("request %s: %w", ref, ErrTaken)
+			}
+			before := last.Before.decided(run, n)
+			if before == nil {
+				return Event{}, errAsIs
+			}
+			return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Note: wasDecided, Left: last.Left, Before: before}, nil
 		}
-		waits := slices.IndexFunc(last.Left, func(l Left) bool { return l.Code == LeftReview })
-		const what = "what waited for review was decided on: the next run acts on it"
-		switch {
-		case waits < 0 || last.State == pipeline.Received || last.State == pipeline.Claimed || last.State.Ended():
+		left, waits := decidedLeft(last.Left, n)
+		if !waits || last.State == pipeline.Received || last.State == pipeline.Claimed || last.State.Ended() {
 			return Event{}, errAsIs
 		}
-		left := slices.Clone(last.Left)
-		left[waits] = Left{Code: LeftDecided, Count: n}
 		if last.State == pipeline.InReview { // what is left stays noted: to erase run's manifest once more settles nothing
-			return Event{State: pipeline.Received, Run: run, By: by, Reason: what, Left: left}, nil
+			return Event{State: pipeline.Received, Run: run, By: by, Reason: wasDecided, Left: left}, nil
 		}
-		return Event{State: last.State, Run: run, By: by, Reason: last.Reason, Note: what, Left: left}, nil
+		return Event{State: last.State, Run: run, By: by, Reason: last.Reason, Note: wasDecided, Left: left}, nil
 	})
 	if errors.Is(err, errAsIs) {
 		return nil
 	}
 	return err
+}
+
+const wasDecided = "what waited for review was decided on: the next run acts on it"
+
+// decidedLeft is what a run has left once the n records that waited for review are decided
+// on; waits says whether any did.
+func decidedLeft(left []Left, n int64) (out []Left, waits bool) {
+	i := slices.IndexFunc(left, func(l Left) bool { return l.Code == LeftReview })
+	if i < 0 {
+		return left, false
+	}
+	out = slices.Clone(left)
+	out[i] = Left{Code: LeftDecided, Count: n}
+	return out, true
 }
 
 // Open reports whether a run may take the request: it was received, or a run had

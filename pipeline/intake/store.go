@@ -73,7 +73,7 @@ type Event struct {
 	Left    []Left         `json:"left,omitempty"`    // by the run: why the request stays open after what the state waits for
 	Note    string         `json:"note,omitempty"`    // of what left the state as it was
 	Due     *pipeline.Date `json:"due,omitempty"`     // of an extension; later events carry it on
-	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it; later events carry it on
+	Erasing string         `json:"erasing,omitempty"` // the last run that has begun to erase for it, more than what was delivered again while it waited; later events carry it on
 	Cutoff  *time.Time     `json:"cutoff,omitempty"`  // of a deletion of which something was certified: what is dated later is new; later events carry it on
 
 	Deferred bool       `json:"deferred,omitempty"` // BLOCKED: the store keeps versions from the erasure of Run, or others' records in them do; it goes on with them later, under the approval that it has
@@ -84,6 +84,8 @@ type Event struct {
 	Holds int `json:"holds,omitempty"` // the highest number of legal holds that an erasure for it knew; later events carry it on
 
 	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
+
+	Before *Standing `json:"before,omitempty"` // Run has found what was delivered again while the request waited: it stands there again once that is erased; later events of Run carry it on
 }
 
 // Entry is a request and where it stands.
@@ -228,10 +230,16 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	e.FollowUp = e.FollowUp || last.FollowUp
 	e.DataPoints = max(e.DataPoints, last.DataPoints)
 	e.Holds = max(e.Holds, last.Holds)
+	if e.Run == last.Run && e.Before == nil {
+		e.Before = last.Before
+	}
+	if e.Run == last.Run && e.State == last.State && !e.Deferred { // something was noted of it
+		e.Deferred, e.Until = last.Deferred, last.Until
+	}
 	if !last.State.Ended() { // what was reopened can be withdrawn again
 		e.Erasing = last.Erasing
 	}
-	if e.State == pipeline.Erasing {
+	if e.State == pipeline.Erasing && e.Before == nil { // what interrupts takes nothing that a bundle has not
 		e.Erasing = e.Run
 	}
 	return e, nil

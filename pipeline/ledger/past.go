@@ -36,6 +36,7 @@ type Stale struct {
 // Coverage is what the deletion of a request reaches.
 type Coverage struct {
 	Cutoff int64 // Unix milliseconds: what is dated later is new
+	Copies bool  // only what has the bytes of something erased is the deletion's, dated or not: the consumer was given that, and is still to be given the rest
 	erased map[[16]byte]struct{}
 }
 

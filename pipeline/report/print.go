@@ -68,7 +68,7 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(w, "request  %s more that are open for a reason\n", humanize.Comma(int64(more)))
 	}
 	if r.Answered > 0 {
-		fmt.Fprintf(w, "again    %s answered before: of %s something was delivered again\n", pipeline.Count(r.Answered, "deletion was", "deletions were"), humanize.Comma(r.Again))
+		fmt.Fprintf(w, "again    %s carried out before: of %s something was delivered again\n", pipeline.Count(r.Answered, "deletion was", "deletions were"), humanize.Comma(r.Again))
 	}
 	if r.Waivers > 0 {
 		fmt.Fprintf(w, "waived   %s\n", pipeline.Count(r.Waivers, "refused object", "refused objects"))

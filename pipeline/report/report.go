@@ -55,7 +55,7 @@ type Report struct {
 	PeakMemory int64                      `json:"peak_memory"` // bytes of this process; 0: not known
 	Tombstones int64                      `json:"tombstones"`
 	Review     int64                      `json:"review"`                         // hits that a person has to decide
-	Answered   int64                      `json:"answered"`                       // deletions that were answered before, of which was looked for what was delivered again
+	Answered   int64                      `json:"answered"`                       // deletions that were carried out before, if not all of each: of these was looked for what was delivered again
 	Again      int64                      `json:"again"`                          // of these, with something that was
 	Missing    int64                      `json:"missing_from_bundles,omitempty"` // whole objects that could not be read any more
 }

@@ -131,7 +131,7 @@ func (r *recorder) hits(rec *scanners.Record, account string) []pipeline.Hit {
 			e := pipeline.Evidence{Path: r.path(rec, m.Path), Kind: pipeline.Kind(m.Kind), Via: ask.Via, Hops: ask.Hops, Late: ask.Late}
 			e.Tier, e.Rule = judge.Tier(&m, &ask)
 			e.Mention = r.d.Erase.Mention == pipeline.RedactMention && r.mention(rec, judge, &m)
-			if past := r.s.Past[ask.Request]; past != nil && !judge.When.Tells(past.Cutoff) {
+			if past := r.s.Past[ask.Request]; past != nil && (past.Copies || !judge.When.Tells(past.Cutoff)) {
 				e.Undated = !past.Erased(r.s.Keys, account, r.bytes(rec))
 			}
 			if evidence[ask.Request] == nil {

@@ -54,7 +54,7 @@ type Scan struct {
 
 	Policy pipeline.Policy
 
-	// Past are requests that were answered in full before: what is dated after their
+	// Past are requests of which something was erased, and that the run has for that alone: what is dated after their
 	// cut-off is new, and what has no date is theirs only where its bytes are those of a
 	// record, or of a whole object, that was erased.
 	Past map[pipeline.RequestRef]*ledger.Coverage

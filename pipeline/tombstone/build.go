@@ -21,11 +21,12 @@ type Input struct {
 	// Deletes are the requests that ask for erasure, with the cut-off of each: what
 	// is dated later is not theirs to erase. The zero time is none.
 	Deletes  map[pipeline.RequestRef]time.Time
-	Past     func(pipeline.RequestRef) bool       // deletions that were certified before: what stays on purpose is not planned again; nil: none
-	Over     func(pipeline.RequestRef) bool       // requests whose records are handed over, too: of others a person is not asked about what is dated after the cut-off; nil: all
-	KeepOld  bool                                 // older versions stay
-	Told     func(row *manifest.Row, review bool) // of each row of the manifest or the review list; nil: nobody
-	Settings map[string]string                    // digest of each dataset's settings
+	Past     func(pipeline.RequestRef) bool            // deletions of which something was erased before: what stays on purpose is not planned again; nil: none
+	Theirs   func(row *manifest.Row, review bool) bool // whether a row, of review or no tombstone either, is another run's, which its request waits for; nil: none
+	Over     func(pipeline.RequestRef) bool            // requests whose records are handed over, too: of others a person is not asked about what is dated after the cut-off; nil: all
+	KeepOld  bool                                      // older versions stay
+	Told     func(row *manifest.Row, review bool)      // of each row of the manifest or the review list; nil: nobody
+	Settings map[string]string                         // digest of each dataset's settings
 	Total    func(account, dataset string) int64
 	Limits   manifest.Limits
 }
@@ -50,7 +51,7 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		cutoff, deletes := in.Deletes[f.Request]
 		later := deletes && !cutoff.IsZero() && f.Time > cutoff.UnixMilli()
 		if f.Excluded() {
-			into, anyExcluded = excluded, true
+			into = excluded
 		} else if !f.Automatic() {
 			if into = review; (later || f.Late()) && in.Over != nil && !in.Over(f.Request) {
 				continue // nothing would come of what a person decides
@@ -65,6 +66,10 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if in.Past != nil && in.Past(f.Request) && into != excluded && m.stays(f, in.KeepOld) {
 			continue
 		}
+		if in.Theirs != nil && in.Theirs(row, into != rows) {
+			continue
+		}
+		anyExcluded = anyExcluded || into == excluded
 		if in.Told != nil && into != excluded {
 			in.Told(row, into == review)
 		}

@@ -101,6 +101,28 @@ func TestBuildSeparatesWhatIsErasedFromWhatIsReviewed(t *testing.T) {
 	}
 }
 
+// What another run has is neither planned nor asked about, nor told of.
+func TestBuildLeavesWhatIsTheirs(t *testing.T) {
+	work, told := mem.New("work", mem.Options{}), 0
+	in := input(hits()...)
+	in.Told = func(*manifest.Row, bool) { told++ }
+	in.Theirs = func(r *manifest.Row, review bool) bool {
+		return r.Request == "acme/R-1" && (review || strings.HasSuffix(r.Object, "/2.jsonl"))
+	}
+	m, err := maker(t).Build(t.Context(), work, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"file:///lake/calls/1.jsonl#0 acme/R-1", "file:///lake/calls/2.jsonl#6 acme/R-2"}
+	if diff := cmp.Diff(want, table(t, work, "runs/run-1/manifest/tombstones.parquet")); diff != "" || m.Rows != 2 {
+		t.Errorf("%d tombstones (-want +got):\n%s", m.Rows, diff)
+	}
+	want = []string{"file:///lake/calls/1.jsonl#2 acme/R-3"}
+	if diff := cmp.Diff(want, table(t, work, "runs/run-1/review.parquet")); diff != "" || told != 3 {
+		t.Errorf("%d rows told, review (-want +got):\n%s", told, diff)
+	}
+}
+
 func stored(t *testing.T, work connectors.Store) map[string]string {
 	t.Helper()
 	out := map[string]string{}

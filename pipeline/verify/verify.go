@@ -50,7 +50,7 @@ type Verify struct {
 	KeepOld bool                                                                      // older versions stay
 	Current func(store string) bool                                                   // whether only the current versions of a store are searched
 	Policy  pipeline.Policy                                                           // tiers that a person decides on
-	Past    map[pipeline.RequestRef]*ledger.Coverage                                  // requests that were answered before: what is undated and of other bytes stays
+	Past    map[pipeline.RequestRef]*ledger.Coverage                                  // requests that the run has for what was delivered again alone: what is undated and of other bytes stays
 	Keeps   func(account string, d *pipeline.Dataset, field string) bool              // whether an exception or a redaction keeps a field: of these requests, other runs have seen to the rest
 	Applied func(r *manifest.Row) bool                                                // whether a row was to be applied: approved, not withdrawn
 	Stays   func(ref pipeline.RequestRef, dataset string, raw []byte) bool            // whether a person decided that a record is not the request's; nil: none
@@ -295,7 +295,7 @@ func (v *Verify) waits(ref pipeline.RequestRef) bool { return v.Waits != nil && 
 // unknown reports whether a record is not known to be what was erased before.
 func (v *Verify) unknown(ref pipeline.RequestRef, when record.Moment, r *scanners.Record, x *expectation) bool {
 	past := v.Past[ref]
-	if past == nil || when.Tells(past.Cutoff) {
+	if past == nil || !past.Copies && when.Tells(past.Cutoff) {
 		return false
 	}
 	raw := r.Raw

@@ -326,6 +326,14 @@ func TestWhatStaysOnPurpose(t *testing.T) {
 		{"erased before, without a date, of other bytes", `{"phone":"4045550123"}`, func(w *world) { w.before(clean) }, "", 1},
 		{"erased before, without a date, the same bytes", `{"phone":"4045550123"}`, func(w *world) { w.before(`{"phone":"4045550123"}`) }, "RECORD 0 phone", 0},
 		{"erased before, dated", dated, func(w *world) { w.before(clean) }, "RECORD 0 phone", 0},
+		{"erased before, dated, of other bytes, and still to be handed over", dated, func(w *world) {
+			w.before(clean)
+			w.v.Past[who].Copies = true
+		}, "", 1},
+		{"erased before, dated, the same bytes, and the rest still to be handed over", dated, func(w *world) {
+			w.before(dated)
+			w.v.Past[who].Copies = true
+		}, "RECORD 0 phone", 0},
 		{"erased before, a field that was kept", dated, func(w *world) {
 			w.before(clean)
 			w.v.Keeps = func(account string, _ *pipeline.Dataset, field string) bool {
