@@ -286,6 +286,8 @@ func weight(s span) int {
 		return 3000 + n
 	case ipToken, wordToken:
 		return 2000 + n
+	case packedToken: // a piece of it is found in longer text, too
+		return 1500 + n
 	case phoneToken:
 		return 1000 + n
 	}

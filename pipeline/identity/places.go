@@ -68,7 +68,7 @@ type layout struct {
 	hexlet places
 	hyphen places
 	split  places // hyphens and underscores
-	exp    places // e and E
+	join   places // + and /, which base64 has beside letters and digits
 	at     places // @
 
 	backing []uint64 // of all, one after another
@@ -83,7 +83,7 @@ const (
 	laneHexlet
 	laneHyphen
 	laneSplit
-	laneExp
+	laneJoin
 	laneAt
 	laneEnd
 
@@ -103,7 +103,7 @@ var classLanes = func() (t [256]uint64) {
 		set(laneHexlet, class&hexlet != 0)
 		set(laneHyphen, class&hyphen != 0)
 		set(laneSplit, class&(hyphen|under) != 0)
-		set(laneExp, c|0x20 == 'e')
+		set(laneJoin, c == '+' || c == '/')
 		set(laneAt, c == '@')
 	}
 	return t
@@ -121,7 +121,7 @@ func (l *layout) of(b []byte) {
 	if cap(l.backing) < lanes*l.stride {
 		l.backing = make([]uint64, lanes*l.stride)
 	}
-	for i, p := range [lanes]*places{&l.word, &l.number, &l.digit, &l.hexlet, &l.hyphen, &l.split, &l.exp, &l.at} {
+	for i, p := range [lanes]*places{&l.word, &l.number, &l.digit, &l.hexlet, &l.hyphen, &l.split, &l.join, &l.at} {
 		*p = l.backing[i*l.stride : (i+1)*l.stride : (i+1)*l.stride]
 		clear((*p)[l.stride-behind:])
 	}
@@ -149,7 +149,7 @@ func (l *layout) plainBlocks(b []byte, k int) {
 		}
 		transpose(&x)
 		l.word[k], l.number[k], l.digit[k], l.hexlet[k] = x[laneWord/8], x[laneNumber/8], x[laneDigit/8], x[laneHexlet/8]
-		l.hyphen[k], l.split[k], l.exp[k], l.at[k] = x[laneHyphen/8], x[laneSplit/8], x[laneExp/8], x[laneAt/8]
+		l.hyphen[k], l.split[k], l.join[k], l.at[k] = x[laneHyphen/8], x[laneSplit/8], x[laneJoin/8], x[laneAt/8]
 		b = b[64:]
 	}
 }

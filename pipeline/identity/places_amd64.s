@@ -64,8 +64,9 @@ GLOBL highHalf<>(SB), RODATA|NOPTR, $16
 	VPMOVMSKB Y2, BX           \
 	MOVL      BX, to(R8)       \
 	                           \
-	VPOR      Y7, Y0, Y2       \ // exp
-	VPCMPEQB  Y15, Y2, Y2      \
+	VPCMPEQB  Y7, Y0, Y2       \ // join
+	VPCMPEQB  Y15, Y0, Y3      \
+	VPOR      Y3, Y2, Y2       \
 	VPMOVMSKB Y2, BX           \
 	MOVL      BX, to(R9)       \
 	                           \
@@ -83,7 +84,7 @@ TEXT ·layoutAVX2(SB), NOSPLIT, $0-32
 	LEAQ (DI)(R8*2), R9
 	ADDQ DI, R8
 
-	BROADCAST($0x20, X7, Y7)
+	BROADCAST($'+', X7, Y7)
 	VBROADCASTI128 lowHalf<>(SB), Y8
 	VBROADCASTI128 highHalf<>(SB), Y9
 	BROADCAST($0x0f, X10, Y10)
@@ -91,7 +92,7 @@ TEXT ·layoutAVX2(SB), NOSPLIT, $0-32
 	VPXOR Y12, Y12, Y12
 	BROADCAST($'-', X13, Y13)
 	BROADCAST($'@', X14, Y14)
-	BROADCAST($'e', X15, Y15)
+	BROADCAST($'/', X15, Y15)
 
 block:
 	LAYOUT(0, 0)

@@ -38,8 +38,26 @@ func (t *reference) scan(b []byte, scratch bool) {
 		}
 		i += 1 + k
 	}
+	t.packed(b)
 	t.spoken(b)
 	t.flush()
+}
+
+// packed emits the tokens of words without a digit, and of what + and / join, that are as
+// long as a digest in base64.
+func (t *reference) packed(b []byte) {
+	runs := func(in func(byte) bool, wanted func(run []byte) bool) {
+		for lo, hi := 0, 0; lo < len(b); lo = hi + 1 {
+			for hi = lo; hi < len(b) && in(b[hi]); hi++ {
+			}
+			if n := hi - lo; (n == 22 || n == 27 || n == 43) && wanted(b[lo:hi]) {
+				t.emit(t.h.text(seedWord, b[lo:hi]), packedToken, lo, hi)
+			}
+		}
+	}
+	inWord := func(c byte) bool { return classes[c]&word != 0 }
+	runs(inWord, func(run []byte) bool { return nextDigit(run, 0) == len(run) })
+	runs(func(c byte) bool { return inWord(c) || c == '+' || c == '/' }, func(run []byte) bool { return bytes.ContainsAny(run, "+/") })
 }
 
 // nextDigit is the offset of the first digit at or after i, or len(b).

@@ -24,7 +24,7 @@ type table struct {
 const (
 	wordBuckets = 64
 	fieldBucket = 0 // of values that only declared fields give
-	buckets     = wordBuckets + int(ipToken) + 1
+	buckets     = wordBuckets + int(packedToken) + 1
 )
 
 // bucket is the bitmap that a token belongs to.

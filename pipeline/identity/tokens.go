@@ -14,6 +14,7 @@ const (
 	uuidToken
 	gaToken
 	ipToken
+	packedToken // a digest in base64 that is no word with a digit
 )
 
 // span is a token that is wanted: where it stands in the decoded text.
@@ -92,22 +93,29 @@ func (t *tokenizer) scan(b []byte, marks []mark) {
 	l.of(b)
 	var digits, letters, numbers runs // with a digit, with more than digits and hyphens; of numbers
 	var long8, long7 length
+	var inWords, inPacked digestRuns
 	before := uint64(0) // digits of the block before
 	for k := range len(b)/64 + 1 {
 		d, w, n := l.digit[k], l.word[k], l.number[k]
-		words := digits.with(w, d) & letters.with(w, w&^d&^l.hyphen[k]) & long8.reached(w, 8)
+		withDigit := digits.with(w, d)
+		words := withDigit & letters.with(w, w&^d&^l.hyphen[k]) & long8.reached(w, 8)
 		for ; words != 0; words &= words - 1 {
 			t.word(b, k*64+bits.TrailingZeros64(words))
 		}
 		for e := numbers.with(n, d) & long7.reached(n, 7); e != 0; e &= e - 1 {
 			t.number(b, k*64+bits.TrailingZeros64(e))
 		}
+		for e := inWords.behind(w)&^withDigit | inPacked.behind(w|l.join[k]); e != 0; e &= e - 1 {
+			t.packed(b, k*64+bits.TrailingZeros64(e))
+		}
 		for e := l.at[k]; e != 0; e &= e - 1 {
 			t.mail(b, k*64+bits.TrailingZeros64(e), len(marks) > 0)
 		}
 		if t.numbers {
-			for e := l.exp[k] & (d<<1 | before>>63) & (n>>1 | l.number[k+1]<<63); e != 0; e &= e - 1 {
-				t.mantissa(b, k*64+bits.TrailingZeros64(e))
+			for e := l.hexlet[k] & (d<<1 | before>>63) & (n>>1 | l.number[k+1]<<63); e != 0; e &= e - 1 {
+				if i := k*64 + bits.TrailingZeros64(e); b[i]|0x20 == 'e' {
+					t.mantissa(b, i)
+				}
 			}
 		}
 		before = d
@@ -128,6 +136,20 @@ func (r *runs) with(x, y uint64) uint64 {
 	var sum uint64
 	sum, r.carry = bits.Add64(x, y, r.carry)
 	return sum &^ x
+}
+
+// digestRuns knows where runs of ones, in words that come one after another, are as long
+// as a digest in base64.
+type digestRuns struct{ x, starts uint64 }
+
+// behind has a one behind each run of x of such a length, and behind few others.
+func (r *digestRuns) behind(x uint64) uint64 {
+	before := x<<1 | r.x>>63
+	starts := x &^ before
+	long := before &^ x & (x<<8 | r.x>>56) & (x<<15 | r.x>>49)
+	ends := long & (starts<<22 | r.starts>>42 | starts<<27 | r.starts>>37 | starts<<maxPacked | r.starts>>(64-maxPacked))
+	*r = digestRuns{x, starts}
+	return ends
 }
 
 // length knows how long runs of ones are in words that come one after another.
