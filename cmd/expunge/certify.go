@@ -188,7 +188,9 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 			b.Decided = decidedOf(q.Included, q.Excluded)
 		}
 	}
-	b.HoldsRemoved = e.holdsRemoved(b, entry.Request)
+	if b.HoldsRemoved, err = e.holdsRemoved(ctx, b, entry.Request); err != nil {
+		return err
+	}
 	// before the certificate: nobody is told of an erasure that is not remembered
 	if err := kept.remember(ctx, ref, cutoff(ref), kept.counts[b.Request], kept.records(b.Request)); err != nil {
 		return err
@@ -203,24 +205,52 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 
 // holdsRemoved are the holds that covered objects of a certificate, and were removed since
 // the run began: one that was set after the approval and is gone again is told, too.
-func (e *erasure) holdsRemoved(b *certificate.Body, r *pipeline.Request) []certificate.HoldRemoved {
+func (e *erasure) holdsRemoved(ctx context.Context, b *certificate.Body, r *pipeline.Request) ([]certificate.HoldRemoved, error) {
 	var out []certificate.HoldRemoved
-	digests := e.holdDigests(r)
+	s := hold.Subject{Account: b.Account, Request: r.ID, Digests: e.holdDigests(r)}
 	for _, h := range e.holdsNow {
 		if h.Removed == nil || h.Removed.At.Before(e.since) {
 			continue
 		}
 		stood := *h
-		stood.Removed = nil
-		covered := func(object string) bool {
-			return stood.Covers(hold.Subject{Account: b.Account, Request: r.ID, Object: object, Digests: digests})
+		stood.Removed, stood.Object = nil, ""
+		if !stood.Covers(s) || len(b.Objects) == 0 {
+			continue
 		}
-		if slices.ContainsFunc(b.Objects, func(o certificate.Object) bool { return covered(o.Object) }) {
-			at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-			out = append(out, certificate.HoldRemoved{N: h.N, Set: at(h.At), By: h.By, Removed: at(h.Removed.At), RemovedBy: h.Removed.By})
+		if h.Object != "" {
+			named, err := e.namedBy(ctx, h)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(b.Objects, func(o certificate.Object) bool { return named[o.ObjectID] }) {
+				continue
+			}
+		}
+		at := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+		out = append(out, certificate.HoldRemoved{N: h.N, Set: at(h.At), By: h.By, Removed: at(h.Removed.At), RemovedBy: h.Removed.By})
+	}
+	return out, nil
+}
+
+// namedBy are the ids of the manifest's objects that the pattern of a hold names.
+func (e *erasure) namedBy(ctx context.Context, h *hold.Hold) (map[string]bool, error) {
+	if named := e.named[h.N]; named != nil {
+		return named, nil
+	}
+	named := map[string]bool{}
+	for r, err := range e.m.Tombstones(ctx, e.work) {
+		if err != nil {
+			return nil, err
+		}
+		if !named[r.ObjectID] && h.Names(written(e.names, r)) {
+			named[r.ObjectID] = true
 		}
 	}
-	return out
+	if e.named == nil {
+		e.named = map[int]map[string]bool{}
+	}
+	e.named[h.N] = named
+	return named, nil
 }
 
 // note appends an event, unless the request stands there already: erase can be

@@ -24,6 +24,7 @@ import (
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/report"
 )
 
@@ -68,6 +69,7 @@ type erasure struct {
 	stores   map[string]connectors.Store
 	requests map[pipeline.RequestRef]*intake.Entry // that tombstones may be applied of
 	workers  int
+	names    *naming.Names
 	resolve  manifest.Resolver
 	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
 	report   *report.Report                                                            // of the run; read when the first certificate is written
@@ -81,8 +83,9 @@ type erasure struct {
 	stale   map[pipeline.RequestRef][]string // requests that have to be searched for again, with the datasets of what cannot be applied any more
 	beyond  map[string][]string              // by store, what it keeps beside what is searched; filled as certificates need it
 
-	holdsNow []*hold.Hold // when it began; they are asked for again before each change
-	known    int          // the highest number of holds that the run, its approvals and its requests note
+	holdsNow []*hold.Hold            // when it began; they are asked for again before each change
+	named    map[int]map[string]bool // by hold, the ids of objects that it names; filled as certificates need it
+	known    int                     // the highest number of holds that the run, its approvals and its requests note
 }
 
 func (a *app) erase(ctx context.Context, run string, accounts []string, workers int) error {
@@ -217,18 +220,30 @@ func (e *erasure) heldBy(holds []*hold.Hold, r *manifest.Row) *hold.Hold {
 	if err != nil || e.requests[ref] == nil {
 		return nil
 	}
-	return e.holdOf(holds, r, e.requests[ref].Request)
+	return e.holdOf(e.names, holds, r, e.requests[ref].Request)
 }
 
 // holdOf is the hold that covers a tombstone of a request, nil if none does.
-func (a *app) holdOf(holds []*hold.Hold, r *manifest.Row, of *pipeline.Request) *hold.Hold {
-	s := hold.Subject{Account: of.Account, Request: of.ID, Object: r.Object, Digests: a.holdDigests(of)}
+func (a *app) holdOf(names *naming.Names, holds []*hold.Hold, r *manifest.Row, of *pipeline.Request) *hold.Hold {
+	s := hold.Subject{Account: of.Account, Request: of.ID, Digests: a.holdDigests(of)}
 	for _, h := range holds {
+		if h.Object != "" && s.Object == nil {
+			s.Object = written(names, r)
+		}
 		if h.Covers(s) {
 			return h
 		}
 	}
 	return nil
+}
+
+// written are the names of a tombstone's object, its true one among them.
+func written(names *naming.Names, r *manifest.Row) naming.Written {
+	store, key, err := names.Resolve(r.Object, r.ObjectSealed)
+	if err != nil {
+		return naming.Written{r.Object} // in no store of the config: nothing of it can be erased
+	}
+	return names.Written(store, key, r.Object)
 }
 
 // hold makes a tombstone one that keeps its record.

@@ -62,9 +62,9 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string, appro
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
-	names := e.app.names(e.stores)
+	e.names = e.app.names(e.stores)
 	e.resolve = func(r *manifest.Row) (manifest.Target, error) {
-		store, key, err := names.Resolve(r.Object, r.ObjectSealed)
+		store, key, err := e.names.Resolve(r.Object, r.ObjectSealed)
 		if err != nil {
 			return manifest.Target{}, err
 		}
@@ -79,7 +79,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string, appro
 		return manifest.Target{Store: store, Key: key, Dataset: dataset, Account: account}, nil
 	}
 	e.redacted = func(t *manifest.Target, content string) (key, url, id string, err error) {
-		return redactedKey(names, matcher, t, content)
+		return redactedKey(e.names, matcher, t, content)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"expunge/pipeline/identity"
 	"expunge/pipeline/intake"
 	"expunge/pipeline/manifest"
+	"expunge/pipeline/naming"
 )
 
 func holdCommand(f *flags) *cobra.Command {
@@ -55,7 +56,7 @@ func holdAddCommand(f *flags) *cobra.Command {
 	fl := c.Flags()
 	fl.StringVar(&o.hold.Account, "account", "", "whose data is held")
 	fl.StringVar(&o.request, "request", "", "only what this ACCOUNT/ID would erase")
-	fl.StringVar(&o.hold.Object, "object", "", "only objects with this URL or STORE/KEY; * within a segment, ** for anything")
+	fl.StringVar(&o.hold.Object, "object", "", "only objects with this URL or STORE/KEY, as the store has it or as outputs show it; * within a segment, ** for anything")
 	fl.StringArrayVar(&o.phones, "phone", nil, "only what a request with this phone would erase (repeatable)")
 	fl.StringArrayVar(&o.emails, "email", nil, "or with this e-mail address (repeatable)")
 	fl.StringArrayVar(&o.ids, "id", nil, "or with this kind=value (repeatable)")
@@ -114,10 +115,12 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 			h.Digests = append(h.Digests, hold.Digest(a.keys, h.Account, d.Kind, d.Value))
 		}
 	}
+	var object *objectPattern
 	if h.Object != "" {
-		if h.Object, err = a.objectPattern(ctx, h.Object); err != nil {
+		if object, err = a.objectPattern(ctx, "--object", h.Object); err != nil {
 			return err
 		}
+		h.Object, h.ObjectSealed = object.shown, naming.SealPattern(a.keys, object.full, object.shown)
 	}
 	h.At = a.now().UTC()
 	if err := a.beginWork(ctx); err != nil {
@@ -127,12 +130,38 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	if err != nil {
 		return holdError(err)
 	}
+	var covers *fit
+	if object != nil {
+		if covers, err = a.fits(ctx, object, h.Account, heldListed); err != nil {
+			return fmt.Errorf("hold %d stands, but what it covers cannot be listed: %w", got.N, err)
+		}
+		if covers.declared == 0 {
+			a.flags.log().Warn("the hold covers no object that is there: if one is meant, remove the hold and write the name as the store has it, or as `inspect` shows it", "hold", got.N, "objects", covers.at())
+		}
+	}
 	if a.flags.json {
-		return printJSON(got)
+		row := struct {
+			*hold.Hold
+			Covers *int `json:"covers,omitempty"`
+		}{Hold: got}
+		if covers != nil {
+			row.Covers = &covers.declared
+		}
+		return printJSON(row)
 	}
 	fmt.Printf("hold %d: %s\n", got.N, held(got))
+	if covers != nil {
+		of := ""
+		if covers.more || covers.declared == 0 {
+			of = ", of " + covers.at()
+		}
+		fmt.Printf("  covers %s now%s\n", pipeline.Count(covers.declared, "object", "objects"), of)
+	}
 	return nil
 }
+
+// heldListed is how many objects are listed to see what a hold covers: some hundred calls.
+const heldListed = 100_000
 
 // underHold counts the tombstones of a manifest that legal holds cover, by request.
 func (a *app) underHold(ctx context.Context, m *manifest.Manifest, requests map[pipeline.RequestRef]*intake.Entry, holds []*hold.Hold) (map[string]int64, error) {
@@ -140,7 +169,11 @@ func (a *app) underHold(ctx context.Context, m *manifest.Manifest, requests map[
 	if !slices.ContainsFunc(holds, func(h *hold.Hold) bool { return h.Removed == nil && m.Accounts[h.Account] != nil }) {
 		return out, nil
 	}
-	e := &erasure{app: a, m: m, requests: requests, holdsNow: holds}
+	stores, err := a.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &erasure{app: a, m: m, requests: requests, holdsNow: holds, names: a.names(stores)}
 	for r, err := range e.tombstones(ctx) {
 		if err != nil {
 			return nil, err

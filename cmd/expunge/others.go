@@ -10,7 +10,6 @@ import (
 	"expunge/pipeline/intake"
 	"expunge/pipeline/journal"
 	"expunge/pipeline/manifest"
-	"expunge/pipeline/naming"
 )
 
 // others are the erasures of other runs that have begun and have not come to their end:
@@ -47,7 +46,7 @@ func (o *others) of(ctx context.Context, t *manifest.Target, version string) ([]
 	out := make([]*manifest.Row, len(rows))
 	for i, r := range rows {
 		row := *r
-		if h := o.e.holdOf(holds, r, o.requests[r.Request]); h != nil {
+		if h := o.e.holdOf(o.e.names, holds, r, o.requests[r.Request]); h != nil {
 			o.e.hold(h, &row)
 		}
 		out[i] = &row
@@ -82,9 +81,8 @@ func (o *others) gather(ctx context.Context) error {
 		}
 		mine[[2]string{t.Store, t.Key}] = true
 	}
-	names := o.e.app.names(o.e.stores)
 	for run := range runs {
-		if err := o.add(ctx, run, names, mine); err != nil {
+		if err := o.add(ctx, run, mine); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -101,7 +99,7 @@ func begun(e *intake.Entry) bool {
 }
 
 // add adds the tombstones of one run on objects of mine.
-func (o *others) add(ctx context.Context, run string, names *naming.Names, mine map[[2]string]bool) error {
+func (o *others) add(ctx context.Context, run string, mine map[[2]string]bool) error {
 	m, err := manifest.Read(ctx, o.e.work, o.e.keys, run)
 	if err != nil {
 		return err
@@ -122,7 +120,7 @@ func (o *others) add(ctx context.Context, run string, names *naming.Names, mine 
 		if !ok || o.e.now().Before(from) || o.requests[r.Request] == nil || r.Version == nil || r.Digest == nil {
 			continue
 		}
-		store, key, err := names.Resolve(r.Object, r.ObjectSealed)
+		store, key, err := o.e.names.Resolve(r.Object, r.ObjectSealed)
 		if err != nil || !mine[[2]string{store, key}] {
 			continue // of a store that the config does not name any more
 		}

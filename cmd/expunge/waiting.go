@@ -64,7 +64,7 @@ func (j *job) theirs(ctx context.Context) (func(r *manifest.Row, review bool) bo
 			return false // the row was made of a hit of it
 		}
 		e := j.recall.ended[ref]
-		return review || e == nil || untold[ref] || open[ref][r.ObjectID] || j.holdOf(holds, r, e.Request) != nil
+		return review || e == nil || untold[ref] || open[ref][r.ObjectID] || j.holdOf(j.names, holds, r, e.Request) != nil
 	}, nil
 }
 

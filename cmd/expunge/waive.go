@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -41,8 +40,8 @@ func waiveCommand(f *flags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "waive [OBJECT]",
 		Short: "Let requests end although an object cannot be examined; without OBJECT: list waivers",
-		Long: "OBJECT is the URL of refused objects as the report shows it, or STORE/KEY. * stands for anything\n" +
-			"within a segment, ** for anything. What is waived is listed in every report. Runs that began before\n" +
+		Long: "OBJECT is the URL of refused objects as the report shows it, s3://BUCKET/KEY or STORE/KEY. * stands for\n" +
+			"anything within a segment, ** for anything. What is waived is listed in every report. Runs that began before\n" +
 			"do not know of it: begin a new one.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -89,15 +88,16 @@ func (a *app) waive(ctx context.Context, w *waive.Waiver, until string) error {
 		}
 		return usage("--code %s is no code of a refusal; known: %s", w.Code, strings.Join(waivable(), ", "))
 	}
-	var err error
-	if w.Object, err = a.objectPattern(ctx, w.Object); err != nil {
-		return err
-	}
-	fit, err := a.fits(ctx, w.Object)
+	p, err := a.objectPattern(ctx, "OBJECT", w.Object)
 	if err != nil {
 		return err
 	}
-	if fit.undeclared && !fit.declared {
+	w.Object, w.ObjectSealed = p.shown, naming.SealPattern(a.keys, p.full, p.shown)
+	fit, err := a.fits(ctx, p, "", 1000)
+	if err != nil {
+		return err
+	}
+	if fit.undeclared > 0 && fit.declared == 0 {
 		return usage("no dataset claims %s, of %s: UNDECLARED objects cannot be waived; declare them as a dataset, or ignore them in the config with a reason", w.Object, fit.at())
 	}
 	w.At = a.now().UTC()
@@ -113,98 +113,10 @@ func (a *app) waive(ctx context.Context, w *waive.Waiver, until string) error {
 		code = " refused as " + got.Code
 	}
 	fmt.Printf("waiver %d: %s%s, until %s\n", got.N, got.Object, code, got.Until.Format(time.DateOnly))
-	if !fit.declared {
+	if fit.declared == 0 {
 		fmt.Printf("of %s none fits it: if it is meant for one that is there, look at its name in the report\n", fit.at())
 	}
 	return nil
-}
-
-// objectPattern is a pattern of URLs: as it was given, or with the URL of the
-// store that it begins with.
-func (a *app) objectPattern(ctx context.Context, object string) (string, error) {
-	stores, err := a.stores(ctx)
-	if err != nil {
-		return "", err
-	}
-	var known []string
-	for name, s := range stores {
-		url := strings.TrimSuffix(s.URL(), "/") + "/"
-		if strings.HasPrefix(object, url) {
-			return object, nil
-		}
-		if rest, ok := strings.CutPrefix(object, name+"/"); ok {
-			return url + rest, nil
-		}
-		known = append(known, name+" ("+url+")")
-	}
-	slices.Sort(known)
-	return "", usage("%q is in no store of the config; it has: %s", object, strings.Join(known, ", "))
-}
-
-// lookedAt is how many objects are listed to see what a pattern is about.
-const lookedAt = 1000
-
-// fit is what fits a pattern of URLs, as far as the beginning of a listing shows.
-type fit struct {
-	declared, undeclared bool // some object of a dataset, some of none
-	looked               int  // objects that were listed
-	more                 bool // there are others
-}
-
-// at says which objects were looked at.
-func (f *fit) at() string {
-	if f.more {
-		return "the first " + pipeline.Count(f.looked, "object", "objects") + " listed there"
-	}
-	return pipeline.Count(f.looked, "object", "objects") + " listed there"
-}
-
-// fits looks at the objects whose URLs begin as a pattern does, until one of a dataset
-// fits it.
-func (a *app) fits(ctx context.Context, pattern string) (*fit, error) {
-	stores, err := a.stores(ctx)
-	if err != nil {
-		return nil, err
-	}
-	matcher, err := a.cfg.Matcher()
-	if err != nil {
-		return nil, &coded{exitUsage, err}
-	}
-	names, glob, out := a.names(stores), naming.Glob(pattern), new(fit)
-	for name, s := range stores {
-		rest, ours := strings.CutPrefix(pattern, strings.TrimSuffix(s.URL(), "/")+"/")
-		if !ours {
-			continue
-		}
-		literal, _, _ := strings.Cut(rest, "*")
-		prefix, err := url.PathUnescape(literal)
-		if err != nil {
-			return out, nil // it names nothing
-		}
-		for o, err := range s.List(ctx, prefix) {
-			if err != nil {
-				return nil, err
-			}
-			if out.looked == lookedAt {
-				out.more = true
-				break
-			}
-			out.looked++
-			object := pipeline.Object{}
-			object.Store, object.Key = name, o.Key
-			if object.Dataset, object.Captures, err = matcher.Find(name, o.Key); err != nil {
-				return nil, err
-			}
-			if glob.MatchString(names.Shown(&object)) {
-				if object.Dataset >= 0 {
-					out.declared = true
-					return out, nil
-				}
-				out.undeclared = true
-			}
-		}
-	}
-	return out, nil
 }
 
 func (a *app) waivers(ctx context.Context) error {
@@ -241,17 +153,22 @@ func (a *app) readWaivers(ctx context.Context) (waive.Waivers, error) {
 
 // waived says of a refused object whether a person had waived it at a time: that a
 // run began, so that a run that is resumed comes to the same.
-func (a *app) waived(ctx context.Context, at time.Time) (func(object, code string) *report.Waiver, error) {
+func (a *app) waived(ctx context.Context, at time.Time) (func(o *pipeline.Object, shown, code string) *report.Waiver, error) {
 	all, err := a.readWaivers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(w *waive.Waiver) bool { return w.At.After(at) })
-	return func(object, code string) *report.Waiver {
-		if !slices.Contains(waivable(), code) {
+	stores, err := a.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := a.names(stores)
+	return func(o *pipeline.Object, shown, code string) *report.Waiver {
+		if len(all) == 0 || !slices.Contains(waivable(), code) {
 			return nil
 		}
-		w := all.Waived(object, code, at)
+		w := all.Waived(names.Written(o.Store, o.Key, shown), code, at)
 		if w == nil {
 			return nil
 		}

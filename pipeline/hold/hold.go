@@ -7,7 +7,7 @@
 //	holds/<n>.json            create-only
 //	holds/<n>/removed.json    create-only: who removed it, and why
 //
-// Identifiers are kept as keyed digests. Each file is authenticated under the work
+// Identifiers are kept as keyed digests, patterns that hold some sealed. Each file is authenticated under the work
 // key. Holds are numbered without a gap, and what rests on them notes how many there
 // were: one that was taken away since is missed.
 package hold
@@ -18,7 +18,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,21 +42,22 @@ var (
 
 // Hold is one holds/<n>.json.
 type Hold struct {
-	Version int             `json:"version"`
-	N       int             `json:"n"`
-	Account string          `json:"account"`
-	Request string          `json:"request,omitempty"` // id; "" is any
-	Object  string          `json:"object,omitempty"`  // pattern of URLs as outputs show them; "" is any
-	Kinds   []pipeline.Kind `json:"kinds,omitempty"`   // of the identifiers
-	Digests []string        `json:"digests,omitempty"` // keyed, of the identifiers in canonical form; none: any
-	Reason  string          `json:"reason"`
-	By      string          `json:"by"`
-	At      time.Time       `json:"at"`
-	MAC     string          `json:"mac,omitempty"`
+	Version      int             `json:"version"`
+	N            int             `json:"n"`
+	Account      string          `json:"account"`
+	Request      string          `json:"request,omitempty"`       // id; "" is any
+	Object       string          `json:"object,omitempty"`        // pattern of URLs; "" is any
+	ObjectSealed string          `json:"object_sealed,omitempty"` // ... where it names somebody: Object shows it redacted then
+	Kinds        []pipeline.Kind `json:"kinds,omitempty"`         // of the identifiers
+	Digests      []string        `json:"digests,omitempty"`       // keyed, of the identifiers in canonical form; none: any
+	Reason       string          `json:"reason"`
+	By           string          `json:"by"`
+	At           time.Time       `json:"at"`
+	MAC          string          `json:"mac,omitempty"`
 
 	Removed *Removal `json:"-"` // nil while it stands
 
-	re *regexp.Regexp
+	glob *naming.Glob
 }
 
 // Removal is holds/<n>/removed.json.
@@ -72,8 +72,8 @@ type Removal struct {
 
 // Subject is what is about to be erased.
 type Subject struct {
-	Account, Request string   // the request whose tombstone it is
-	Object           string   // as outputs show it
+	Account, Request string // the request whose tombstone it is
+	Object           naming.Written
 	Digests          []string // of the request's identifiers, as Digest gives them
 }
 
@@ -82,18 +82,24 @@ func (h *Hold) Covers(s Subject) bool {
 	if h.Removed != nil || h.Account != s.Account || h.Request != "" && h.Request != s.Request {
 		return false
 	}
-	if h.Object != "" {
-		if h.re == nil {
-			h.re = naming.Glob(h.Object)
-		}
-		if !h.re.MatchString(s.Object) {
-			return false
-		}
+	if !h.Names(s.Object) {
+		return false
 	}
 	if len(h.Digests) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(h.Digests, func(d string) bool { return slices.Contains(s.Digests, d) })
+}
+
+// Names reports whether the hold's pattern names an object, or there is none.
+func (h *Hold) Names(object naming.Written) bool {
+	if h.Object == "" {
+		return true
+	}
+	if h.glob == nil { // not read from a store, which may have sealed it
+		h.glob = naming.NewGlob(h.Object)
+	}
+	return h.glob.Match(object)
 }
 
 // Digest is the keyed digest of an identifier in canonical form, for one account.
@@ -269,6 +275,12 @@ func (s *Holds) hold(ctx context.Context, key string) (*Hold, error) {
 	}
 	if h.N < 1 || key != name(h.N) || s.Keys.Verify("hold", h.authenticated(), h.MAC) != nil {
 		return nil, fmt.Errorf("%s: %w", key, ErrForged)
+	}
+	if h.Object != "" {
+		var err error
+		if h.glob, err = naming.OpenPattern(s.Keys, h.Object, h.ObjectSealed); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", key, ErrForged, err)
+		}
 	}
 	return h, nil
 }

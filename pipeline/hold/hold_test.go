@@ -10,6 +10,7 @@ import (
 
 	"expunge/connectors/mem"
 	"expunge/pipeline"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
 )
@@ -24,7 +25,7 @@ func holds(t *testing.T, b byte) *Holds {
 }
 
 func TestCovers(t *testing.T) {
-	s := Subject{Account: "acme", Request: "R-1", Object: "s3://lake/calls/a.jsonl", Digests: []string{"d1", "d2"}}
+	s := Subject{Account: "acme", Request: "R-1", Object: naming.Written{"s3://lake/calls/a.jsonl"}, Digests: []string{"d1", "d2"}}
 	for _, c := range []struct {
 		name string
 		hold Hold

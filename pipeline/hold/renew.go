@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
 )
 
@@ -37,6 +38,12 @@ func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Ou
 	}
 	if !again {
 		return seal.Outcome{}, nil
+	}
+	if h.ObjectSealed != "" {
+		if h.ObjectSealed, err = naming.RenewPattern(r, h.ObjectSealed); err != nil {
+			return seal.Outcome{}, fmt.Errorf("%s: %w: %w", file, ErrForged, err)
+		}
+		h.MAC = r.Keys().Authenticate("hold", h.authenticated())
 	}
 	if b, err = encode(v); err == nil {
 		_, err = dst.Write(b)

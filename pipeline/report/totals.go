@@ -37,9 +37,9 @@ type Source struct {
 	Rounds   int
 	Names    *naming.Names
 	Datasets []pipeline.Dataset
-	// Waived returns the waiver that stands for an object, as outputs show it, that
-	// was refused with a code; nil for none. It may be nil.
-	Waived func(object, code string) *Waiver
+	// Waived returns the waiver that stands for an object that was refused with a code;
+	// nil for none. It may be nil.
+	Waived func(o *pipeline.Object, shown, code string) *Waiver
 }
 
 // Waiver is a person's word that an object need not be examined for a while.
@@ -197,7 +197,7 @@ func (s *summer) refused(e *ended, row *Row, reason string) {
 	}
 	var w *Waiver
 	if s.s.Waived != nil {
-		w = s.s.Waived(row.Object, e.code)
+		w = s.s.Waived(&e.object, row.Object, e.code)
 	}
 	if w != nil {
 		row.Reason += fmt.Sprintf(" (waived by %s until %s: %s)", w.By, w.Until, w.Reason)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
 )
 
@@ -24,6 +25,12 @@ func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Ou
 	}
 	if !again {
 		return seal.Outcome{}, nil
+	}
+	if w.ObjectSealed != "" {
+		if w.ObjectSealed, err = naming.RenewPattern(r, w.ObjectSealed); err != nil {
+			return seal.Outcome{}, fmt.Errorf("%s: %w: %w", file, ErrForged, err)
+		}
+		w.MAC = r.Keys().Authenticate("waiver", w.authenticated())
 	}
 	if b, err = w.encode(); err == nil {
 		_, err = dst.Write(b)

@@ -15,7 +15,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,33 +31,34 @@ var ErrForged = errors.New("waiver is not authentic")
 
 // Waiver is one waivers/<n>.json.
 type Waiver struct {
-	Version int           `json:"version"`
-	N       int           `json:"n"`
-	Object  string        `json:"object"`         // pattern of object URLs as outputs show them: * stops at /, ** crosses
-	Code    string        `json:"code,omitempty"` // of refusals; "" is any
-	Reason  string        `json:"reason"`
-	By      string        `json:"by"`
-	At      time.Time     `json:"at"`
-	Until   pipeline.Date `json:"until"` // the last day, UTC
-	MAC     string        `json:"mac,omitempty"`
+	Version      int           `json:"version"`
+	N            int           `json:"n"`
+	Object       string        `json:"object"`                  // pattern of object URLs: * stops at /, ** crosses
+	ObjectSealed string        `json:"object_sealed,omitempty"` // ... where it names somebody: Object shows it redacted then
+	Code         string        `json:"code,omitempty"`          // of refusals; "" is any
+	Reason       string        `json:"reason"`
+	By           string        `json:"by"`
+	At           time.Time     `json:"at"`
+	Until        pipeline.Date `json:"until"` // the last day, UTC
+	MAC          string        `json:"mac,omitempty"`
 
-	re *regexp.Regexp
+	glob *naming.Glob
 }
 
 // Covers reports whether the waiver stands at now for an object that was refused
-// with a code. object is the URL as outputs show it.
-func (w *Waiver) Covers(object, code string, now time.Time) bool {
-	return w.Stands(now) && (w.Code == "" || w.Code == code) && w.pattern().MatchString(object)
+// with a code.
+func (w *Waiver) Covers(object naming.Written, code string, now time.Time) bool {
+	return w.Stands(now) && (w.Code == "" || w.Code == code) && w.pattern().Match(object)
 }
 
 // Stands reports whether the waiver has not run out.
 func (w *Waiver) Stands(now time.Time) bool { return now.Before(w.Until.AddDate(0, 0, 1)) }
 
-func (w *Waiver) pattern() *regexp.Regexp {
-	if w.re == nil {
-		w.re = naming.Glob(w.Object)
+func (w *Waiver) pattern() *naming.Glob {
+	if w.glob == nil { // not read from a store, which may have sealed it
+		w.glob = naming.NewGlob(w.Object)
 	}
-	return w.re
+	return w.glob
 }
 
 // Waivers are all waivers of a work store, in order.
@@ -66,7 +66,7 @@ type Waivers []*Waiver
 
 // Waived returns the waiver that covers a refused object now, nil if none does.
 // Of several it is the one that stands longest.
-func (ws Waivers) Waived(object, code string, now time.Time) *Waiver {
+func (ws Waivers) Waived(object naming.Written, code string, now time.Time) *Waiver {
 	var best *Waiver
 	for _, w := range ws {
 		if w.Covers(object, code, now) && (best == nil || w.Until.After(best.Until.Time)) {
@@ -141,6 +141,9 @@ func Read(ctx context.Context, work connectors.Store, keys *seal.Keys) (Waivers,
 		n, ok := number(o.Key)
 		if !ok || n != w.N || keys.Verify("waiver", w.authenticated(), w.MAC) != nil {
 			return nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
+		}
+		if w.glob, err = naming.OpenPattern(keys, w.Object, w.ObjectSealed); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", o.Key, ErrForged, err)
 		}
 		out = append(out, w)
 	}

@@ -12,6 +12,7 @@ import (
 	"expunge/connectors"
 	"expunge/connectors/mem"
 	"expunge/pipeline"
+	"expunge/pipeline/naming"
 	"expunge/pipeline/seal"
 )
 
@@ -46,7 +47,7 @@ func TestCovers(t *testing.T) {
 		{"s3://lake/a", "", "2026-11-24", "s3://lake/a", "CORRUPT", false},
 	} {
 		w := &Waiver{Object: c.pattern, Code: c.code, Until: day(c.until)}
-		if got := w.Covers(c.object, c.refused, at); got != c.want {
+		if got := w.Covers(naming.Written{c.object}, c.refused, at); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
@@ -55,10 +56,10 @@ func TestCovers(t *testing.T) {
 func TestWaivedStandsLongest(t *testing.T) {
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	ws := Waivers{{N: 1, Object: "**", Until: day("2026-12-01")}, {N: 2, Object: "**", Until: day("2027-01-01")}, {N: 3, Object: "**", Until: day("2026-11-01")}}
-	if w := ws.Waived("s3://lake/a", "CORRUPT", at); w == nil || w.N != 2 {
+	if w := ws.Waived(naming.Written{"s3://lake/a"}, "CORRUPT", at); w == nil || w.N != 2 {
 		t.Errorf("%+v", w)
 	}
-	if w := ws.Waived("s3://lake/a", "CORRUPT", at.AddDate(1, 0, 0)); w != nil {
+	if w := ws.Waived(naming.Written{"s3://lake/a"}, "CORRUPT", at.AddDate(1, 0, 0)); w != nil {
 		t.Errorf("%+v stands after it ran out", w)
 	}
 }
@@ -78,7 +79,7 @@ func TestForged(t *testing.T) {
 		}
 	}
 	ws, err := Read(t.Context(), work, keys(1))
-	if err != nil || len(ws) != 11 || ws[10].N != 11 || !ws[10].Covers("s3://lake/a", "CORRUPT", time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)) {
+	if err != nil || len(ws) != 11 || ws[10].N != 11 || !ws[10].Covers(naming.Written{"s3://lake/a"}, "CORRUPT", time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)) {
 		t.Fatalf("%v, %v", ws, err)
 	}
 	if _, err := Read(t.Context(), work, keys(2)); !errors.Is(err, ErrForged) {
