@@ -138,7 +138,7 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 		}
 		other := false
 		for k, r := range readings {
-			if r.e164 == want {
+			if r.e164 == want && !(r.contested && nationally(gs[i:])) {
 				sp = spot{lo: gs[i].lo, hi: after, doubt: !r.sure && k > 0}
 				trunkless = r.trunkless
 				if plus {
@@ -204,6 +204,10 @@ func (f *Finder) confirmPhone(l *leaf, s span, n *Needle) (found, bool) {
 	}
 	return l.judge(sp, pipeline.Phone, tier, rule)
 }
+
+// nationally reports whether groups of digits are those of a national number: no country's
+// code stands first, nor do all digits stand together.
+func nationally(gs []group) bool { return len(gs) > 1 && gs[0].hi-gs[0].lo > 2 }
 
 // dialled is what was read of a number.
 type dialled struct {

@@ -146,6 +146,7 @@ type reading struct {
 	valid bool
 	sure  bool // a plus, a dialling prefix or the region's own plan says so; else the plus was guessed
 
+	contested bool // … though people of the region read the digits as another number
 	trunkless bool // a national number without the trunk prefix that people of the region write
 }
 
@@ -174,8 +175,8 @@ func readPhone(digits string, plus bool, region string) []reading {
 		return rs
 	}
 	m, err := phonenumbers.Parse("+"+digits, "ZZ")
-	if err != nil || !phonenumbers.IsValidNumber(m) || len(rs) > 0 && (rs[0].valid || len(digits) == 10) {
+	if err != nil || !phonenumbers.IsValidNumber(m) || len(rs) > 0 && rs[0].e164 == e164Of(m) {
 		return rs
 	}
-	return append(rs, reading{e164: e164Of(m), valid: true})
+	return append(rs, reading{e164: e164Of(m), valid: true, contested: len(rs) > 0 && (rs[0].valid || len(digits) == 10)})
 }

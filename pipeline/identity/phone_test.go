@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/nyaruka/phonenumbers/v2"
+
+	"expunge/pipeline"
 )
 
 // TestNorthAmerica: what nationalOf knows by itself is what the library says of every
@@ -25,5 +27,41 @@ func TestNorthAmerica(t *testing.T) {
 	}
 	if valid < 500 {
 		t.Errorf("only %d numbers were valid", valid)
+	}
+}
+
+// TestWithoutPlus: international digits without their plus go to review where people of
+// the region read them as another number, and are no longer passed over.
+func TestWithoutPlus(t *testing.T) {
+	for _, c := range []struct{ region, want, text, path, outcome string }{
+		{"US", "+6591234567", "6591234567", "v", "review"},
+		{"US", "+6591234567", "6591234567", "phone", "review"},
+		{"US", "+6591234567", "65 9123 4567", "v", "review"},
+		{"US", "+6591234567", "call 6591234567 now", "v", "review"},
+		{"US", "+6591234567", "(659) 123-4567", "v", "no"},
+		{"US", "+6591234567", "659-123-4567", "phone", "no"},
+		{"US", "+6591234567", "+16591234567", "v", "no"},
+		{"US", "+6591234567", "16591234567", "phone", "no"},
+		{"US", "+6591234567", "6591234568", "phone", "no"},
+		{"US", "+16591234567", "6591234567", "v", "yes"},
+		{"US", "+3725123456", "3725123456", "phone", "review"},
+		{"US", "+4522123456", "4522123456", "v", "review"},
+		{"US", "+442079460958", "442079460958", "v", "yes"},
+		{"US", "+442079460958", "2079460958", "v", "no"},
+		{"DE", "+491701234567", "491701234567", "v", "review"},
+		{"DE", "+491701234567", "49 170 1234567", "phone", "review"},
+		{"DE", "+491701234567", "+491701234567", "v", "yes"},
+	} {
+		n, err := Normalise(pipeline.Phone, pipeline.Secret(c.want), c.region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Compile(testKey, c.region, []Needle{{Account: "acme", Canon: n}}).Finder(FinderOptions{Search: true, Fields: caseFields})
+		if ms := f.Find(nil, c.path, []byte(c.text)); outcome(ms) != c.outcome {
+			t.Errorf("%s: %q for %s in %s: %v, want %s", c.region, c.text, c.want, c.path, ms, c.outcome)
+		}
+		if c.outcome != "no" && len(f.Probe(nil, []byte(`{"v":"`+c.text+`"}`))) == 0 {
+			t.Errorf("%q is no candidate", c.text)
+		}
 	}
 }
