@@ -54,6 +54,7 @@ type Closure struct {
 	index    map[identity.Needle]int
 	known    map[asked]bool // whether it is known only through what is dated after the cut-off
 	seeds    map[pipeline.RequestRef][]identity.Canon
+	named    map[pipeline.RequestRef][]identity.Needle // direct identifiers that requests name, or named in earlier runs
 	past     map[pipeline.RequestRef][]identity.Needle // direct identifiers that earlier runs knew, without their values
 	own      map[asked]struct{}                        // direct identifiers of the consumers
 	beside   []Beside                                  // the same, but those that are asked for
@@ -114,7 +115,7 @@ type Limited struct {
 // New returns an empty closure.
 func New(o Options) *Closure {
 	return &Closure{
-		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, past: map[pipeline.RequestRef][]identity.Needle{},
+		o: o, known: map[asked]bool{}, seeds: map[pipeline.RequestRef][]identity.Canon{}, named: map[pipeline.RequestRef][]identity.Needle{}, past: map[pipeline.RequestRef][]identity.Needle{},
 		own: map[asked]struct{}{}, others: map[through]map[asked]pipeline.Link{}, shared: map[through]struct{}{}, sharing: map[pipeline.RequestRef][]identity.Needle{}, agents: map[pipeline.RequestRef]bool{},
 		points: map[pipeline.RequestRef]int{}, index: map[identity.Needle]int{}, fresh: map[pipeline.RequestRef]*smallest{},
 		digests: newDigests(), given: map[pipeline.RequestRef][]asDigest{}, revealed: map[pipeline.RequestRef]map[pipeline.Link]asDigest{},
@@ -129,10 +130,18 @@ func (c *Closure) Seed(r *pipeline.Request, id pipeline.Identifier, canon identi
 	c.own[sameDirect(r.Ref(), pipeline.Link{Kind: canon.Kind, Value: canon.Value.Reveal()})] = struct{}{}
 	c.digests.add(r.Ref(), canon, true)
 	n, ask := identity.Needle{Account: r.Account, Canon: canon, Agent: r.Subject == "agent"}, pipeline.Ask{Request: r.Ref(), From: id.ValidFrom, To: id.ValidTo, Business: c.o.Periods(r.Account, canon)}
+	c.name(r.Ref(), n)
 	if canon.Hashed() {
 		c.given[r.Ref()] = append(c.given[r.Ref()], asDigest{n, ask})
 	}
 	c.add(n, ask)
+}
+
+// name takes down a direct identifier that a request names.
+func (c *Closure) name(ref pipeline.RequestRef, n identity.Needle) {
+	if identity.Direct(n.Canon.Kind) {
+		c.named[ref] = append(c.named[ref], n)
+	}
 }
 
 // reveal takes a direct identifier whose digest its request has given for what it is: the
@@ -201,6 +210,7 @@ func (c *Closure) Recall(n identity.Needle, asks []pipeline.Ask) {
 		}
 		c.agents[ask.Request] = c.agents[ask.Request] || n.Agent
 		if ask.Via == "" && n.Past != nil {
+			c.name(ask.Request, n)
 			c.past[ask.Request] = append(c.past[ask.Request], n)
 		}
 	}
@@ -247,7 +257,7 @@ func (c *Closure) Meet(h *pipeline.Hit) {
 		return
 	}
 	direct := c.isDirect(h)
-	tells := direct && h.Decided == nil && !h.Unsure && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
+	tells := direct && !c.household(h) && h.Decided == nil && !h.Unsure && !c.agents[h.Request] && !c.after(h) && !slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool { return e.Undated || e.Late })
 	for _, d := range h.Direct {
 		c.reveal(h.Request, d)
 		is := sameDirect(h.Request, d)
@@ -320,6 +330,16 @@ func (c *Closure) isDirect(h *pipeline.Hit) bool {
 	})
 }
 
+// household reports whether a hit is perhaps in the record of another person who shares
+// the consumer's phone or address. An agent's records are of all that they talk to.
+func (c *Closure) household(h *pipeline.Hit) bool {
+	if h.Decided != nil || c.agents[h.Request] || len(h.Direct) == 0 {
+		return false
+	}
+	direct := slices.DeleteFunc(slices.Clone(h.Direct), func(d pipeline.Link) bool { return c.o.Business(h.Request.Account, d, h.Time) })
+	return identity.Household(c.named[h.Request], direct)
+}
+
 // after reports whether a hit is dated after the cut-off of its request.
 func (c *Closure) after(h *pipeline.Hit) bool {
 	cutoff := c.o.Cutoff(h.Request)
@@ -369,15 +389,19 @@ func (c *Closure) Met() {
 // for, in the order in which they were met.
 func (c *Closure) Beside() []Beside { return c.beside }
 
-// Judge leaves to a person what only shared link ids lead to, what is not dated where
-// that matters, and all of a request that too few data points confirm.
+// Judge leaves to a person what only shared link ids lead to, what stands in a record with
+// somebody else's identifier in the place of the consumer's, what is not dated where that
+// matters, and all of a request that too few data points confirm.
 func (c *Closure) Judge(h *pipeline.Hit) {
 	h.Tier = pipeline.Review
-	unconfirmed := c.unconfirmed(h.Request)
+	unconfirmed, household := c.unconfirmed(h.Request), c.household(h)
 	for i := range h.Why {
 		e := &h.Why[i]
 		if _, shared := c.shared[through{h.Request, e.Via}]; shared && e.Tier.Automatic() {
 			e.Tier, e.Rule = pipeline.Review, e.Rule+".shared"
+		}
+		if household && e.Tier.Automatic() {
+			e.Tier, e.Rule = pipeline.Review, e.Rule+".household"
 		}
 		if e.Undated && e.Tier.Automatic() {
 			e.Tier, e.Rule = pipeline.Review, e.Rule+".undated"

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/seal"
 )
 
 var consumer = pipeline.RequestRef{Account: "acme", ID: "R-1"}
@@ -262,6 +264,72 @@ func TestUnsure(t *testing.T) {
 		c.Met()
 		if c.Judge(then); then.Tier.Automatic() == unsure {
 			t.Errorf("unsure %v: %s", unsure, then.Tier)
+		}
+	}
+}
+
+// TestHousehold: where the request names an address, a record of its phone that has only
+// somebody else's address is for review, leads nowhere and tells nothing; so it is once
+// the request is answered and its values are forgotten.
+func TestHousehold(t *testing.T) {
+	phone := pipeline.Link{Kind: pipeline.Phone, Value: "14045550123"}
+	hers, his, shop := pipeline.Link{Kind: pipeline.Email, Value: "jane@example.com"}, pipeline.Link{Kind: pipeline.Email, Value: "bob@example.org"}, pipeline.Link{Kind: pipeline.Email, Value: "shop@example.com"}
+	user := pipeline.Link{Kind: pipeline.User, Value: "17"}
+	needles := []identity.Needle{}
+	for _, l := range []pipeline.Link{phone, hers} {
+		needles = append(needles, identity.Needle{Account: "acme", Canon: identity.Canon{Kind: l.Kind, Value: pipeline.Secret(l.Value)}})
+	}
+	keys, err := seal.Open(bytes.Repeat([]byte{3}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := map[string]func(*Closure, string){
+		"asked": func(c *Closure, subject string) {
+			for _, n := range needles {
+				c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID, Subject: subject}, pipeline.Identifier{}, n.Canon)
+			}
+		},
+		"answered": func(c *Closure, subject string) {
+			for _, n := range needles {
+				digests := keys.Derive("ledger", "acme")
+				past := identity.Remember(digests, identity.Key{1}, "US", n).Needle("acme", n.Canon.Kind, digests)
+				past.Agent = subject == "agent"
+				c.Recall(past, []pipeline.Ask{{Request: consumer}})
+			}
+		},
+	}
+	for what, begin := range begin {
+		for _, tt := range []struct {
+			subject string
+			direct  []pipeline.Link
+			decided *pipeline.Decided
+			review  bool
+		}{
+			{"consumer", []pipeline.Link{phone, his, user}, nil, true},
+			{"consumer", []pipeline.Link{phone, his, user}, &pipeline.Decided{Verdict: pipeline.Include}, false},
+			{"consumer", []pipeline.Link{phone, hers, user}, nil, false},
+			{"consumer", []pipeline.Link{phone, his, hers, user}, nil, false},
+			{"consumer", []pipeline.Link{phone, shop, user}, nil, false}, // the account's own
+			{"agent", []pipeline.Link{phone, his, user}, nil, false},
+		} {
+			o := options(8, 100)
+			o.Business = func(_ string, d pipeline.Link, _ int64) bool { return d == shop }
+			c := New(o)
+			begin(c, tt.subject)
+			h := hit(consumer, 0, "call")
+			h.Direct, h.Decided, h.Why = tt.direct, tt.decided, []pipeline.Evidence{{Kind: pipeline.Phone, Tier: pipeline.Exact, Rule: "phone.e164"}}
+			c.Meet(h)
+			c.Met()
+			c.Hit(h)
+			if c.Judge(h); h.Automatic() == tt.review || tt.review != (h.Why[0].Rule == "phone.e164.household") {
+				t.Errorf("%s by %s, beside %v: %s", what, tt.subject, tt.direct, h.Tier)
+			}
+			if c.Next(); (len(seen(c)) == 0) != tt.review {
+				t.Errorf("%s by %s, beside %v: it leads to %v", what, tt.subject, tt.direct, seen(c))
+			}
+			if tt.review && len(c.Beside()) > 0 {
+				t.Errorf("%s: %v is taken for hers", what, c.Beside())
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"expunge/pipeline"
 	"expunge/pipeline/identity"
+	"expunge/pipeline/record"
 	"expunge/scanners"
 )
 
@@ -14,13 +15,21 @@ type Search struct {
 	asks     [][]pipeline.Ask
 	agents   []bool // by needle: whether it is of a request whose subject is an agent
 	literals *literals
-	past     bool // some needles are known by digests alone, or were given so
+	named    map[pipeline.RequestRef][]identity.Needle // direct identifiers of the requests themselves, but for agents
+	past     bool                                      // some needles are known by digests alone, or were given so
 }
 
 // NewSearch compiles needles. Unlike a run's, the search looks into fields of other
 // parties, too: what stands there is nobody's residue, but it explains raw bytes.
 func NewSearch(key identity.Key, region string, needles []identity.Needle, asks [][]pipeline.Ask) *Search {
-	s := &Search{asks: asks, literals: newLiterals(needles)}
+	s := &Search{asks: asks, literals: newLiterals(needles), named: map[pipeline.RequestRef][]identity.Needle{}}
+	for i, n := range needles {
+		for _, ask := range asks[i] {
+			if ask.Via == "" && !n.Agent && identity.Direct(n.Canon.Kind) {
+				s.named[ask.Request] = append(s.named[ask.Request], n)
+			}
+		}
+	}
 	plain := slices.Clone(needles)
 	for i := range plain {
 		s.agents = append(s.agents, plain[i].Agent)
@@ -34,6 +43,21 @@ func NewSearch(key identity.Key, region string, needles []identity.Needle, asks 
 // finder searches objects of a dataset, in fields of every party.
 func (s *Search) finder(d *pipeline.Dataset, account string) *identity.Finder {
 	return s.set.Finder(identity.FinderOptions{Fields: d.Fields, Objects: d.Object, Time: d.Time, Search: d.Search, Account: account, EveryParty: true})
+}
+
+// household reports whether a record is perhaps another person's, who shares the phone or
+// the address of a request's consumer: then it was left to a person.
+func (s *Search) household(ref pipeline.RequestRef, f *identity.Finder, r *scanners.Record, judge *record.Judge) bool {
+	var direct []pipeline.Link
+	for _, leaf := range r.Leaves {
+		if judge.Of(f.Declared(leaf.Path)) == record.Other {
+			continue
+		}
+		for _, l := range f.Direct(nil, leaf.Path, leaf.Value) {
+			direct = append(direct, pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()})
+		}
+	}
+	return identity.Household(s.named[ref], direct)
 }
 
 // thirdParty reports whether a match stands in a field of a party that its needle

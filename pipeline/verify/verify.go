@@ -27,6 +27,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/pipeline"
+	"expunge/pipeline/identity"
 	"expunge/pipeline/ledger"
 	"expunge/pipeline/manifest"
 	"expunge/pipeline/naming"
@@ -227,7 +228,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		account, _ := record.Account(r, d, object, v.Accounts)
 		judge := record.NewJudge(r, d, finder.Declared, account, v.Policy)
 		for _, m := range r.Matches {
-			if v.Search.thirdParty(finder, m) || v.match(t, ver, r, m, account, judge, expect, out) {
+			if v.Search.thirdParty(finder, m) || v.match(t, ver, finder, r, m, account, judge, expect, out) {
 				explained[m.Needle] = true
 			}
 		}
@@ -256,7 +257,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 
 // match judges one match and reports whether it explains why the needle stands in
 // the bytes.
-func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.Record, m scanners.Match, account string, judge *record.Judge, x *expectation, out *Result) bool {
+func (v *Verify) match(t *manifest.Target, ver *connectors.Version, finder *identity.Finder, r *scanners.Record, m scanners.Match, account string, judge *record.Judge, x *expectation, out *Result) bool {
 	explains, when := false, judge.When
 	for _, ask := range v.Search.asks[m.Needle] {
 		tier, _ := judge.Tier(&m, &ask)
@@ -272,7 +273,7 @@ func (v *Verify) match(t *manifest.Target, ver *connectors.Version, r *scanners.
 			explains = true
 		case x.cut(ask.Request, r, m) && !v.waits(ask.Request):
 			out.Residue = append(out.Residue, v.trace(t, ver, Trace{Request: ask.Request.String(), Record: r.Index, Field: naming.Field(m.Path), Code: InRecord, Reason: "it was to be cut out of the record"}))
-		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r, x), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m):
+		case !tier.Automatic(), ask.Late || ask.Shared || ask.Unconfirmed, when.Known() && when.From > v.Cutoff(ask.Request), v.unknown(ask.Request, when, r, x), v.Past[ask.Request] != nil && (v.KeepOld && !ver.Current || v.Keeps(account, &v.Datasets[t.Dataset], m.Path)), x.stays(v, ask.Request, r, m), v.Search.household(ask.Request, finder, r, judge):
 			out.Expected[ask.Request]++
 			explains = true
 		case x.open, v.waits(ask.Request):
