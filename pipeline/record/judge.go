@@ -49,8 +49,11 @@ func (j *Judge) Tier(m *scanners.Match, ask *pipeline.Ask) (tier pipeline.Tier, 
 	if j.record.Suspect {
 		tier, rule = pipeline.Review, rule+".malformed"
 	}
-	if ask.Outside(j.When.From, j.zone) {
+	switch {
+	case ask.Outside(j.When.From, j.zone):
 		tier, rule = pipeline.Review, rule+".outside_validity"
+	case !j.When.Known() && (ask.From != nil || ask.To != nil):
+		tier, rule = pipeline.Review, rule+".validity_unknown" // perhaps of who had the number before, or has it now
 	}
 	return tier, rule
 }
