@@ -3,12 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
 	"expunge/pipeline"
 	"expunge/pipeline/intake"
+	"expunge/pipeline/manifest"
 )
+
+// standsStill reports whether an erasure that has begun, or is approved, may have been
+// interrupted: where somebody is at work on it, it has not.
+func standsStill(e *intake.Entry) bool {
+	return e.State == pipeline.Erasing || e.State == pipeline.AwaitingApproval
+}
 
 // waitsOutside reports whether an erasure that has begun waits for what is not in our
 // hands: a store, another erasure, or the end of a legal hold.
@@ -16,14 +24,22 @@ func waitsOutside(e *intake.Entry) bool {
 	return e.State == pipeline.Blocked && (e.Last.Deferred || e.Last.Reason == keptByHold)
 }
 
-// goOn looks after erasures that wait for a store, for what others erase, or for the end of
-// a hold, and that may go on: where policy erases without being asked they do, under the approval that
+// goOn looks after erasures that were interrupted, or wait for a store, for what others erase, or for
+// the end of a hold, and that may go on: where policy erases without being asked they do, under the approval that
 // they have; else a person is told. any says whether something was erased, or tried to;
 // ended is the gravest end of those that did not come to theirs.
 func (a *app) goOn(ctx context.Context, workers int) (any bool, ended, err error) {
 	due := map[string][]*intake.Entry{} // by run
 	for _, e := range a.deferred {
 		switch {
+		case standsStill(e):
+			goes, err := a.mayGoOn(ctx, e)
+			if err != nil {
+				return any, ended, err
+			}
+			if !goes {
+				continue
+			}
 		case e.Last.Deferred:
 			if e.Last.Until != nil && e.Last.Until.After(a.now()) {
 				continue
@@ -46,6 +62,10 @@ func (a *app) goOn(ctx context.Context, workers int) (any bool, ended, err error
 				if e.Last.Deferred {
 					why = "an erasure that had to wait may go on by now"
 				}
+				if standsStill(e) {
+					why = "an erasure was interrupted, and stands still"
+					ended = worse(ctx, ended, &coded{exitIncomplete, fmt.Errorf("the erasure of run %s was interrupted, and nobody is at work on it: `expunge erase %s` goes on with it", run, run)})
+				}
 				a.flags.log().Info(why, "request", e.Request.Ref().String(), "command", "expunge erase "+run)
 			}
 			continue
@@ -63,6 +83,29 @@ func (a *app) goOn(ctx context.Context, workers int) (any bool, ended, err error
 		ended = worse(ctx, ended, err)
 	}
 	return any, ended, nil
+}
+
+// mayGoOn reports whether an erasure that stands still is one for us to go on with: one that
+// has begun, or, where nobody is asked, one that is approved; and on which nobody is at work.
+func (a *app) mayGoOn(ctx context.Context, e *intake.Entry) (bool, error) {
+	automatic := a.cfg.Policy.Approval == "automatic"
+	if e.State == pipeline.AwaitingApproval {
+		if !automatic {
+			return false, nil
+		}
+		m, err := manifest.Read(ctx, a.work, a.keys, e.Last.Run)
+		if err != nil {
+			return false, err
+		}
+		approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+		if err != nil || len(approved.Approvals) == 0 {
+			return false, err
+		}
+	} else if !automatic && e.Last.Reason != "" {
+		return false, nil // it waits for what a person has to do, and says so
+	}
+	busy, err := a.claims().Busy(ctx, e.Last.Run)
+	return !busy, err
 }
 
 // gravity orders exit codes: what is left and should not be before what was refused, and

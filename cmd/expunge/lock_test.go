@@ -333,3 +333,99 @@ func TestArchivedAgainWhenItIsRewritten(t *testing.T) {
 		t.Errorf("it was replaced %d times and holds %q", replaced, got)
 	}
 }
+
+// stopped lets an erasure go until the first change of the lake, which a killed process does not live to see.
+func stopped() func(fault.Op) *fault.Fault {
+	return func(op fault.Op) *fault.Fault {
+		if op.Kind == "replace" && !strings.Contains(op.Ref.Key, ".expunge-probe") {
+			return &fault.Fault{Stop: true, After: true}
+		}
+		return nil
+	}
+}
+
+// Where policy erases without being asked, a night goes on with an erasure that was
+// interrupted, unless somebody is at work on it.
+func TestNightGoesOnWithWhatWasInterrupted(t *testing.T) {
+	p := play(t, false)
+	night := nights(t, p)
+	for _, key := range []string{"calls/account=acme/1.jsonl", "calls/account=acme/2.jsonl"} {
+		p.lake.Overwrite(key, []byte(playedLine))
+	}
+	p.plan = stopped()
+	if code := night(); code == exitDone {
+		t.Fatal("a night that was stopped ended well")
+	}
+	p.wants(pipeline.Erasing)
+	p.plan = nil
+	e, err := p.app().requests().Entry(t.Context(), pipeline.RequestRef{Account: "acme", ID: "R-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.app().claims().Join(t.Context(), e.Last.Run, "another", eraserTerm); err != nil {
+		t.Fatal(err)
+	}
+	if code := night(); code != exitDone {
+		t.Errorf("while another is at work: exit %d", code)
+	}
+	p.wants(pipeline.Erasing)
+	p.now = p.now.Add(2 * eraserTerm)
+	if code := night(); code != exitDone {
+		t.Errorf("when nobody is: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	for _, key := range []string{"calls/account=acme/1.jsonl", "calls/account=acme/2.jsonl"} {
+		if got := p.holds(key); strings.Contains(got, "CAL1") || !strings.Contains(got, "CAL2") {
+			t.Errorf("%s is %s", key, got)
+		}
+	}
+}
+
+// A limit that holds an erasure back is told each night, and what it kept goes once it is raised.
+func TestNightTellsWhatIsHeldBack(t *testing.T) {
+	p := play(t, false)
+	night := nights(t, p)
+	p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+	b, err := os.ReadFile(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := strings.Replace(string(b), "approval: automatic", "approval: automatic, max_erase_fraction: 0.1, min_records: 0", 1)
+	if err := os.WriteFile(p.config, []byte(limited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if code := night(); code != exitRefused {
+			t.Errorf("held back: exit %d", code)
+		}
+		p.wants(pipeline.AwaitingApproval)
+	}
+	if err := os.WriteFile(p.config, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := night(); code != exitDone {
+		t.Errorf("when the limit was raised: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+}
+
+// Where a person erases, a run says that an erasure stands still.
+func TestNightTellsWhatWasInterrupted(t *testing.T) {
+	p := play(t, false)
+	p.lake.Overwrite("calls/account=acme/1.jsonl", []byte(playedLine))
+	run, _ := p.run()
+	p.plan = stopped()
+	if code := p.erase(run); code == exitDone {
+		t.Fatal("an erasure that was stopped ended well")
+	}
+	p.plan = nil
+	err := p.app().run(t.Context(), &runOptions{workers: 2, lease: time.Minute})
+	if err == nil || exitCode(t.Context(), err) != exitIncomplete || !strings.Contains(err.Error(), "expunge erase "+run) {
+		t.Errorf("the next run: %v", err)
+	}
+	p.wants(pipeline.Erasing)
+	if code := p.erase(run); code != exitDone {
+		t.Errorf("erase again: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+}

@@ -16,6 +16,7 @@ import (
 func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*intake.Entry, ended map[pipeline.RequestRef]*intake.Entry, err error) {
 	switch {
 	case o.resume != "":
+		a.deferred = nil
 		return a.again(ctx, h)
 	case len(o.requests) > 0:
 		picked, err = a.named(ctx, o)
@@ -31,7 +32,7 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 			picked = append(picked, e)
 		case o.urgent:
 		default:
-			if waitsOutside(e) {
+			if waitsOutside(e) || standsStill(e) {
 				a.deferred = append(a.deferred, e)
 			}
 			if recalls(e, "") {
@@ -106,6 +107,9 @@ func (a *app) again(ctx context.Context, h *header) (picked []*intake.Entry, ans
 				answers[e.Request.Ref()] = e
 			}
 			continue
+		}
+		if e.Last.Run == h.Run && standsStill(e) {
+			a.deferred = append(a.deferred, e)
 		}
 		withdrawn := e.State == pipeline.Cancelled || e.State == pipeline.Denied
 		switch own := e.Last.Run == h.Run; {

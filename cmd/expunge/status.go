@@ -55,6 +55,18 @@ func statusCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			runs, approved := []string{}, map[string]bool{}
+			for o, err := range a.work.List(ctx, "runs/") {
+				if err != nil {
+					return err
+				}
+				switch run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/"); {
+				case rest == "run.json":
+					runs = append(runs, run)
+				case strings.HasPrefix(rest, "manifest/approvals/"):
+					approved[run] = a.cfg.Policy.Approval == "automatic" // then it is of all accounts
+				}
+			}
 			for e, err := range a.requests().Load(ctx) {
 				if err != nil {
 					return err
@@ -62,17 +74,10 @@ func statusCommand(f *flags) *cobra.Command {
 				r := e.Request
 				out.Requests = append(out.Requests, statusRequest{
 					r.Account, r.ID, e.State, r.Rights, r.Received, e.Due().Format(time.DateOnly), e.DaysLeft(a.now()), e.Extended(), e.FollowUp(), e.Last.Run,
-					a.why(e, holds), r.Verification,
+					a.why(e, holds, approved[e.Last.Run]), r.Verification,
 				})
 			}
-			for o, err := range a.work.List(ctx, "runs/") {
-				if err != nil {
-					return err
-				}
-				run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/")
-				if rest != "run.json" {
-					continue
-				}
+			for _, run := range runs {
 				state := "RUNNING"
 				var r struct{ State string }
 				switch err := readJSON(ctx, a.work, "runs/"+run+"/report.json", &r); {

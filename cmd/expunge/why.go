@@ -11,8 +11,8 @@ import (
 )
 
 // why says why a request stands where it does, and what a person does next, of which run.
-// What a run has noted of it may have been overtaken since, by decisions or by the end of a hold.
-func (a *app) why(e *intake.Entry, holds []*hold.Hold) string {
+// approved says that nobody need be asked any more. What a run has noted of it may have been overtaken since, by decisions or by the end of a hold.
+func (a *app) why(e *intake.Entry, holds []*hold.Hold, approved bool) string {
 	last := &e.Last
 	said := last.Reason
 	if decided := leaves(last, intake.LeftDecided); !e.State.Ended() && (decided || said == "") { // it says what was left before, or an erasure has gone on to that
@@ -25,7 +25,9 @@ func (a *app) why(e *intake.Entry, holds []*hold.Hold) string {
 		return and(said, "review run "+last.Run)
 	case pipeline.AwaitingApproval:
 		do := "approve and erase run " + last.Run
-		if leaves(last, intake.LeftDecided) {
+		if approved {
+			do = fmt.Sprintf("run %[1]s is approved: the next run erases it, or `expunge erase %[1]s` now, and says what holds it back", last.Run)
+		} else if leaves(last, intake.LeftDecided) {
 			do += ", the next run then takes them"
 		} else if leaves(last, intake.LeftReview) {
 			do = "review, approve and erase run " + last.Run
@@ -33,6 +35,9 @@ func (a *app) why(e *intake.Entry, holds []*hold.Hold) string {
 		return and(said, do)
 	case pipeline.Erasing:
 		if last.Reason == "" {
+			if a.cfg.Policy.Approval == "automatic" {
+				return and(said, fmt.Sprintf("the next run goes on with it, or `expunge erase %s` now", last.Run))
+			}
 			return and(said, fmt.Sprintf("`expunge erase %s` goes on", last.Run))
 		}
 		return last.Reason

@@ -249,6 +249,21 @@ func (c *Claims) Joined(ctx context.Context, run, owner string) (time.Time, erro
 	return c.alive(ctx, joinedKey(run, owner), run)
 }
 
+// Busy reports whether a process is at work on the erasure of run: whether a lease that
+// one has joined it with is good.
+func (c *Claims) Busy(ctx context.Context, run string) (bool, error) {
+	for o, err := range c.Store.List(ctx, joinedKey(run, "")) {
+		if err != nil {
+			return false, fmt.Errorf("list leases of run %s: %w", run, err)
+		}
+		until, err := c.alive(ctx, o.Key, run)
+		if err != nil || !until.IsZero() {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 func (c *Claims) alive(ctx context.Context, key, run string) (until time.Time, err error) {
 	var f leaseFile
 	_, err = read(ctx, c.Store, key, &f)
