@@ -35,7 +35,7 @@ func (a *app) pick(ctx context.Context, o *runOptions, h *header) (picked []*int
 			if waitsOutside(e) || standsStill(e) {
 				a.deferred = append(a.deferred, e)
 			}
-			if recalls(e, "") {
+			if a.recalls(e, "") {
 				ended[e.Request.Ref()] = e
 			}
 		}
@@ -103,7 +103,7 @@ func (a *app) again(ctx context.Context, h *header) (picked []*intake.Entry, ans
 			return nil, nil, err
 		}
 		if !of[e.Request.Ref()] {
-			if h.Recalls && recalls(e, h.Run) {
+			if h.Recalls && a.recalls(e, h.Run) {
 				answers[e.Request.Ref()] = e
 			}
 			continue

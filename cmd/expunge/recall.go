@@ -54,12 +54,20 @@ func (a *app) ledger() *ledger.Ledger {
 	return &ledger.Ledger{Work: a.work, Keys: a.keys, Region: a.cfg.Policy.DefaultRegion}
 }
 
-// recalls reports whether a run may look for what was delivered again of a request.
-func recalls(e *intake.Entry, run string) bool {
+// recalls reports whether a run may look for what was delivered again of a request. One
+// that waits is left where it stands if the config would not have its tombstones applied.
+func (a *app) recalls(e *intake.Entry, run string) bool {
 	if !e.Request.Has(pipeline.Delete) {
 		return false
 	}
-	return e.Last.Answered() || e.Last.Waits() || run != "" && (e.FollowUp() || e.Last.Before != nil) && e.Last.Run == run && e.State != pipeline.Claimed
+	if e.Last.Waits() && !e.Last.Answered() {
+		why := a.unsearchable(e.Request)
+		if why != "" {
+			a.flags.log().Warn("what is delivered again of a request is not looked for", "request", e.Request.Ref().String(), "reason", why)
+		}
+		return why == ""
+	}
+	return e.Last.Answered() || run != "" && (e.FollowUp() || e.Last.Before != nil) && e.Last.Run == run && e.State != pipeline.Claimed
 }
 
 // recall picks the files of the ledger that are about what a run has claimed, and
