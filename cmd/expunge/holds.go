@@ -60,6 +60,7 @@ func holdAddCommand(f *flags) *cobra.Command {
 	fl.StringArrayVar(&o.phones, "phone", nil, "only what a request with this phone would erase (repeatable)")
 	fl.StringArrayVar(&o.emails, "email", nil, "or with this e-mail address (repeatable)")
 	fl.StringArrayVar(&o.ids, "id", nil, "or with this kind=value (repeatable)")
+	fl.IntVar(&o.hold.N, "in-place-of", 0, "set the hold of this number again, whose file is missing")
 	fl.StringVar(&o.hold.Reason, "reason", "", "the subpoena, claim or case")
 	fl.StringVar(&o.hold.By, "by", "", "who holds it")
 	return c
@@ -74,6 +75,59 @@ func (a *app) allHolds(ctx context.Context, known int) ([]*hold.Hold, error) {
 	return all, holdError(err)
 }
 
+// knownHolds is the highest number of a hold that a request, a run or an approval notes.
+func (a *app) knownHolds(ctx context.Context) (int, error) {
+	known := 0
+	for e, err := range a.requests().Load(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		known = max(known, e.Last.Holds)
+	}
+	for o, err := range a.work.List(ctx, "runs/") {
+		if err != nil {
+			return 0, err
+		}
+		run, rest, _ := strings.Cut(strings.TrimPrefix(o.Key, "runs/"), "/")
+		var noted struct {
+			Holds int `json:"holds"`
+		}
+		switch {
+		case rest == "run.json":
+			err = a.readDocument(ctx, "run", headerKey(run), &noted)
+		case strings.HasPrefix(rest, "manifest/approvals/"):
+			err = readJSON(ctx, a.work, o.Key, &noted) // unproved: a higher number than there was asks for a look, and lets nothing go
+		}
+		if err != nil {
+			return 0, err
+		}
+		known = max(known, noted.Holds)
+	}
+	return known, nil
+}
+
+// isThere refuses a request that was never submitted, and names the nearest.
+func (a *app) isThere(ctx context.Context, ref pipeline.RequestRef) error {
+	known, err := a.requests().Known(ctx, ref)
+	if err != nil || known {
+		return err
+	}
+	var ids []string
+	for e, err := range a.requests().Load(ctx) {
+		if err != nil {
+			return err
+		}
+		if e.Request.Account == ref.Account {
+			ids = append(ids, e.Request.ID)
+		}
+	}
+	near := ""
+	if id := config.Nearest(ref.ID, ids); id != "" {
+		near = fmt.Sprintf("; did you mean %s/%s?", ref.Account, id)
+	}
+	return usage("--request: there is no request %s%s", ref, near)
+}
+
 func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	h := o.hold
 	if o.request != "" {
@@ -85,6 +139,9 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 			return usage("--request is of account %s, and --account is %s", ref.Account, h.Account)
 		}
 		h.Account, h.Request = ref.Account, ref.ID
+	}
+	if h.N < 0 {
+		return usage("--in-place-of must be the number of a hold")
 	}
 	switch _, known := a.cfg.Account(h.Account); {
 	case h.Account == "":
@@ -115,6 +172,11 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 			h.Digests = append(h.Digests, hold.Digest(a.keys, h.Account, d.Kind, d.Value))
 		}
 	}
+	if h.Request != "" {
+		if err := a.isThere(ctx, pipeline.RequestRef{Account: h.Account, ID: h.Request}); err != nil {
+			return err
+		}
+	}
 	var object *objectPattern
 	if h.Object != "" {
 		if object, err = a.objectPattern(ctx, "--object", h.Object); err != nil {
@@ -126,7 +188,11 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	if err := a.beginWork(ctx); err != nil {
 		return err
 	}
-	got, err := a.holds().Add(ctx, h)
+	known, err := a.knownHolds(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := a.holds().Add(ctx, h, known)
 	if err != nil {
 		return holdError(err)
 	}
@@ -208,7 +274,7 @@ func holdError(err error) error {
 	switch {
 	case errors.Is(err, hold.ErrForged), errors.Is(err, hold.ErrMissing):
 		return &coded{exitRefused, err}
-	case errors.Is(err, hold.ErrUnknown), errors.Is(err, hold.ErrRemoved):
+	case errors.Is(err, hold.ErrUnknown), errors.Is(err, hold.ErrRemoved), errors.Is(err, hold.ErrThere):
 		return &coded{exitUsage, err}
 	}
 	return err
@@ -260,9 +326,13 @@ func holdListCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := a.allHolds(c.Context(), 0)
+			known, err := a.knownHolds(c.Context())
 			if err != nil {
 				return err
+			}
+			all, missing := a.allHolds(c.Context(), known)
+			if missing != nil && !errors.Is(missing, hold.ErrMissing) {
+				return missing
 			}
 			if f.json {
 				type row struct {
@@ -273,7 +343,10 @@ func holdListCommand(f *flags) *cobra.Command {
 				for _, h := range all {
 					rows = append(rows, row{h, h.Removed})
 				}
-				return printJSON(rows)
+				if err := printJSON(rows); err != nil {
+					return err
+				}
+				return missing
 			}
 			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(w, "N\tSTATE\tHOLDS\tSINCE\tBY\tREASON")
@@ -284,7 +357,10 @@ func holdListCommand(f *flags) *cobra.Command {
 				}
 				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s%s\n", h.N, state, held(h), h.At.Format(time.DateOnly), h.By, h.Reason, over)
 			}
-			return w.Flush()
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			return missing
 		},
 	}
 }

@@ -9,7 +9,7 @@
 //
 // Identifiers are kept as keyed digests, patterns that hold some sealed. Each file is authenticated under the work
 // key. Holds are numbered without a gap, and what rests on them notes how many there
-// were: one that was taken away since is missed.
+// were: one that was taken away since is missed, and no other is set until it is back.
 package hold
 
 import (
@@ -37,7 +37,8 @@ var (
 	ErrForged  = errors.New("hold is not authentic")
 	ErrUnknown = errors.New("there is no such hold")
 	ErrRemoved = errors.New("the hold was removed")
-	ErrMissing = errors.New("the hold was there before: put its file back from a copy of the work store, or set it again (`expunge hold add` takes its number)")
+	ErrMissing = errors.New("the hold was there before: put its file back from a copy of the work store, or set it again in its place (`expunge hold add --in-place-of N`)")
+	ErrThere   = errors.New("it is not missing: only what is can be set again in its place")
 )
 
 // Hold is one holds/<n>.json.
@@ -140,21 +141,33 @@ func (r Removal) authenticated() []byte {
 	return b
 }
 
-// Add stores a hold and returns it with its number, the first that is free: that of
-// one that is missing, so that it can be set again.
-func (s *Holds) Add(ctx context.Context, h Hold) (*Hold, error) {
-	all, over, err := s.list(ctx)
+// Add stores a hold and returns it with its number: the next one, so that none is ever
+// that of another hold; or N, where the hold says so, if that one is missing (or else
+// ErrThere). While a hold is missing, none but that is taken: ErrMissing. known is as of
+// All.
+func (s *Holds) Add(ctx context.Context, h Hold, known int) (*Hold, error) {
+	_, missing, highest, err := s.look(ctx, known)
 	if err != nil {
 		return nil, err
 	}
+	again := h.N > 0
+	switch {
+	case again && !slices.Contains(missing, h.N):
+		return nil, fmt.Errorf("hold %d: %w", h.N, ErrThere)
+	case !again && len(missing) > 0:
+		return nil, missed(missing)
+	case !again:
+		h.N = highest + 1
+	}
 	h.Version = 1
-	for h.N = 1; ; h.N++ {
-		if all[h.N] != nil || over[h.N] != nil {
-			continue
-		}
+	for {
 		h.MAC = s.Keys.Authenticate("hold", h.authenticated())
 		err := s.create(ctx, name(h.N), &h)
-		if errors.Is(err, connectors.ErrExists) {
+		switch {
+		case errors.Is(err, connectors.ErrExists) && again:
+			return nil, fmt.Errorf("hold %d: %w", h.N, ErrThere)
+		case errors.Is(err, connectors.ErrExists): // somebody was faster
+			h.N++
 			continue
 		}
 		return &h, err
@@ -164,7 +177,7 @@ func (s *Holds) Add(ctx context.Context, h Hold) (*Hold, error) {
 // Remove notes that a hold is over. It fails with ErrUnknown or ErrRemoved where
 // there is nothing to remove.
 func (s *Holds) Remove(ctx context.Context, r Removal) error {
-	all, _, err := s.list(ctx)
+	all, _, _, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,18 +212,32 @@ func encode(v any) ([]byte, error) {
 
 // All reads all holds, by number, those that were removed among them. known is the
 // highest number that is noted anywhere: a hold up to it, or to the highest that is
-// there, that is missing and was not removed is ErrMissing. It reads anew each time:
-// a hold that is added while an erasure works counts at once.
+// there, that is missing and was not removed is ErrMissing, and the others come with it. It
+// reads anew each time: a hold that is added while an erasure works counts at once.
 func (s *Holds) All(ctx context.Context, known int) ([]*Hold, error) {
-	found, over, err := s.list(ctx)
+	out, missing, _, err := s.look(ctx, known)
+	if err == nil && len(missing) > 0 {
+		err = missed(missing)
+	}
+	return out, err
+}
+
+func missed(numbers []int) error {
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = name(n)
+	}
+	return fmt.Errorf("%s: %w", strings.Join(names, ", "), ErrMissing)
+}
+
+// look is All, with the numbers of those that are missing, and the highest there was.
+func (s *Holds) look(ctx context.Context, known int) (out []*Hold, missing []int, highest int, err error) {
+	found, over, there, err := s.list(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, 0, err
 	}
-	for n := range found {
-		known = max(known, n)
-	}
-	var out []*Hold
-	for n := 1; n <= known; n++ {
+	highest = max(known, there)
+	for n := 1; n <= highest; n++ {
 		h := found[n]
 		if h == nil && over[n] != nil {
 			continue // it is over, whatever it held
@@ -218,16 +245,17 @@ func (s *Holds) All(ctx context.Context, known int) ([]*Hold, error) {
 		if h == nil { // unless it was added while others were listed
 			h, err = s.hold(ctx, name(n))
 			if errors.Is(err, connectors.ErrNotFound) {
-				return nil, fmt.Errorf("%s: %w", name(n), ErrMissing)
+				missing = append(missing, n)
+				continue
 			}
 			if err != nil {
-				return nil, err
+				return nil, nil, 0, err
 			}
 		}
 		h.Removed = over[n]
 		out = append(out, h)
 	}
-	return out, nil
+	return out, missing, highest, nil
 }
 
 // Highest is the highest number of holds, 0 if there are none.
@@ -238,33 +266,37 @@ func Highest(all []*Hold) int {
 	return all[len(all)-1].N
 }
 
-// list reads the holds that are there, and which are removed, by number.
-func (s *Holds) list(ctx context.Context) (map[int]*Hold, map[int]*Removal, error) {
-	found, over := map[int]*Hold{}, map[int]*Removal{}
+// list reads the holds that are there, and which are removed, by number; the highest is
+// that of any file.
+func (s *Holds) list(ctx context.Context) (found map[int]*Hold, over map[int]*Removal, highest int, err error) {
+	found, over = map[int]*Hold{}, map[int]*Removal{}
 	for o, err := range s.Work.List(ctx, dir) {
 		if err != nil {
-			return nil, nil, fmt.Errorf("list holds: %w", err)
+			return nil, nil, 0, fmt.Errorf("list holds: %w", err)
 		}
 		first, rest, deeper := strings.Cut(strings.TrimPrefix(o.Key, dir), "/")
+		if n, err := strconv.Atoi(strings.TrimSuffix(first, ".json")); err == nil {
+			highest = max(highest, n)
+		}
 		switch {
 		case !deeper:
 			h, err := s.hold(ctx, o.Key)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, 0, err
 			}
 			found[h.N] = h
 		case rest == "removed.json":
 			r := new(Removal)
 			if err := s.read(ctx, o.Key, r); err != nil {
-				return nil, nil, err
+				return nil, nil, 0, err
 			}
 			if first != strconv.Itoa(r.N) || s.Keys.Verify("hold-removal", r.authenticated(), r.MAC) != nil {
-				return nil, nil, fmt.Errorf("%s: %w", o.Key, ErrForged)
+				return nil, nil, 0, fmt.Errorf("%s: %w", o.Key, ErrForged)
 			}
 			over[r.N] = r
 		}
 	}
-	return found, over, nil
+	return found, over, highest, nil
 }
 
 // hold reads one hold, and checks it.

@@ -74,7 +74,7 @@ func TestAddAndRemove(t *testing.T) {
 	s := holds(t, 1)
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	for want := 1; want <= 11; want++ {
-		h, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "subpoena", By: "jo", At: at})
+		h, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "subpoena", By: "jo", At: at}, 0)
 		if err != nil || h.N != want {
 			t.Fatalf("hold %d: %v, %v", want, h, err)
 		}
@@ -105,7 +105,7 @@ func TestAddAndRemove(t *testing.T) {
 	// Who can write to the work store can neither add nor remove one.
 	for _, key := range []string{"holds/12.json", "holds/1/removed.json"} {
 		s := holds(t, 1)
-		if _, err := s.Add(t.Context(), Hold{Account: "acme"}); err != nil {
+		if _, err := s.Add(t.Context(), Hold{Account: "acme"}, 0); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Work.Create(t.Context(), key, strings.NewReader(`{"version":1,"n":1}`)); err != nil {
@@ -126,8 +126,8 @@ func TestDigestsDoNotJoin(t *testing.T) {
 }
 
 // TestAMissingHoldIsTold: whichever file of a hold is taken away, it is missed by name,
-// the last one by who knows how many there were; unless it was removed. Set again it has
-// its number again.
+// the last one by who knows how many there were; unless it was removed. Until it is
+// back no other is set.
 func TestAMissingHoldIsTold(t *testing.T) {
 	const holding = 3
 	for n := 1; n <= holding; n++ {
@@ -135,7 +135,7 @@ func TestAMissingHoldIsTold(t *testing.T) {
 			for _, over := range []bool{false, true} {
 				s := holds(t, 1)
 				for range holding {
-					if _, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "claim", By: "jo"}); err != nil {
+					if _, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "claim", By: "jo"}, 0); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -155,12 +155,25 @@ func TestAMissingHoldIsTold(t *testing.T) {
 				if told := !over && (n < holding || known == holding); told != errors.Is(err, ErrMissing) || told != strings.Contains(fmt.Sprint(err), name(n)+": ") {
 					t.Errorf("hold %d of %d is gone, removed %v, known %d: %d are left, %v", n, holding, over, known, len(all), err)
 				}
-				again, err := s.Add(t.Context(), Hold{Account: "acme", Reason: "claim", By: "jo"})
-				if want := map[bool]int{false: n, true: holding + 1}[over]; err != nil || over && n < holding && again.N != want || !over && again.N != want {
-					t.Errorf("set again: %+v, %v, want number %d", again, err, want)
+				// Nobody else's hold takes its number; it may be set again in its place.
+				other, err := s.Add(t.Context(), Hold{Account: "globex", Reason: "claim", By: "jo"}, known)
+				switch told := !over && (n < holding || known == holding); {
+				case told && !errors.Is(err, ErrMissing):
+					t.Errorf("hold %d of %d is gone, known %d: another one is set: %+v, %v", n, holding, known, other, err)
+				case told:
+					if again, err := s.Add(t.Context(), Hold{N: n, Account: "acme", Reason: "claim", By: "jo"}, known); err != nil || again.N != n {
+						t.Errorf("set again: %+v, %v, want number %d", again, err, n)
+					}
+					if _, err := s.Add(t.Context(), Hold{N: n, Account: "globex"}, known); !errors.Is(err, ErrThere) {
+						t.Errorf("set in the place of one that is there: %v", err)
+					}
+				case over && (err != nil || other.N != holding+1):
+					t.Errorf("a number of a hold that is over was given away: %+v, %v", other, err)
+				case !over && (err != nil || other.N != n): // nobody knows of the last one
+					t.Errorf("%+v, %v", other, err)
 				}
 				if all, err = s.All(t.Context(), known); err != nil || len(all) != holding {
-					t.Errorf("set again: %d, %v", len(all), err)
+					t.Errorf("%d holds, %v", len(all), err)
 				}
 			}
 		}
