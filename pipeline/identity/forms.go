@@ -234,6 +234,9 @@ func phoneTokens(h hasher, e164 string) []span {
 	if national != "" {
 		writings = append(writings, national, trunk+national)
 	}
+	if w := atHome(e164); w != "" {
+		writings = append(writings, w)
+	}
 	var out []span
 	for _, w := range writings {
 		var v uint64

@@ -3,6 +3,7 @@ package identity
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers/v2"
@@ -70,9 +71,9 @@ func normalisePhone(v, region string) (Canon, error) {
 	if sentinel(keepDigits(v)) {
 		return Canon{}, ErrSentinel
 	}
-	n, err := phonenumbers.Parse(v, region)
+	n, err := parsePhone(v, region)
 	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
-		m, err := phonenumbers.Parse("+"+keepDigits(v), "ZZ")
+		m, err := parsePhone("+"+keepDigits(v), "ZZ")
 		if err != nil || strings.Contains(v, "+") || !phonenumbers.IsValidNumber(m) {
 			return Canon{}, ErrInvalid
 		}
@@ -86,6 +87,44 @@ func normalisePhone(v, region string) (Canon, error) {
 		Kind: pipeline.Phone, Value: pipeline.Secret(e164), Ext: pipeline.Secret(n.GetExtension()),
 		Doubt: placeholder(phonenumbers.GetNationalSignificantNumber(n)) || tollFree(n),
 	}, nil
+}
+
+// parsePhone is the library's Parse; it reads Mexican numbers in older writings, too.
+func parsePhone(v, region string) (*phonenumbers.PhoneNumber, error) {
+	n, err := phonenumbers.Parse(v, region)
+	if err == nil {
+		amend(n, v)
+	}
+	return n, err
+}
+
+// mexican is what stood before the ten digits of a Mexican number until 3 August 2019, when
+// the regulator's numbering plan (IFT, Plan Técnico Fundamental de Numeración) did away with
+// it: 1 to mobiles from abroad, which WhatsApp and others write to this day, 01, 044 and 045
+// at home. The library knows them no longer.
+var mexican = []string{"1", "01", "044", "045"}
+
+// amend takes off a number what Mexican ones had before them. written begins with 1 where
+// people rather mean a number of North America.
+func amend(n *phonenumbers.PhoneNumber, written string) bool {
+	const mexico, digits = 52, 10
+	if n.GetCountryCode() != mexico || written[0] == '1' {
+		return false
+	}
+	national := phonenumbers.GetNationalSignificantNumber(n)
+	for _, before := range mexican {
+		rest, ok := strings.CutPrefix(national, before)
+		if !ok || len(rest) != digits || rest[0] == '0' {
+			continue
+		}
+		v, err := strconv.ParseUint(rest, 10, 64)
+		if err != nil {
+			return false
+		}
+		n.NationalNumber, n.ItalianLeadingZero, n.NumberOfLeadingZeros = &v, nil, nil
+		return true
+	}
+	return false
 }
 
 func e164Of(n *phonenumbers.PhoneNumber) string {
@@ -130,6 +169,19 @@ func parseNational(e164 string) (national, trunk string) {
 	return phonenumbers.GetNationalSignificantNumber(n), phonenumbers.GetNddPrefixForRegion(region, true)
 }
 
+// atHome is an Argentine mobile number as people write it at home: without the 9 of its
+// international form, and with a 15 behind its area code. It is "" for any other number.
+func atHome(e164 string) string {
+	if !strings.HasPrefix(e164, "549") {
+		return ""
+	}
+	n, err := phonenumbers.Parse("+"+e164, "ZZ")
+	if err != nil {
+		return ""
+	}
+	return keepDigits(phonenumbers.Format(n, phonenumbers.NATIONAL))
+}
+
 // Dials reports whether digits are a phone number as people of region dial it.
 func Dials(digits, region string) bool {
 	for _, r := range readPhone(digits, false, region) {
@@ -153,28 +205,29 @@ type reading struct {
 // readPhone reads the digits of a number as people of region do.
 func readPhone(digits string, plus bool, region string) []reading {
 	if plus {
-		if n, err := phonenumbers.Parse("+"+digits, "ZZ"); err == nil {
+		if n, err := parsePhone("+"+digits, "ZZ"); err == nil {
 			return []reading{{e164: e164Of(n), valid: phonenumbers.IsValidNumber(n), sure: true}}
 		}
 		return nil
 	}
 	var rs []reading
 	n, err := phonenumbers.ParseAndKeepRawInput(digits, region)
+	amended := err == nil && amend(n, digits)
 	if err == nil && phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE {
 		valid := phonenumbers.IsValidNumber(n)
-		trunkless := valid && !phonenumbers.VALID.Verify(n, digits)
+		trunkless := valid && !amended && !phonenumbers.VALID.Verify(n, digits)
 		n.RawInput = nil // of zeros alone it would be the E.164
 		rs = append(rs, reading{e164: e164Of(n), valid: valid, sure: true, trunkless: trunkless})
 	}
 	if len(digits) >= 10 && strings.HasPrefix(digits, "00") { // as most of the world dials abroad
-		if m, err := phonenumbers.Parse("+"+digits[2:], "ZZ"); err == nil && phonenumbers.IsValidNumber(m) && !slices.ContainsFunc(rs, func(r reading) bool { return r.valid }) {
+		if m, err := parsePhone("+"+digits[2:], "ZZ"); err == nil && phonenumbers.IsValidNumber(m) && !slices.ContainsFunc(rs, func(r reading) bool { return r.valid }) {
 			return append([]reading{{e164: e164Of(m), valid: true, sure: true}}, rs...)
 		}
 	}
 	if len(digits) < 8 || digits[0] == '0' {
 		return rs
 	}
-	m, err := phonenumbers.Parse("+"+digits, "ZZ")
+	m, err := parsePhone("+"+digits, "ZZ")
 	if err != nil || !phonenumbers.IsValidNumber(m) || len(rs) > 0 && rs[0].e164 == e164Of(m) {
 		return rs
 	}

@@ -65,3 +65,48 @@ func TestWithoutPlus(t *testing.T) {
 		}
 	}
 }
+
+// TestOlderPlans: numbers are found as people of Mexico and Argentina, and services abroad,
+// write them beside the international form of today.
+func TestOlderPlans(t *testing.T) {
+	for _, c := range []struct {
+		region, want, text, outcome string
+	}{
+		{"US", "+525512345678", "+52 1 55 1234 5678", "yes"},
+		{"US", "+525512345678", "+5215512345678", "yes"},
+		{"US", "+525512345678", "whatsapp:+5215512345678", "yes"},
+		{"US", "+525512345678", "5215512345678", "yes"},
+		{"US", "+525512345678", "011 52 1 55 1234 5678", "yes"},
+		{"US", "+5215512345678", "+52 55 1234 5678", "yes"},
+		{"MX", "+528112345678", "+5218112345678", "yes"},
+		{"MX", "+525512345678", "5215512345678", "yes"},
+		{"MX", "+525512345678", "044 55 1234 5678", "yes"},
+		{"MX", "+525512345678", "01 55 1234 5678", "yes"},
+		{"MX", "+525512345678", "55 1234 5678", "yes"},
+		{"MX", "+525512345678", "+5215512345679", "no"},
+		{"MX", "+525512345678", "+15512345678", "no"},
+		{"MX", "+15512345678", "+15512345678", "yes"},
+		{"US", "+15512345678", "15512345678", "yes"},
+		{"US", "+15512345678", "+5215512345678", "no"},
+		{"AR", "+5491123456789", "011 15-2345-6789", "yes"},
+		{"AR", "+5491123456789", "+54 11 15 2345-6789", "yes"},
+		{"AR", "+5491123456789", "+54 9 11 2345-6789", "yes"},
+		{"AR", "+5492214567890", "0221 15-456-7890", "yes"},
+		{"US", "+5492214567890", "+54 221 15 456 7890", "yes"},
+		{"US", "+5492214567890", "+54 221 15 456 7891", "no"},
+		{"AR", "+541123456789", "011 15-2345-6789", "no"},
+	} {
+		n, err := Normalise(pipeline.Phone, pipeline.Secret(c.want), c.region)
+		if err != nil {
+			t.Fatalf("%s: %v", c.want, err)
+		}
+		f := Compile(testKey, c.region, []Needle{{Account: "acme", Canon: n}}).Finder(FinderOptions{Search: true})
+		ms := f.Find(nil, "v", []byte(c.text))
+		if outcome(ms) != c.outcome {
+			t.Errorf("%s: %q for %s: %v, want %s", c.region, c.text, c.want, ms, c.outcome)
+		}
+		if c.outcome != "no" && len(f.Probe(nil, []byte(`{"v":"`+c.text+`"}`))) == 0 {
+			t.Errorf("%q is no candidate", c.text)
+		}
+	}
+}
