@@ -49,6 +49,10 @@ func dateIn(b []byte, gs []group) (date, bool) {
 			if calendar(year4(x), m, number(z)) {
 				return at, true
 			}
+		case nx == 4 && nz == 4:
+			if at.hi = z.lo + 2; calendar(year4(x), m, pair(z.lo)) && pair(z.lo+2) < 24 {
+				return at, true
+			}
 		case nx <= 2 && nz == 4:
 			if calendar(year4(z), m, number(x)) || calendar(year4(z), number(x), m) {
 				return at, true

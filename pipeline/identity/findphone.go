@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"expunge/pipeline"
 )
@@ -247,9 +248,9 @@ func firstAt(gs []group, lo int) int {
 const maxGroups = 7
 
 // quantity reports whether the number in the groups gs, which with its sign begins at lo,
-// counts or measures something, or is a time: it is written with a decimal point, or
-// below zero, or in digits alone in a field of which no kind is declared and whose name
-// says so, or in one of ids that programs number.
+// counts or measures something, or is a time: it is written with a decimal point, with a
+// currency or percent sign, or below zero, or in digits alone in a field of which no kind
+// is declared and whose name says so, or in one of ids that programs number.
 func (l *leaf) quantity(gs []group, lo int) bool {
 	b, kind := l.text, pipeline.Kind("")
 	if l.field != nil {
@@ -261,7 +262,14 @@ func (l *leaf) quantity(gs []group, lo int) bool {
 	if len(gs) == 2 && gs[1].lo-gs[0].hi == 1 && b[gs[0].hi] == '.' {
 		return true
 	}
-	return lo > 0 && b[lo-1] == '-' && !letterBefore(b, lo-1)
+	return lo > 0 && b[lo-1] == '-' && !letterBefore(b, lo-1) || measured(b, lo, gs[len(gs)-1].hi)
+}
+
+// measured reports whether a currency or percent sign stands beside b[lo:hi].
+func measured(b []byte, lo, hi int) bool {
+	before, _ := utf8.DecodeLastRune(bytes.TrimRight(b[:lo], " "))
+	after, _ := utf8.DecodeRune(bytes.TrimLeft(b[hi:], " "))
+	return unicode.Is(unicode.Sc, before) || unicode.Is(unicode.Sc, after) || after == '%'
 }
 
 // plain reports whether the digits of g are all that stands there, but for other items of

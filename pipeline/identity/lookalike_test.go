@@ -160,6 +160,8 @@ func TestDates(t *testing.T) {
 	const us, fr, dk = "+12024051012", "+33612202412", "+4520240510"
 	for _, tt := range []struct{ region, id, path, text, want, rule string }{
 		{"US", us, "x", "2024-05-10-12", "review", "phone.national.date"},
+		{"US", us, "x", "2024-05-1012", "review", "phone.national.date"},
+		{"US", us, "x", "2024-05-1012:34", "no", ""},
 		{"US", us, "x", "2024-05-10 12h", "no", ""},
 		{"US", us, "x", "2024-05-10 12:34:56.123", "no", ""},
 		{"US", us, "x", "[2024-05-10 12:34]", "no", ""},
