@@ -33,8 +33,8 @@ import (
 const passes = 3
 
 // scratch is the prefix below a store where conditions are probed, per run. It is
-// empty before and after; what a killed try leaves, the next one sweeps, and plans
-// pass it over.
+// empty before and after, unless the store lets nothing go; what a killed try leaves, the
+// next one sweeps, and plans pass it over.
 const scratch = ".expunge-probe/"
 
 func eraseCommand(f *flags) *cobra.Command {
@@ -295,7 +295,7 @@ func (e *erasure) begin(ctx context.Context) error {
 
 // probes can show whether they honour conditions; a directory's are this program's own.
 type probes interface {
-	Probe(ctx context.Context, scratch string) (s3.Conditions, error)
+	Probe(ctx context.Context, scratch, own string) (s3.Conditions, error)
 	Sweep(ctx context.Context, scratch string) error
 }
 
@@ -309,13 +309,15 @@ func (e *erasure) probe(ctx context.Context, c config.Store) error {
 	if !ok {
 		return nil
 	}
-	below := scratch + e.m.Run + "/"
 	var got s3.Conditions
 	err = retry.Do(ctx, retries, func() (err error) {
-		if got, err = prober.Probe(ctx, below); err != nil {
+		if got, err = prober.Probe(ctx, scratch, e.m.Run); err != nil {
 			return err
 		}
-		return prober.Sweep(ctx, below)
+		if got.Left != "" {
+			e.flags.log().Warn("the store keeps what was written to it to try its conditions, since it locks what is written or does not let versions be deleted; later erasures try the same object", "store", c.Name, "object", got.Left)
+		}
+		return prober.Sweep(ctx, scratch+e.m.Run+"/")
 	})
 	if err != nil {
 		return fmt.Errorf("store %q: %w", c.Name, err)

@@ -171,7 +171,7 @@ func (a *app) planner(stores map[string]connectors.Store, picked []*intake.Entry
 				c.Ignore, _ = matcher.Ignored(store, key)
 			}
 			if dataset < 0 && strings.HasPrefix(key, scratch) {
-				c.Ignore = "scratch of an erasure that was killed while it probed the store: erasing again removes it"
+				c.Ignore = "scratch of an erasure that was killed while it probed the store (erasing again removes it), or whose store lets nothing go"
 			}
 			return c, nil
 		},

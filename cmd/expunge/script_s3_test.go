@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,4 +106,52 @@ func dropversion(ts *testscript.TestScript, neg bool, args []string) {
 	bucket, key, _ := strings.Cut(args[0], "/")
 	_, err := clientOf(ts).DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &bucket, Key: &key, VersionId: &args[1]})
 	ts.Check(err)
+}
+
+// retention BUCKET DAYS: what is written to a bucket is locked by default.
+func defaultRetention(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: retention BUCKET DAYS")
+	}
+	days, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	_, err = clientOf(ts).PutObjectLockConfiguration(context.Background(), &s3.PutObjectLockConfigurationInput{Bucket: &args[0], ObjectLockConfiguration: &types.ObjectLockConfiguration{
+		ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+		Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeCompliance, Days: aws.Int32(int32(days))}},
+	}})
+	ts.Check(err)
+}
+
+// deny BUCKET ACTION…: from now on the program is a user who may do all in the bucket but that.
+func deny(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: deny BUCKET [ACTION…]")
+	}
+	statement := func(effect string, actions []string) map[string]any {
+		return map[string]any{"Effect": effect, "Principal": map[string]any{"AWS": []string{userKey}}, "Action": actions,
+			"Resource": []string{"arn:aws:s3:::" + args[0], "arn:aws:s3:::" + args[0] + "/*"}}
+	}
+	all := []any{statement("Allow", []string{"s3:*"})}
+	if len(args) > 1 {
+		all = append(all, statement("Deny", args[1:]))
+	}
+	policy, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": all})
+	ts.Check(err)
+	_, err = clientOf(ts).PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{Bucket: &args[0], Policy: aws.String(string(policy))})
+	ts.Check(err)
+	ts.Setenv("AWS_ACCESS_KEY_ID", userKey)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", userSecret)
+}
+
+// counts BUCKET/PREFIX N: there are so many versions and delete markers.
+func counts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: counts BUCKET/PREFIX N")
+	}
+	bucket, prefix, _ := strings.Cut(args[0], "/")
+	all, err := clientOf(ts).ListObjectVersions(context.Background(), &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
+	ts.Check(err)
+	if n := len(all.Versions) + len(all.DeleteMarkers); fmt.Sprint(n) != args[1] {
+		ts.Fatalf("%d versions and markers below %s, not %s", n, args[0], args[1])
+	}
 }

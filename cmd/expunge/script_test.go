@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return common(filepath.Join(dir, "common"), e.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "begin": begin, "unfinished": unfinished, "retain": retain, "versioning": versioning, "dropversion": dropversion, "storehold": storehold,
+			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "begin": begin, "unfinished": unfinished, "retain": retain, "versioning": versioning, "dropversion": dropversion, "storehold": storehold, "retention": defaultRetention, "deny": deny, "counts": counts,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
@@ -321,14 +321,19 @@ func startS3(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the S3 server did not start: %q", line)
 	}
 	ts.Setenv("S3", fields[0])
-	ts.Setenv("AWS_ACCESS_KEY_ID", fields[1])
-	ts.Setenv("AWS_SECRET_ACCESS_KEY", fields[2])
+	for _, of := range []string{"AWS", "OWNER"} {
+		ts.Setenv(of+"_ACCESS_KEY_ID", fields[1])
+		ts.Setenv(of+"_SECRET_ACCESS_KEY", fields[2])
+	}
 }
+
+// The user of the script's S3 server whom the program is from `deny` on.
+const userKey, userSecret = "eraser", "eraser-local-only"
 
 // serve is the S3 server as a program; it ends with its stdin.
 func serve() {
 	ctx := context.Background()
-	s, err := s3server.Start(ctx, os.Args[1], s3server.Options{})
+	s, err := s3server.Start(ctx, os.Args[1], s3server.Options{Users: map[string]string{userKey: userSecret}})
 	for _, b := range os.Args[2:] {
 		name, how, _ := strings.Cut(b, ":")
 		if err == nil && how == "locked" {
@@ -357,10 +362,10 @@ func upload(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// clientOf is a plain client on the script's S3 server.
+// clientOf is a plain client on the script's S3 server, of its owner.
 func clientOf(ts *testscript.TestScript) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(ts.Getenv("S3")), UsePathStyle: true, Region: "us-east-1",
-		Credentials: credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), ""),
+		Credentials: credentials.NewStaticCredentialsProvider(ts.Getenv("OWNER_ACCESS_KEY_ID"), ts.Getenv("OWNER_SECRET_ACCESS_KEY"), ""),
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"expunge/connectors"
 	"expunge/connectors/s3"
+	"expunge/pipeline"
 	"expunge/pipeline/config"
 )
 
@@ -27,10 +28,18 @@ type settings struct {
 	Versioning    s3.Setting `json:"versioning"`
 	MFADelete     s3.Setting `json:"mfa_delete"`
 	ObjectLock    s3.Setting `json:"object_lock"`
+	Retention     *retention `json:"default_retention,omitempty"`
 	Replication   s3.Setting `json:"replication"`
 	Lifecycle     s3.Setting `json:"lifecycle"`
 	Notifications s3.Setting `json:"notifications"`
 	Denied        []string   `json:"denied,omitempty"`
+}
+
+// retention is by which a bucket locks what is written to it.
+type retention struct {
+	Mode  string `json:"mode"`
+	Days  int    `json:"days,omitempty"`
+	Years int    `json:"years,omitempty"`
 }
 
 // bucket is a store that can say how it is set up.
@@ -56,7 +65,7 @@ func (a *app) checkStores(ctx context.Context) ([]checkedStore, error) {
 				problems = append(problems, unreached(c, err))
 				continue
 			}
-			s.Settings, s.Summary, s.Notes = (*settings)(&set), summary(&set), bucketNotes(&set, c)
+			s.Settings, s.Summary, s.Notes = shownSettings(&set), summary(&set), bucketNotes(&set, c)
 		} else {
 			s.Summary = "a directory, which keeps no versions"
 			s.Notes = []string{"exact against writers that rename into place; files that are written in place can change unseen within a clock tick, so let nobody write there while expunge erases"}
@@ -81,6 +90,10 @@ func unreached(c config.Store, err error) error {
 	return fmt.Errorf("reach store %q: %w", c.Name, err)
 }
 
+func shownSettings(s *s3.Settings) *settings {
+	return &settings{s.Bucket, s.Region, s.Versioning, s.MFADelete, s.ObjectLock, (*retention)(s.Retention), s.Replication, s.Lifecycle, s.Notifications, s.Denied}
+}
+
 func summary(s *s3.Settings) string {
 	return fmt.Sprintf("region %s, versioning %s, object lock %s, replication %s, lifecycle %s, notifications %s",
 		s.Region, s.Versioning, s.ObjectLock, s.Replication, s.Lifecycle, s.Notifications)
@@ -99,6 +112,14 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	note(s.MFADelete == s3.On, "deleting a version takes MFA, which expunge cannot give: older versions are left, and their requests are BLOCKED until the bucket's owner deletes them or turns MFA delete off")
 	note(s.Versioning != s3.Off && s.Versioning != s3.Unknown, "objects of before versioning was turned on, or written while it is suspended, have no version id: once they are not current any more, such versions are left to the bucket's owner, and their requests are BLOCKED until they are gone")
 	note(s.ObjectLock == s3.On, "locked versions cannot be deleted before their time: their erasure is deferred until then, and their requests are BLOCKED; allow s3:GetObjectRetention and s3:GetObjectLegalHold, so that certificates can say until when")
+	if r := s.Retention; r != nil {
+		long := pipeline.Count(r.Days, "day", "days")
+		if r.Years > 0 {
+			long = pipeline.Count(r.Years, "year", "years")
+		}
+		note(true, fmt.Sprintf("what is written is locked by default (%s, %s), also what expunge rewrites: a version that an erasure replaces goes when its own lock has ended", r.Mode, long))
+	}
+	note(s.MFADelete == s3.On || s.Retention != nil, "erase tries the store's conditions on a small object below "+scratch+", which then cannot be removed: one stays, and is used again")
 	note(s.Replication == s3.On, "it is replicated: erasing here does not reach the copies; make the replica a store of the config, too")
 	note(s.Lifecycle == s3.On, "lifecycle rules may archive or remove objects during a run: archived ones are refused until they are restored")
 	note(s.Notifications == s3.On, "somebody is notified of every write: make sure that a rewritten object is not loaded a second time")

@@ -2,10 +2,13 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +27,11 @@ type Conditions struct {
 	Copy      bool // copying a part with x-amz-copy-source-if-match
 	Delete    bool // DELETE with If-Match
 	Versioned bool // what the probe wrote got version ids
+
+	// Left is the key of an object that the probe wrote and that the store does not let go
+	// of, since it locks what is written or denies that versions are deleted; later probes
+	// try the same object. "" where nothing stays that was not there before.
+	Left string
 }
 
 // All reports whether every condition was honoured.
@@ -36,30 +44,33 @@ const (
 	probeTries = 4  // of a probe whose object somebody else's Sweep took for one that was left
 )
 
-// Probe writes an object under scratch, which must be a prefix of the caller's own
-// that holds no lake data, tries what a stale writer would do, and removes it. Each
-// condition is judged by what became of the object, not by the reply alone. Several
-// processes may probe and sweep under one scratch: a store that holds to its conditions
-// says so once, one that does not says the same each time.
-func (s *Store) Probe(ctx context.Context, scratch string) (c Conditions, err error) {
-	var key string
+// Probe writes an object below scratch, in a folder own of the caller's, tries what a
+// stale writer would do, and removes it. Nothing but what probes write may lie below
+// scratch: an object that an earlier one has left there is tried in place of a new one, and
+// stays. Each condition is judged by what became of the object, not by the reply alone.
+// Several processes may probe and sweep below one scratch: a store that holds to its
+// conditions says so once, one that does not says the same each time.
+func (s *Store) Probe(ctx context.Context, scratch, own string) (c Conditions, err error) {
+	var key, left string
 	for range probeTries {
-		c, key, err = s.probe(ctx, scratch)
+		c, key, err = s.probe(ctx, scratch, own)
+		left = cmp.Or(left, c.Left)
 		if err == nil && c.All() || err != nil && !gone(err) {
 			break
 		}
 	}
+	c.Left = left
 	return c, s.fail("probe conditions at", key, err)
 }
 
-func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key string, err error) {
-	body := []byte("expunge probes conditions")
-	var o connectors.Object
-	for i := range probeNames {
-		key = fmt.Sprintf("%s%s-%d", scratch, probeName, i)
-		if o, err = s.Create(ctx, key, bytes.NewReader(body)); !errors.Is(err, connectors.ErrExists) && !errors.Is(err, connectors.ErrUnsupported) {
-			break
-		}
+var probeBody = []byte("expunge probes conditions")
+
+func (s *Store) probe(ctx context.Context, scratch, own string) (c Conditions, key string, err error) {
+	key, err = s.earlier(ctx, scratch)
+	created := false
+	if err == nil && key == "" {
+		key, err = s.createProbe(ctx, scratch+own+"/")
+		created = err == nil
 	}
 	if err != nil {
 		return c, key, err
@@ -73,23 +84,21 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 				err = fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
 			}
 		}
-		err = errors.Join(err, s.sweep(ctx, key))
+		if created {
+			left, swept := s.sweep(ctx, key)
+			if left {
+				c.Left = key
+			}
+			err = errors.Join(err, swept)
+		}
 	}()
 
 	kept := func(what string, tried error) (bool, error) {
 		if tried != nil && !refused(tried) {
 			return false, fmt.Errorf("%s: %w", what, tried)
 		}
-		r, err := s.open(ctx, connectors.Ref{Key: key}, connectors.All)
-		if err != nil {
-			if gone(err) {
-				return false, nil
-			}
-			return false, err
-		}
-		defer r.Close()
-		got, err := io.ReadAll(r)
-		return tried != nil && bytes.Equal(got, body), err
+		as, err := s.asProbed(ctx, key)
+		return tried != nil && as, err
 	}
 
 	stale := []byte("a stale writer was here")
@@ -107,18 +116,62 @@ func (s *Store) probe(ctx context.Context, scratch string) (c Conditions, key st
 		return c, key, err
 	}
 	// The upload goes to a key of its own and is given up, so that only the copy is judged.
-	if c.Copy, err = s.probeCopy(ctx, key, int64(len(body))); err != nil {
+	if c.Copy, err = s.probeCopy(ctx, key, int64(len(probeBody))); err != nil {
 		return c, key, err
 	}
 	out, tried := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(key), IfMatch: quoted(wrongETag)})
-	if c.Delete, err = kept("delete with a wrong ETag", tried); err != nil {
+	if c.Delete, err = kept("delete with a wrong ETag", allow(tried, "s3:DeleteObject")); err != nil {
 		return c, key, err
 	}
-	c.Versioned = o.Version != "" || (out != nil && out.VersionId != nil)
+	c.Versioned = out != nil && out.VersionId != nil
 	if head, headErr := s.head(ctx, connectors.Ref{Key: key}); headErr == nil && head.VersionId != nil {
 		c.Versioned = *head.VersionId != "null"
 	}
 	return c, key, nil
+}
+
+// earlier is the key of an object that an earlier probe has left below scratch and that is
+// as it was written; "" if there is none.
+func (s *Store) earlier(ctx context.Context, scratch string) (string, error) {
+	for o, err := range s.List(ctx, scratch) {
+		if err != nil {
+			return "", err
+		}
+		if !probed(o.Key) {
+			continue
+		}
+		if as, err := s.asProbed(ctx, o.Key); as || err != nil {
+			return o.Key, err
+		}
+	}
+	return "", nil
+}
+
+func probed(key string) bool { return strings.HasPrefix(path.Base(key), probeName+"-") }
+
+// createProbe writes the object that is tried.
+func (s *Store) createProbe(ctx context.Context, below string) (key string, err error) {
+	for i := range probeNames {
+		key = fmt.Sprintf("%s%s-%d", below, probeName, i)
+		if _, err = s.Create(ctx, key, bytes.NewReader(probeBody)); !errors.Is(err, connectors.ErrExists) && !errors.Is(err, connectors.ErrUnsupported) {
+			break
+		}
+	}
+	return key, err
+}
+
+// asProbed tells that the current object is there and as the probe wrote it.
+func (s *Store) asProbed(ctx context.Context, key string) (bool, error) {
+	r, err := s.open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	return bytes.Equal(got, probeBody), err
 }
 
 func refused(err error) bool { return errors.Is(classify(err), connectors.ErrChanged) }
@@ -137,17 +190,20 @@ func (s *Store) probeCopy(ctx context.Context, key string, size int64) (bool, er
 	return tried != nil, err
 }
 
-// Sweep removes what probes that were killed left under scratch: all versions of it.
+// Sweep removes what probes that were killed left below scratch: all versions of it, but
+// those that the store does not let go of.
 func (s *Store) Sweep(ctx context.Context, scratch string) error {
 	keys := map[string]bool{}
-	for v, err := range s.Versions(ctx, scratch+probeName+"-") {
+	for v, err := range s.Versions(ctx, scratch) {
 		if err != nil {
 			return s.fail("sweep", scratch, err)
 		}
-		keys[v.Key] = true
+		if probed(v.Key) {
+			keys[v.Key] = true
+		}
 	}
 	for key := range keys {
-		if err := s.sweep(ctx, key); err != nil {
+		if _, err := s.sweep(ctx, key); err != nil {
 			return s.fail("sweep", key, err)
 		}
 	}
@@ -156,28 +212,29 @@ func (s *Store) Sweep(ctx context.Context, scratch string) error {
 
 // sweep removes what the probe wrote, its uploads first where they may be listed, then
 // all versions of it, and the marker that some servers leave in their place. The key is
-// the probe's own.
-func (s *Store) sweep(ctx context.Context, key string) error {
+// the probe's own. It tells whether the store keeps a version of it back.
+func (s *Store) sweep(ctx context.Context, key string) (left bool, err error) {
 	uploads, err := s.Uploads(ctx, key)
 	if err != nil && !errors.Is(err, connectors.ErrDenied) && !errors.Is(err, connectors.ErrUnsupported) {
-		return fmt.Errorf("clean up: %w", err)
+		return left, fmt.Errorf("clean up: %w", err)
 	}
 	for _, u := range uploads {
 		if err := s.Abort(ctx, u); err != nil && !gone(err) {
-			return fmt.Errorf("clean up: %w", err)
+			return left, fmt.Errorf("clean up: %w", err)
 		}
 	}
 	for range probeTries {
 		var all []connectors.Version
 		for v, err := range s.Versions(ctx, key) {
 			if err != nil {
-				return fmt.Errorf("clean up: %w", err)
+				return left, fmt.Errorf("clean up: %w", err)
 			}
 			if v.Key == key {
 				all = append(all, v)
 			}
 		}
 		again := false
+		left = false
 		for _, v := range all {
 			err := s.delete(ctx, v.Ref)
 			if errors.Is(err, connectors.ErrNull) && v.Deleted {
@@ -185,8 +242,12 @@ func (s *Store) sweep(ctx context.Context, key string) error {
 				// no condition can name. Nobody else writes this key, and a marker holds nothing.
 				_, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(key), VersionId: &v.Version})
 			}
+			if keeps(err) {
+				left = true
+				continue
+			}
 			if err != nil && !gone(err) {
-				return fmt.Errorf("clean up version %q: %w", v.Version, err)
+				return left, fmt.Errorf("clean up version %q: %w", v.Version, err)
 			}
 			again = again || v.Version == "null" && !v.Deleted
 		}
@@ -194,7 +255,15 @@ func (s *Store) sweep(ctx context.Context, key string) error {
 			break
 		}
 	}
-	return nil
+	return left, nil
+}
+
+// keeps tells that a bucket does not let go of a version: it is locked, or deleting it is
+// denied or takes MFA.
+func keeps(err error) bool {
+	return slices.ContainsFunc([]error{connectors.ErrHeld, connectors.ErrDenied, connectors.ErrMFA}, func(kind error) bool {
+		return errors.Is(err, kind) || errors.Is(classify(err), kind)
+	})
 }
 
 // Setting is what is known of one setting of a bucket.
@@ -215,12 +284,19 @@ type Settings struct {
 	Versioning    Setting
 	MFADelete     Setting // deleting a version takes MFA, which no program has
 	ObjectLock    Setting
-	Replication   Setting // copies that an erasure here does not reach
-	Lifecycle     Setting // rules that may archive or remove objects under a run
-	Notifications Setting // somebody hears of every rewrite
+	Retention     *Retention // by which what is written is locked at once; nil if it is not
+	Replication   Setting    // copies that an erasure here does not reach
+	Lifecycle     Setting    // rules that may archive or remove objects under a run
+	Notifications Setting    // somebody hears of every rewrite
 
 	// Denied are permissions, tried on one object, without which none can be rewritten.
 	Denied []string
+}
+
+// Retention is a bucket's default one, of days or of years.
+type Retention struct {
+	Mode        string // GOVERNANCE, COMPLIANCE
+	Days, Years int
 }
 
 // Check reaches the bucket and reads its settings. It fails with ErrNoStore if there
@@ -253,6 +329,9 @@ func (s *Store) Check(ctx context.Context) (Settings, error) {
 	}
 	lock, err := s.client.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: s.bucket()})
 	set.ObjectLock = setting(err, err == nil && lock.ObjectLockConfiguration != nil)
+	if set.ObjectLock == On {
+		set.Retention = retention(lock.ObjectLockConfiguration.Rule)
+	}
 	replication, err := s.client.GetBucketReplication(ctx, &s3.GetBucketReplicationInput{Bucket: s.bucket()})
 	set.Replication = setting(err, err == nil && replication.ReplicationConfiguration != nil && len(replication.ReplicationConfiguration.Rules) > 0)
 	lifecycle, err := s.client.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: s.bucket()})
@@ -261,6 +340,14 @@ func (s *Store) Check(ctx context.Context) (Settings, error) {
 	set.Notifications = setting(err, err == nil && (len(n.TopicConfigurations)+len(n.QueueConfigurations)+len(n.LambdaFunctionConfigurations) > 0 || n.EventBridgeConfiguration != nil))
 	set.Denied = s.undressed(ctx)
 	return set, s.fail("check", "", ctx.Err())
+}
+
+func retention(rule *types.ObjectLockRule) *Retention {
+	if rule == nil || rule.DefaultRetention == nil {
+		return nil
+	}
+	d := rule.DefaultRetention
+	return &Retention{string(d.Mode), int(aws.ToInt32(d.Days)), int(aws.ToInt32(d.Years))}
 }
 
 // undressed is what has to be allowed so that what stands beside the bytes of an object,

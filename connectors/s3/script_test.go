@@ -182,6 +182,8 @@ func TestProbeFindsOut(t *testing.T) {
 			fmt.Fprint(w, `<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>`)
 		case q.Has("versions"):
 			fmt.Fprint(w, `<ListVersionsResult></ListVersionsResult>`)
+		case q.Has("list-type"):
+			fmt.Fprint(w, `<ListBucketResult></ListBucketResult>`)
 		case q.Has("uploadId") && r.Header.Get("X-Amz-Copy-Source") != "":
 			fmt.Fprint(w, `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`)
 		case q.Has("uploadId") && r.Method == http.MethodPost:
@@ -198,7 +200,7 @@ func TestProbeFindsOut(t *testing.T) {
 			_, _ = w.Write(*content.Load())
 		}
 	}), nil)
-	c, err := s.Probe(t.Context(), "scratch/")
+	c, err := s.Probe(t.Context(), "scratch/", "mine")
 	if err != nil || c != (Conditions{}) {
 		t.Errorf("%+v, %v", c, err)
 	}

@@ -15,6 +15,7 @@ package s3server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -47,9 +49,9 @@ const (
 
 // Options changes what Start does; the zero value serves a test.
 type Options struct {
-	Addr    string // "127.0.0.1:9000"; "" is a free loopback port
-	Sidecar bool   // keep metadata in files beside the data even where the filesystem has xattrs
-	IAM     bool   // keep users, so that others than the root account can be made
+	Addr    string            // "127.0.0.1:9000"; "" is a free loopback port
+	Sidecar bool              // keep metadata in files beside the data even where the filesystem has xattrs
+	Users   map[string]string // secrets by access key: users beside the root account, who may do what bucket policies allow
 }
 
 // Server is a running server.
@@ -130,8 +132,11 @@ func start(ctx context.Context, dir, wd string, opts Options) (*Server, error) {
 		Ports: []string{addr}, KeepAlive: true, Quiet: true, HealthPath: "/healthz",
 		MaxConnections: 1024, MaxRequests: 512, MultipartMaxParts: 10000,
 	}
-	if opts.IAM {
+	if len(opts.Users) > 0 {
 		cfg.IAMDir = folder("iam")
+		if err := writeUsers(filepath.Join(cfg.IAMDir, "users.json"), opts.Users); err != nil {
+			return nil, err
+		}
 	}
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
@@ -148,6 +153,19 @@ func start(ctx context.Context, dir, wd string, opts Options) (*Server, error) {
 		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
 	})
 	return s, nil
+}
+
+// writeUsers writes the file in which the server keeps its users.
+func writeUsers(file string, users map[string]string) error {
+	accounts := map[string]auth.Account{}
+	for access, secret := range users {
+		accounts[access] = auth.Account{Access: access, Secret: secret, Role: auth.RoleUser}
+	}
+	b, err := json.Marshal(map[string]any{"accessAccounts": accounts})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o600)
 }
 
 // ready waits until the server answers, has ended, or has been waited for long enough.

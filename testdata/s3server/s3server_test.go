@@ -12,7 +12,7 @@ import (
 )
 
 func TestServer(t *testing.T) {
-	for name, opts := range map[string]Options{"xattr or sidecar": {}, "sidecar": {Sidecar: true}, "iam": {IAM: true}} {
+	for name, opts := range map[string]Options{"xattr or sidecar": {}, "sidecar": {Sidecar: true}, "users": {Users: map[string]string{"eraser": "eraser-local-only"}}} {
 		t.Run(name, func(t *testing.T) {
 			ctx, dir := context.Background(), t.TempDir()
 			wd, _ := os.Getwd()
