@@ -26,7 +26,8 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	if err != nil {
 		return err
 	}
-	maker := certificate.NewMaker(e.m.Run, past, p.left)
+	maker := certificate.NewMaker(e.m.Run, past)
+	maker.Residue, maker.Waived = p.left, e.waiver
 	defer maker.Close()
 	kept := newMemory(e.rememberer(e.m.Run), past)
 	defer kept.close()

@@ -83,6 +83,9 @@ type erasure struct {
 	stale   map[pipeline.RequestRef][]string // requests that have to be searched for again, with the datasets of what cannot be applied any more
 	beyond  map[string][]string              // by store, what it keeps beside what is searched; filled as certificates need it
 
+	refused map[journal.Place]refused // versions of keys that are touched which the run could not examine, without their act
+	unread  []journal.Entry           // REFUSED outcomes of the last pass
+
 	holdsNow []*hold.Hold            // when it began; they are asked for again before each change
 	named    map[int]map[string]bool // by hold, the ids of objects that it names; filled as certificates need it
 	known    int                     // the highest number of holds that the run, its approvals and its requests note
@@ -177,6 +180,7 @@ func (e *erasure) carryOut(ctx context.Context, out *erased) error {
 	if out.Verified, err = e.verify(ctx, past, nil); err != nil {
 		return err
 	}
+	e.setApart(out.Applied)
 	return e.conclude(ctx, past, out.Verified, out)
 }
 
@@ -359,6 +363,7 @@ func (e *erasure) apply(ctx context.Context, out *erased) error {
 	for pass := 1; ; pass++ {
 		clear(states)
 		out.VersionsLost = 0
+		e.unread = nil
 		var versions int64
 		say := tell(e.now, e.flags.log(), "erasing")
 		log := e.journal()
@@ -383,6 +388,9 @@ func (e *erasure) apply(ctx context.Context, out *erased) error {
 						out.VersionsLost += o.Lost
 					}
 					versions++
+					if o.State == journal.Refused {
+						e.unread = append(e.unread, o)
+					}
 				}
 				say("pass", pass, "versions", versions)
 				return nil

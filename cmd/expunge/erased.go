@@ -66,7 +66,7 @@ const maxOpen = 20
 
 func (o *erased) print() error {
 	fmt.Printf("erasure of run %s\n", o.Run)
-	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, journal.Kept} {
+	for _, s := range []journal.State{journal.Done, journal.Gone, journal.Conflict, journal.Blocked, journal.Held, journal.Locked, journal.Archived, journal.Failed, journal.Refused, certificate.Waived, journal.Kept} {
 		if n := o.Applied[string(s)]; n > 0 {
 			fmt.Printf("  %-9s %6d %s\n", s, n, pipeline.Noun(n, "object version", "object versions"))
 		}

@@ -95,9 +95,10 @@ func (j *job) manifest(ctx context.Context, hits *results.Merged, totals *report
 	maker := j.maker(j.names)
 	in := tombstone.Input{
 		Run: j.h.Run, Hits: hits.All(), Deletes: map[pipeline.RequestRef]time.Time{}, Settings: j.settings(),
-		Total: func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
-		Past:  func(ref pipeline.RequestRef) bool { return j.recall.past.Covered[ref] != nil },
-		Told:  j.recall.tell, KeepOld: j.cfg.Policy.Noncurrent == "keep",
+		Total:  func(account, dataset string) int64 { return totals.Rows[[2]string{account, dataset}] },
+		Past:   func(ref pipeline.RequestRef) bool { return j.recall.past.Covered[ref] != nil },
+		Waived: totals.IsWaived,
+		Told:   j.recall.tell, KeepOld: j.cfg.Policy.Noncurrent == "keep",
 		Limits: manifest.Limits{Fraction: j.cfg.Policy.MaxEraseFraction, MinRecords: j.cfg.Policy.MinRecords},
 	}
 	over := map[pipeline.RequestRef]bool{}

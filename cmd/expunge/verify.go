@@ -155,8 +155,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 	if err != nil {
 		return nil, err
 	}
-	archived, err := e.archived(ctx)
-	if err != nil {
+	if err := e.readRefused(ctx, past); err != nil {
 		return nil, err
 	}
 	unfinished, counts := settled(past)
@@ -170,7 +169,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 			}
 			return counts[object], true
 		},
-		Idle: e.idle, NotRead: archived,
+		Idle: e.idle, NotRead: e.notRead,
 		Uploads: func(object string) bool {
 			u := past.Uploads(object)
 			return u != nil && !u.State.Final() && u.State != journal.Kept

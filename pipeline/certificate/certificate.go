@@ -92,7 +92,7 @@ type Lost struct {
 	Approval int    `json:"approval"` // that let them go, by number
 }
 
-// Exception is what an exception kept.
+// Exception is what an exception kept, a legal hold, or a waiver.
 type Exception struct {
 	Dataset     string   `json:"dataset"`
 	Code        string   `json:"code"`
@@ -133,7 +133,7 @@ type Open struct {
 	Version  string `json:"version,omitempty"`
 	Act      string `json:"act,omitempty"` // where it is not the records but the key's unfinished uploads
 	State    string `json:"state"`
-	Code     string `json:"code,omitempty"` // REFUSED versions: NULL_VERSION, MFA_DELETE, DENIED
+	Code     string `json:"code,omitempty"` // REFUSED: NULL_VERSION, MFA_DELETE, DENIED of versions; else why it cannot be read or rewritten, such as TRUNCATED
 	Reason   string `json:"reason"`
 	Until    string `json:"until,omitempty"`   // LOCKED: when the retention ends
 	Trigger  string `json:"trigger,omitempty"` // what brings it to its end, where that is not in our hands
@@ -143,6 +143,7 @@ type Open struct {
 type NotExamined struct {
 	Object   string `json:"object"`
 	ObjectID string `json:"object_id"`
+	Version  string `json:"version,omitempty"`
 	Code     string `json:"code"`
 	Reason   string `json:"reason,omitempty"`
 	Trigger  string `json:"trigger,omitempty"` // ARCHIVED: what brings it back

@@ -19,13 +19,24 @@ import (
 type Maker struct {
 	Run     string
 	Past    *journal.Past
-	Residue func(request, objectID string) bool // whether verification has found traces of a request in an object that nothing explains
+	Residue func(request, objectID string) bool                     // whether verification has found traces of a request in an object that nothing explains
+	Waived  func(refused journal.Place, code string) (Waiver, bool) // whether a person has waived that a version, without an act, cannot be read
 	sorter  *spool.Sorter
 }
 
-// NewMaker returns an empty Maker; Close it in any case.
-func NewMaker(run string, past *journal.Past, residue func(request, objectID string) bool) *Maker {
-	return &Maker{Run: run, Past: past, Residue: residue, sorter: spool.NewSorter()}
+// Waiver is a person's word that an object need not be examined.
+type Waiver struct {
+	Instruction string
+	Until       string // the last day
+}
+
+// Waived is the code of exceptions that a waiver makes.
+const Waived = "WAIVED"
+
+// NewMaker returns an empty Maker, of which the caller sets Residue and Waived; Close it in
+// any case.
+func NewMaker(run string, past *journal.Past) *Maker {
+	return &Maker{Run: run, Past: past, sorter: spool.NewSorter()}
 }
 
 // Close removes the spool.
@@ -105,6 +116,13 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 	if open == nil && done != nil && (m.Residue(r.Request, r.ObjectID) || done.ToID != "" && m.Residue(r.Request, done.ToID)) {
 		open = &journal.Entry{State: Residue, Reason: "the object was erased from, and verification has found a trace in it that nothing explains"}
 	}
+	if open != nil && open.State == journal.Refused && open.Act != journal.AbortUploads {
+		if w, ok := m.Waived(journal.Place{Object: r.ObjectID, Version: version, ETag: r.ETag}, open.Code); ok {
+			b.keep(Exception{Dataset: r.Dataset, Code: Waived, Instruction: w.Instruction, Fields: []string{}, ReviewBy: w.Until, Records: 1})
+			b.Dispositions[string(pipeline.Excepted)]++
+			return
+		}
+	}
 	switch {
 	case open != nil && open.State.Deferred():
 		b.Dispositions[string(pipeline.BackupDeferred)]++
@@ -174,6 +192,11 @@ func (b *Body) except(r *manifest.Row) {
 			*f.to = *f.from
 		}
 	}
+	b.keep(x)
+}
+
+// keep adds an exception, or its record to one that says the same.
+func (b *Body) keep(x Exception) {
 	for i := range b.Exceptions {
 		if o := &b.Exceptions[i]; o.Dataset == x.Dataset && o.Code == x.Code && o.Instruction == x.Instruction {
 			o.Records++

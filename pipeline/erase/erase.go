@@ -234,6 +234,7 @@ func (o *op) refusal(ctx context.Context, err error) error {
 		o.settle(journal.Failed, "the store fails; run erase again")
 	default:
 		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
+			o.entry.Code = string(r.Code)
 			o.settle(journal.Refused, r.Error())
 			return nil
 		}

@@ -111,7 +111,7 @@ type Entry struct {
 	LostBy   int    `json:"lost_by,omitempty"`   // the approval that let them go
 	Upload   string `json:"upload,omitempty"`    // intent of a replace or move: an upload in parts that was begun for it
 	Uploads  int64  `json:"uploads,omitempty"`   // abort_uploads: how many are given up
-	Code     string `json:"code,omitempty"`      // of a REFUSED version that somebody else can delete
+	Code     string `json:"code,omitempty"`      // of REFUSED: a version that somebody else can delete; or why the object cannot be read or rewritten, see scanners.Code
 	Until    string `json:"until,omitempty"`     // LOCKED: when the retention ends, RFC 3339
 	To       string `json:"to,omitempty"`        // move: the redacted key
 	ToObject string `json:"to_object,omitempty"` // ... and the object's URL

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -242,11 +243,11 @@ func TestObjects(t *testing.T) {
 	}
 
 	refusals := []Refusal{
-		{"s3://lake/calls/changed.jsonl", "calls", "acme", "CHANGED", "open it: changed"},
-		{"s3://lake/events/torn.parquet", "events", "", "TRUNCATED", "no footer"},
-		{"s3://lake/rec/{phone}.mp3", "aaa-recordings", "acme", "DENIED", `open "s3://lake/rec/{phone}.mp3": access denied`},
-		{"s3://lake/zz/lost.jsonl", "calls", "acme", "NOT_SCANNED", "no scan of it is among the results, and the catalog does not know it"},
-		{"s3://lake/zz/torn.jsonl", "calls", "acme", "MALFORMED", "1 record"},
+		{Object: "s3://lake/calls/changed.jsonl", Dataset: "calls", Account: "acme", Code: "CHANGED", Reason: "open it: changed"},
+		{Object: "s3://lake/events/torn.parquet", Dataset: "events", Account: "", Code: "TRUNCATED", Reason: "no footer"},
+		{Object: "s3://lake/rec/{phone}.mp3", Dataset: "aaa-recordings", Account: "acme", Code: "DENIED", Reason: `open "s3://lake/rec/{phone}.mp3": access denied`},
+		{Object: "s3://lake/zz/lost.jsonl", Dataset: "calls", Account: "acme", Code: "NOT_SCANNED", Reason: "no scan of it is among the results, and the catalog does not know it"},
+		{Object: "s3://lake/zz/torn.jsonl", Dataset: "calls", Account: "acme", Code: "MALFORMED", Reason: "1 record"},
 	}
 	type outcomes = map[pipeline.Outcome]int64
 	expected := &Totals{
@@ -268,6 +269,13 @@ func TestObjects(t *testing.T) {
 		FirstBytes: 585 - 60 - 40 - 1 - 60, AgainWithoutHit: 60 + 1 + 60,
 		RefusedCodes: map[string]int64{"CHANGED": 1, "TRUNCATED": 1, "DENIED": 1, "NOT_SCANNED": 1, "MALFORMED": 1},
 		Files:        1,
+	}
+	for i := range got.Refusals {
+		if x := &got.Refusals[i]; !ids[x.ObjectID] || x.ETag == "" {
+			t.Errorf("%s has the id %q and the ETag %q", x.Object, x.ObjectID, x.ETag)
+		} else {
+			x.ObjectID, x.ETag, x.Version = "", "", "" // as the table has them
+		}
 	}
 	if !reflect.DeepEqual(got, expected) {
 		t.Errorf("totals are\n%+v\nnot\n%+v", got, expected)
@@ -354,12 +362,23 @@ func TestRefusalsAreBounded(t *testing.T) {
 		o.Outcome, o.Code = pipeline.Refused, Undeclared
 		l.plan(o, nil)
 	}
-	got, err := Objects(context.Background(), mem.New("work", mem.Options{}), "r1", l.source(t))
+	work := mem.New("work", mem.Options{})
+	got, err := Objects(context.Background(), work, "r1", l.source(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(got.Refusals) != listedRefusals || got.RefusedCount != listedRefusals+5 || got.RefusedAccounts["acme"] != listedRefusals+5 {
 		t.Errorf("%d refusals listed of %d", len(got.Refusals), got.RefusedCount)
+	}
+	all := map[string]bool{}
+	for x, err := range New("r1", time.Time{}, time.Time{}, got).AllRefusals(t.Context(), work) {
+		if err != nil || x.Code != NotScanned {
+			t.Fatal(x, err)
+		}
+		all[x.ObjectID] = true
+	}
+	if len(all) != listedRefusals+5 {
+		t.Errorf("%d of %d refusals are known", len(all), listedRefusals+5)
 	}
 	if len(got.Undeclared) != 10_001 || got.Undeclared["lake/ (others)"] != 7 {
 		t.Errorf("%d first segments, %d others", len(got.Undeclared), got.Undeclared["lake/ (others)"])

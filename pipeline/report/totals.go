@@ -69,6 +69,7 @@ type Totals struct {
 	// are none of Refusals, and keep no request open.
 	Waived      []Waived
 	WaivedCount int64
+	waived      []int64 // places of all of them in the plan, ascending
 	// RefusedAccounts counts refused objects by the account whose records they may
 	// hold; "" is any account. Undeclared objects are not counted.
 	RefusedAccounts map[string]int64
@@ -98,17 +99,27 @@ type DatasetTotals struct {
 
 // Refusal is an object that nobody could vouch for.
 type Refusal struct {
-	Object  string `json:"object"` // as outputs show it
-	Dataset string `json:"dataset,omitempty"`
-	Account string `json:"account,omitempty"` // whose key it is; "" where only a field tells
-	Code    string `json:"code"`
-	Reason  string `json:"reason,omitempty"`
+	Object   string `json:"object"` // as outputs show it
+	ObjectID string `json:"object_id"`
+	Version  string `json:"version,omitempty"`
+	ETag     string `json:"etag"`
+	Dataset  string `json:"dataset,omitempty"`
+	Account  string `json:"account,omitempty"` // whose key it is; "" where only a field tells
+	Code     string `json:"code"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // Waived is a refusal that a person has waived.
 type Waived struct {
 	Refusal
 	Waiver Waiver `json:"waiver"`
+}
+
+// IsWaived reports whether a person has waived the object at a place in the plan, which was
+// refused.
+func (t *Totals) IsWaived(n int64) bool {
+	_, found := slices.BinarySearch(t.waived, n)
+	return found
 }
 
 func newTotals() *Totals {
@@ -191,7 +202,7 @@ func (s *summer) add(e *ended) *Row {
 }
 
 func (s *summer) refused(e *ended, row *Row, reason string) {
-	r := Refusal{Object: row.Object, Account: e.object.Account, Code: e.code, Reason: reason}
+	r := Refusal{Object: row.Object, ObjectID: row.ObjectID, Version: e.object.Version, ETag: row.ETag, Account: e.object.Account, Code: e.code, Reason: reason}
 	if row.Dataset != nil {
 		r.Dataset = *row.Dataset
 	}
@@ -201,6 +212,7 @@ func (s *summer) refused(e *ended, row *Row, reason string) {
 	}
 	if w != nil {
 		row.Reason += fmt.Sprintf(" (waived by %s until %s: %s)", w.By, w.Until, w.Reason)
+		s.t.waived = append(s.t.waived, e.object.N)
 		if s.t.WaivedCount++; len(s.t.Waived) < listedRefusals {
 			s.t.Waived = append(s.t.Waived, Waived{r, *w})
 		}

@@ -24,6 +24,7 @@ type Input struct {
 	Past     func(pipeline.RequestRef) bool            // deletions of which something was erased before: what stays on purpose is not planned again; nil: none
 	Theirs   func(row *manifest.Row, review bool) bool // whether a row, of review or no tombstone either, is another run's, which its request waits for; nil: none
 	Over     func(pipeline.RequestRef) bool            // requests whose records are handed over, too: of others a person is not asked about what is dated after the cut-off; nil: all
+	Waived   func(n int64) bool                        // refused objects, by their place in the plan, that a person has waived: of what Past is about nothing is planned in them; nil: none
 	KeepOld  bool                                      // older versions stay
 	Told     func(row *manifest.Row, review bool)      // of each row of the manifest or the review list; nil: nobody
 	Settings map[string]string                         // digest of each dataset's settings
@@ -63,7 +64,7 @@ func (m *Maker) Build(ctx context.Context, work connectors.Store, in Input) (*ma
 		if err != nil {
 			return nil, err
 		}
-		if in.Past != nil && in.Past(f.Request) && into != excluded && m.stays(f, in.KeepOld) {
+		if in.Past != nil && in.Past(f.Request) && into != excluded && (m.stays(f, in.KeepOld) || in.Waived != nil && in.Waived(f.At.N)) {
 			continue
 		}
 		if in.Theirs != nil && in.Theirs(row, into != rows) {

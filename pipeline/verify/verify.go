@@ -58,7 +58,7 @@ type Verify struct {
 	Waits   func(pipeline.RequestRef) bool                                            // requests that have yet to be erased, all or in part: what is left of them is open; nil: none
 	Done    func(objectID, version string) (Counts, bool)                             // what the erasure says of an object's current version; false: not finished
 	Uploads func(objectID string) (open bool)                                         // whether the erasure says that unfinished uploads of a key are left, or were not examined
-	NotRead map[string]bool                                                           // archived objects, as outputs show them, that the run is known not to have examined
+	NotRead func(objectID, version, etag string) bool                                 // whether the run is known not to have examined a version
 	Idle    time.Time                                                                 // unfinished uploads of before are residue; later ones stay
 }
 
@@ -108,7 +108,8 @@ type Result struct {
 
 // Key verifies all versions of a key. captures are of its dataset's pattern. An
 // error is fatal; an object that cannot be read is residue, since nobody can say
-// that nothing is left in it, unless its erasure is open anyway.
+// that nothing is left in it, unless its erasure is open anyway, or the run has said
+// that it could not.
 func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[string]string) (*Result, error) {
 	out := &Result{Expected: map[pipeline.RequestRef]int64{}, Open: map[pipeline.RequestRef]int64{}}
 	store := v.Stores[t.Store]
@@ -199,7 +200,7 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		if r := (*scanners.Refusal)(nil); errors.As(err, &r) {
 			reason = r.Error()
 		}
-		if _, done := v.Done(t.ID, ver.Version); !done || errors.Is(err, connectors.ErrArchived) && v.NotRead[t.Shown] { // certificates name it, as open or as not examined
+		if _, done := v.Done(t.ID, ver.Version); !done || v.NotRead(t.ID, ver.Version, ver.ETag) { // certificates name it, as open or as not examined
 			out.Staying = append(out.Staying, v.trace(t, ver, Trace{Record: -1, Code: Unread, Reason: reason}))
 			return nil
 		}

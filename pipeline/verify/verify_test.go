@@ -391,7 +391,8 @@ func TestNotesOfFiles(t *testing.T) {
 	}
 }
 
-// Nobody can say that nothing is left in what cannot be read.
+// Nobody can say that nothing is left in what cannot be read. It is no residue where a
+// certificate names it anyway.
 func TestUnreadable(t *testing.T) {
 	whole := gz(t, gzip.Header{}, strings.Repeat(clean, 100))
 	for name, c := range map[string]struct {
@@ -408,6 +409,16 @@ func TestUnreadable(t *testing.T) {
 		c.set(w)
 		if got := residue(w.look("o")); got != "UNREADABLE -1" {
 			t.Errorf("%s: %q", name, got)
+		}
+		done := w.v.Done
+		w.v.Done = func(string, string) (verify.Counts, bool) { return verify.Counts{}, false }
+		if got := w.look("o"); residue(got) != "" || len(got.Staying) != 1 {
+			t.Errorf("%s, and its erasure is open: %q is left, %v stays", name, residue(got), got.Staying)
+		}
+		w.v.Done = done
+		w.v.NotRead = func(_, version, etag string) bool { return version == "" && etag != "" }
+		if got := w.look("o"); residue(got) != "" || len(got.Staying) != 1 {
+			t.Errorf("%s, and the run has said so: %q is left, %v stays", name, residue(got), got.Staying)
 		}
 	}
 }

@@ -70,7 +70,8 @@ func newWorld(t *testing.T, versions bool) *world {
 		w.ask(kind, value, pipeline.Ask{Request: who})
 	}
 	w.v = &verify.Verify{
-		Stores: map[string]connectors.Store{"lake": w.lake},
+		NotRead: func(string, string, string) bool { return false },
+		Stores:  map[string]connectors.Store{"lake": w.lake},
 		Formats: map[string]scanners.Scanner{
 			"jsonl": jsonl.Scanner{}, "json": json.Scanner{}, "csv": csv.New(), "parquet": parquet.New(), "text": text.Scanner{}, "media": media.Scanner{}, "avro": avro.Scanner{},
 		},
