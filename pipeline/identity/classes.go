@@ -48,9 +48,10 @@ var classes = func() (t [256]uint8) {
 
 // Bounds of tokens.
 const (
-	maxGap   = 4   // separators between two groups of a phone number
-	maxPhone = 15  // digits of a group that may belong to one
-	minWord  = 8   // bytes of a word
-	maxWord  = 512 // longer runs are no ids but data
-	maxMail  = 128 // bytes on either side of the @
+	maxGap    = 4   // separators between two groups of a phone number
+	maxPhone  = 15  // digits of a group that may belong to one
+	maxAbroad = 19  // digits of one that begins with what is dialled for another country
+	minWord   = 8   // bytes of a word
+	maxWord   = 512 // longer runs are no ids but data
+	maxMail   = 128 // bytes on either side of the @
 )

@@ -136,7 +136,7 @@ var pieces = []string{
 	"214", "555", "0142", "2145550142", "12145550142", "+1", "(", ")", "-", " ", ".", "/", "\n", "\t", "\r\n", "\\", `\n`, `\t`, `\"`, `"`, `'`, "%2B", "%20", "%40", "%25", "%",
 	"jane", "doe", "@", "example", ".com", "gmail.com", "@gmail.com", "+", "_", "x", "n", "u", "é", "ü", "\u00a0", "\u2011", "٢", "５", "＠", "6d92078a-8246-4ba4-ae5b-76104861e7dc",
 	"203.0.113.7", "123456789.1699999999", "abc12345", "CA0123456789abcdef0123456789abcdef", "&", "=", "?", "<", ">", "{", "}", ",", ":", `\u0040`, "0", "7", "e9", "😀", "&#64;", "&#x2b;", "&#", "#", ";", "&#50;", "&amp;", "·",
-	"HfZvu", "+/", "/", "ZxGrynMdL", "AbCdEfGhIjKlMnOpQrStUv", "HfZvuJ/+ZKxGry-nMdLcQ_", "Q+w/e+r/t+y/u+i/o+p/a+s/d+f", " dot ", " dot com", " at ", " underscore ", "jane dot doe at example dot com", "214-", "LMN", "-826724",
+	"0118613123456789", "001149151234567890", "HfZvu", "+/", "/", "ZxGrynMdL", "AbCdEfGhIjKlMnOpQrStUv", "HfZvuJ/+ZKxGry-nMdLcQ_", "Q+w/e+r/t+y/u+i/o+p/a+s/d+f", " dot ", " dot com", " at ", " underscore ", "jane dot doe at example dot com", "214-", "LMN", "-826724",
 }
 
 func randomLeaf(r *rand.Rand) string {

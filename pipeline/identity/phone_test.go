@@ -110,3 +110,39 @@ func TestOlderPlans(t *testing.T) {
 		}
 	}
 }
+
+// TestDialledAbroad: what is dialled for another country may be glued to a number, though
+// the two have more digits than any number.
+func TestDialledAbroad(t *testing.T) {
+	for _, c := range []struct {
+		region, want, text, path, outcome string
+	}{
+		{"US", "+8613123456789", "0118613123456789", "v", "yes"},
+		{"US", "+8613123456789", "0118613123456789", "phone", "yes"},
+		{"US", "+5511961234567", "call 0115511961234567 now", "v", "review"},
+		{"US", "+4915123456789", "0114915123456789", "phone", "yes"},
+		{"US", "+2348021234567", "9,0112348021234567,7", "v", "yes"},
+		{"AU", "+8613123456789", "00118613123456789", "phone", "yes"},
+		{"US", "+8613123456789", "0118613123456788", "phone", "no"},
+		{"US", "+8613123456789", "01186131234567890", "phone", "no"},
+		{"US", "+8613123456789", "x0118613123456789", "v", "no"},
+		{"US", "+8613123456789", "0118613123456789a", "v", "no"},
+	} {
+		n, err := Normalise(pipeline.Phone, pipeline.Secret(c.want), c.region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, canon := range []Canon{n, n.Digests()[0]} {
+			f := Compile(testKey, c.region, []Needle{{Account: "acme", Canon: canon}}).Finder(FinderOptions{Search: true, Fields: caseFields})
+			if canon.Hashed() && c.region == "AU" {
+				continue // 0011 is not known where a digest is given
+			}
+			if ms := f.Find(nil, c.path, []byte(c.text)); outcome(ms) != c.outcome {
+				t.Errorf("%s: %q for %s in %s: %v, want %s", c.region, c.text, c.want, c.path, ms, c.outcome)
+			}
+			if c.outcome != "no" && len(f.Probe(nil, []byte(`{"v":"`+c.text+`"}`))) == 0 {
+				t.Errorf("%q is no candidate", c.text)
+			}
+		}
+	}
+}

@@ -145,6 +145,7 @@ func (t *reference) digits(b []byte, i, hi int, all uint8) (long bool) {
 		if i-p > maxPhone {
 			long = true
 			t.end, t.count = -maxGap-1, 0
+			t.abroad(b, p, i)
 		} else {
 			t.group(b, p, i, v)
 		}

@@ -28,6 +28,7 @@ func (t *tokenizer) number(b []byte, hi int) {
 		if q-p > maxPhone {
 			n.end = -maxGap - 1
 			n.word = t.longDigits(b, p, q, n.word)
+			t.abroad(b, p, q)
 		} else {
 			t.group(b, &n, p, q)
 		}
@@ -59,6 +60,18 @@ func (t *tokenizer) longDigits(b []byte, p, q, done int) int {
 		t.id(b, lo, hi)
 	}
 	return hi
+}
+
+// abroad emits the token of the digits b[p:q], more than a phone number has, where they
+// begin with what is dialled for another country: 011 in North America, 00, 0011.
+func (t *tokenizer) abroad(b []byte, p, q int) {
+	if q-p > maxAbroad || b[p] != '0' || b[p+1] != '0' && (b[p+1] != '1' || b[p+2] != '1') || q < len(b) && !endsNumber(b[q]) {
+		return
+	}
+	t.emit(t.h.number(seedPhone, decimal(b, p, q)%1e10), phoneToken, p, q)
+	if t.given.phones {
+		t.hashedDigits(b[p:q], false, p, q)
+	}
 }
 
 // pow10 holds powers of ten.
@@ -116,7 +129,7 @@ func (t *tokenizer) group(b []byte, s *phone, p, q int) {
 	}
 }
 
-// decimal is the value of the digits b[p:q], at most sixteen.
+// decimal is the value of the digits b[p:q], at most nineteen.
 func decimal(b []byte, p, q int) uint64 {
 	if q-p > 8 {
 		return decimal(b, p, q-8)*1e8 + decimal(b, q-8, q)
