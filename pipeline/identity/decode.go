@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"html"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,7 +27,7 @@ func escLetter(c byte) byte {
 
 // decoder undoes, in one pass and at any depth, what encodings do to text:
 // backslash escapes of JSON (with any number of backslashes), percent-encoding
-// (with any number of %25), characters of HTML by their numbers, digits of other scripts, full-width forms, and the
+// (with any number of %25), characters of HTML by number or name, digits of other scripts, full-width forms, and the
 // hyphens and spaces of Unicode. What it makes of an encoded value is what it
 // makes of the value itself, so tokens of the one are tokens of the other.
 //
@@ -62,8 +63,18 @@ func (d *decoder) decode(src []byte) []byte {
 			from = d.percent(src, i)
 		case c == '#':
 			from = d.entity(src, i)
+		case c == ';':
+			from = i + 1
+			if !d.named(i) {
+				d.out = append(d.out, ';')
+				i = d.special.next(from, len(src))
+				continue
+			}
 		default:
 			from = d.unicode(src, i)
+		}
+		for n := len(d.marks); n > 0 && d.marks[n-1].to > len(d.out); n-- {
+			d.marks = d.marks[:n-1] // in the name of a character
 		}
 		d.marks = append(d.marks, mark{len(d.out), from})
 		i = d.special.next(from, len(src))
@@ -117,6 +128,9 @@ func (d *decoder) backslash(src []byte, i int) int {
 		if n == 0 {
 			d.out = append(d.out, '\\')
 			return j
+		}
+		if k := j - i; r == '&' && k&(k-1) != 0 { // a backslash of the text's own before a name: JSON in JSON doubles all
+			d.doubt = append(d.doubt, i)
 		}
 		j += 1 + n
 		if r >= 0xd800 && r < 0xdc00 {
@@ -248,6 +262,33 @@ func (d *decoder) entity(src []byte, i int) int {
 	d.out = d.out[:n]
 	d.rune(r, i)
 	return j + 1
+}
+
+// maxEntity is the longest name of a character of HTML.
+const maxEntity = len("CounterClockwiseContourIntegral")
+
+// named writes the character of HTML in the place of its name, which was written and
+// ends before the semicolon at src offset i: &nbsp; or &commat;. It reports whether
+// there is one.
+func (d *decoder) named(i int) bool {
+	at := len(d.out)
+	for at > 0 && len(d.out)-at <= maxEntity && isAlnum(d.out[at-1]) {
+		at--
+	}
+	if at == 0 || at == len(d.out) || d.out[at-1] != '&' {
+		return false
+	}
+	at--
+	name := string(d.out[at:]) + ";"
+	chars := html.UnescapeString(name)
+	if utf8.RuneCountInString(chars) > 2 {
+		return false // none, or only its beginning is one
+	}
+	d.out = d.out[:at]
+	for _, r := range chars {
+		d.rune(r, i)
+	}
+	return true
 }
 
 // unicode reads one character of UTF-8, or a stray byte.

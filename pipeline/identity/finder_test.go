@@ -224,3 +224,13 @@ func TestLooks(t *testing.T) {
 		t.Error("a path with {} may be any")
 	}
 }
+
+// TestNamedAmpersand: the ampersand that HTML has in the place of an address's own.
+func TestNamedAmpersand(t *testing.T) {
+	f := Compile(testKey, "US", wanted(t, pipeline.Email, "a&b@example.com")).Finder(FinderOptions{Search: true})
+	for _, text := range []string{"a&b@example.com", "a&amp;b@example.com", "a&amp;amp;b@example.com"} {
+		if ms := f.Find(nil, "v", []byte(text)); outcome(ms) != "yes" {
+			t.Errorf("%s: %v", text, ms)
+		}
+	}
+}

@@ -117,6 +117,7 @@ var lawSeeds = []string{
 	"EAIaIQobChMI9x-abc_DEF12345", `{"a":"2145550142"}`, "😀2145550142", "jane%40example.com", "http:\\/\\/x/214-555-0142", "%5Cu0040", "a\\",
 	"jane dot doe at example dot com", "is j underscore doe at mail dot example dot com.", " dot  dot at dot ", "1-214-KKL-0142", "jane@example.com-826724", "a@b.c-d.e-f",
 	"&#43;12145550142", "jane&#64;example.com", "&#x32;145550142", "o&#39;brien@example.com", "214·555·0142", "a&#b", "&#99999999;", "&#;2145550142", "http://x/#2145550142;",
+	"214&nbsp;555&ndash;0142", "a&amp;b@example.com", "info@b&uuml;cher.example", "jane&commat;example.com", "&amp;nbsp;2145550142", "&notit;2145550142", "&x;&;;&lpar;214&rpar;5550142", "&n\\u0062sp;2145550142", "&bsol;u0032145550142", "&semi;&num;50;",
 }
 
 func FuzzLaw(f *testing.F) {
@@ -135,7 +136,7 @@ func FuzzLaw(f *testing.F) {
 var pieces = []string{
 	"214", "555", "0142", "2145550142", "12145550142", "+1", "(", ")", "-", " ", ".", "/", "\n", "\t", "\r\n", "\\", `\n`, `\t`, `\"`, `"`, `'`, "%2B", "%20", "%40", "%25", "%",
 	"jane", "doe", "@", "example", ".com", "gmail.com", "@gmail.com", "+", "_", "x", "n", "u", "é", "ü", "\u00a0", "\u2011", "٢", "５", "＠", "6d92078a-8246-4ba4-ae5b-76104861e7dc",
-	"203.0.113.7", "123456789.1699999999", "abc12345", "CA0123456789abcdef0123456789abcdef", "&", "=", "?", "<", ">", "{", "}", ",", ":", `\u0040`, "0", "7", "e9", "😀", "&#64;", "&#x2b;", "&#", "#", ";", "&#50;", "&amp;", "·",
+	"203.0.113.7", "123456789.1699999999", "abc12345", "CA0123456789abcdef0123456789abcdef", "&", "=", "?", "<", ">", "{", "}", ",", ":", `\u0040`, "0", "7", "e9", "😀", "&#64;", "&#x2b;", "&#", "#", ";", "&#50;", "&amp;", "&nbsp;", "&ndash;", "&commat;", "&uuml;", "&bsol;", "&percnt;", "&num;", "&nb", "sp;", "&fjlig;", "&Tab;", "·",
 	"0118613123456789", "001149151234567890", "HfZvu", "+/", "/", "ZxGrynMdL", "AbCdEfGhIjKlMnOpQrStUv", "HfZvuJ/+ZKxGry-nMdLcQ_", "Q+w/e+r/t+y/u+i/o+p/a+s/d+f", " dot ", " dot com", " at ", " underscore ", "jane dot doe at example dot com", "214-", "LMN", "-826724",
 }
 

@@ -171,8 +171,8 @@ func transpose(x *[8]uint64) {
 	}
 }
 
-// mark makes the places those of the bytes of b that the decoder looks at: % \ # and
-// what is beyond ASCII.
+// mark makes the places those of the bytes of b that the decoder looks at: % \ # ;
+// and what is beyond ASCII.
 func (p *places) mark(b []byte) {
 	n := wordsFor(len(b))
 	if cap(*p) < n {
@@ -197,7 +197,7 @@ func (p places) plainSpecial(b []byte, k int) {
 		m := uint64(0)
 		for i := range 8 {
 			x := binary.LittleEndian.Uint64(b[8*i:])
-			is := (equal(x, '%') | equal(x, '\\') | equal(x, '#') | x) & highs
+			is := (equal(x, '%') | equal(x, '\\') | equal(x, '#') | equal(x, ';') | x) & highs
 			// the highest bit of each byte to the highest byte, in order
 			m |= is >> 7 * 0x0102040810204080 >> 56 << (8 * i)
 		}

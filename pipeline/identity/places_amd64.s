@@ -112,7 +112,9 @@ block:
 	VPCMPEQB  Y13, Y0, Y1   \
 	VPCMPEQB  Y14, Y0, Y2   \
 	VPCMPEQB  Y15, Y0, Y3   \
+	VPCMPEQB  Y12, Y0, Y4   \
 	VPOR      Y1, Y0, Y0    \
+	VPOR      Y4, Y3, Y3    \
 	VPOR      Y2, Y3, Y2    \
 	VPOR      Y2, Y0, Y0    \
 	VPMOVMSKB Y0, BX        \
@@ -124,6 +126,7 @@ TEXT ·specialAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+8(FP), CX
 	MOVQ out+16(FP), DI
 
+	BROADCAST($';', X12, Y12)
 	BROADCAST($'%', X13, Y13)
 	BROADCAST($'\\', X14, Y14)
 	BROADCAST($'#', X15, Y15)

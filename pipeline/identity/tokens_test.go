@@ -94,7 +94,7 @@ func TestLayout(t *testing.T) {
 			}{
 				"word": {l.word, class&word != 0}, "number": {l.number, class&(digit|phsep) != 0}, "digit": {l.digit, isDigit(c)}, "hexlet": {l.hexlet, class&hexlet != 0},
 				"hyphen": {l.hyphen, c == '-'}, "split": {l.split, c == '-' || c == '_'}, "join": {l.join, c == '+' || c == '/'}, "at": {l.at, c == '@'},
-				"special": {special, strings.IndexByte(`%#\`, c) >= 0 || c >= 0x80},
+				"special": {special, strings.IndexByte(`%#;\`, c) >= 0 || c >= 0x80},
 			} {
 				if got := p.places.at(i)&1 == 1; got != p.is {
 					t.Fatalf("byte %#x at %d of %d: %s is %t", c, i, n, name, got)
