@@ -64,7 +64,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			return err
 		}
 	}
-	return nil
+	return e.confirm(ctx, k)
 }
 
 // held asks for holds, as late as can be.
@@ -244,12 +244,7 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 	if err != nil {
 		return o.refusal(ctx, err)
 	}
-	if _, _, err := e.look(ctx, k, o.ref.Version); !errors.Is(err, connectors.ErrNotFound) {
-		if err == nil {
-			err = connectors.ErrTemporary
-		}
-		return o.refusal(ctx, err)
-	}
+	o.deleted = true
 	o.settle(journal.Done, "")
 	return nil
 }
@@ -302,32 +297,94 @@ func (e *Erase) proves(ctx context.Context, k *task, version string, now connect
 	return done.NewVersion == now.Version && done.NewETag == now.ETag, nil
 }
 
-// standing is the key under which what stays of the object is now.
-func (k *task) standing() string {
-	if len(k.ops) > 0 && k.ops[0].entry.Act == journal.Move && k.ops[0].entry.State == journal.Done {
-		return k.ops[0].entry.To
+// stays is the object that holds what stays of the key, its own or the one under the
+// redacted key; the zero Object if there is none.
+func (e *Erase) stays(ctx context.Context, k *task) (connectors.Object, error) {
+	if len(k.ops) == 0 || k.ops[0].entry.Act != journal.Move || k.ops[0].entry.State != journal.Done {
+		return k.listed.now, nil
 	}
-	return k.t.Key
+	moved, there, err := e.current(ctx, k.store, k.ops[0].entry.To)
+	if err != nil || !there {
+		return connectors.Object{}, err
+	}
+	return moved, nil
 }
 
-// look finds one version of the key, and what is current.
-func (e *Erase) look(ctx context.Context, k *task, id string) (found connectors.Version, now connectors.Ref, err error) {
-	err = connectors.ErrNotFound
-	for v, listErr := range k.store.(connectors.Versioner).Versions(ctx, k.t.Key) {
-		if listErr != nil {
-			return v, now, listErr
+// listed is what one listing shows of a key: erasing its versions lists them once, however
+// many they are, and once more when it is done.
+type listed struct {
+	now      connectors.Object             // what is current; the zero Object: nothing is
+	versions map[string]connectors.Version // by id; no delete markers
+}
+
+func (e *Erase) list(ctx context.Context, k *task) (*listed, error) {
+	out := &listed{versions: map[string]connectors.Version{}}
+	for v, err := range k.store.(connectors.Versioner).Versions(ctx, k.t.Key) {
+		if err != nil {
+			return nil, err
 		}
 		if v.Key != k.t.Key {
 			break
 		}
-		if v.Current && !v.Deleted {
-			now = v.Ref
+		if v.Deleted {
+			continue
 		}
-		if v.Version == id && !v.Deleted {
-			found, err = v, nil
+		out.versions[v.Version] = v
+		if v.Current {
+			out.now = v.Object
 		}
 	}
-	return found, now, err
+	return out, nil
+}
+
+// look finds one version of the key, and what is current. A listing holds as long as what
+// was current then still is.
+func (e *Erase) look(ctx context.Context, k *task, id string) (found connectors.Version, now connectors.Ref, err error) {
+	if k.listed == nil || !k.listed.holds(ctx, k) {
+		if k.listed, err = e.list(ctx, k); err != nil {
+			return found, now, err
+		}
+	}
+	found, there := k.listed.versions[id]
+	if !there {
+		err = connectors.ErrNotFound
+	}
+	return found, k.listed.now.Ref, err
+}
+
+// holds reports whether what a plain read sees is still what was listed.
+func (l *listed) holds(ctx context.Context, k *task) bool {
+	r, err := k.store.Open(ctx, connectors.Ref{Store: k.t.Store, Key: k.t.Key, ETag: l.now.ETag}, connectors.Range{})
+	if err != nil {
+		return errors.Is(err, connectors.ErrNotFound) && l.now.Key == ""
+	}
+	r.Close()
+	return l.now.Key != ""
+}
+
+// confirm lists the versions of a key once more: what was deleted has to be gone.
+func (e *Erase) confirm(ctx context.Context, k *task) error {
+	if !slices.ContainsFunc(k.ops, func(o op) bool { return o.deleted }) {
+		return nil
+	}
+	l, err := e.list(ctx, k)
+	for i := range k.ops {
+		o := &k.ops[i]
+		if !o.deleted {
+			continue
+		}
+		failed := err
+		if failed == nil {
+			if _, there := l.versions[o.ref.Version]; !there {
+				continue
+			}
+			failed = connectors.ErrTemporary
+		}
+		if err := o.refusal(ctx, failed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // markers deletes the delete markers of a key that identifies, once no version of

@@ -109,6 +109,9 @@ type task struct {
 	store connectors.Store
 	base  connectors.Object // what the first op changes: what is current
 	ops   []op
+
+	listed   *listed  // its versions; nil: not listed yet
+	standing *digests // of what stands elsewhere; nil: not read yet
 }
 
 // op is one change of the lake: its intent, and then its outcome.
@@ -120,6 +123,7 @@ type op struct {
 	patch   connectors.Patch
 	made    *connectors.Object // Move: what an earlier try has written under the redacted key
 	rows    *manifest.Version  // DeleteVersion: what is asked of it; nil: all of it goes
+	deleted bool               // DeleteVersion: by this try
 	left    int                // AbortUploads: how many are too young to be given up
 	uploads []connectors.Upload
 }
@@ -165,6 +169,7 @@ func (e *Erase) Apply(ctx context.Context, w Window) ([]journal.Entry, error) {
 			}
 		}
 		err := e.carry(ctx, task)
+		task.close()
 		for i := range task.ops {
 			if o := &task.ops[i]; o.entry.Kind == journal.Outcome {
 				all = append(all, o.entry)

@@ -858,3 +858,77 @@ func TestStoreFailsOnce(t *testing.T) {
 		}
 	}
 }
+
+// However many versions of a key go, they are listed as often, and what is current is read
+// as often.
+func TestManyVersionsAreListedOnce(t *testing.T) {
+	cost := func(versions int) (listings, reads int) {
+		w := newWorld(t, true)
+		for i := range versions {
+			old := []string{rec(0, "ann"), rec(1, "bob"), rec(10+i, "ann")}
+			w.version(w.put("a.jsonl", old...), old, 0, 2)
+		}
+		now := []string{rec(0, "ann"), rec(1, "bob")}
+		w.tomb(w.put("a.jsonl", now...), now, 0)
+		lake := fault.New(w.lake)
+		current := ""
+		lake.Plan = func(op fault.Op) *fault.Fault {
+			switch {
+			case op.Kind == "versions":
+				listings++
+				for o, err := range w.lake.List(t.Context(), "a.jsonl") {
+					if err != nil {
+						t.Fatal(err)
+					}
+					current = o.Version
+				}
+			case op.Kind == "open" && op.Ref.Version == current:
+				reads++
+			}
+			return nil
+		}
+		if _, err := w.erase(lake.View(), w.work); err != nil {
+			t.Fatal(err)
+		}
+		check(t, state(t, w.lake), map[string]string{"a.jsonl": text([]string{rec(1, "bob")})})
+		return listings, reads
+	}
+	few, fewReads := cost(2)
+	many, manyReads := cost(30)
+	if few == 0 || fewReads == 0 || many != few || manyReads != fewReads {
+		t.Errorf("2 versions: %d listings, %d reads; 30 versions: %d and %d", few, fewReads, many, manyReads)
+	}
+}
+
+// Another writer comes between the deletions of two older versions: the second is held
+// against what is current by then.
+func TestVersionsAreHeldAgainstWhatIsCurrentThen(t *testing.T) {
+	w := newWorld(t, true)
+	old := []string{rec(0, "ann"), rec(1, "bob")}
+	w.version(w.put("a.jsonl", old...), old, 0)
+	w.version(w.put("a.jsonl", old...), old, 0)
+	w.put("a.jsonl", old[1])
+	lake := fault.New(w.lake)
+	deleted := 0
+	lake.Plan = func(op fault.Op) *fault.Fault {
+		if op.Kind == "delete" {
+			if deleted++; deleted == 1 {
+				w.put("a.jsonl", rec(2, "cy"))
+			}
+		}
+		return nil
+	}
+	out, err := w.erase(lake.View(), w.work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocked := 0
+	for _, o := range out {
+		if o.State == journal.Blocked && o.Lost == 1 {
+			blocked++
+		}
+	}
+	if blocked != 1 || deleted != 1 {
+		t.Errorf("%d versions are blocked, %d deleted: %v", blocked, deleted, out)
+	}
+}

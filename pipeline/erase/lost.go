@@ -43,12 +43,9 @@ func (e *Erase) lost(ctx context.Context, k *task, v *connectors.Version, rows *
 	if whole && !stays {
 		other = e.others(requests, k.t)
 	}
-	now, there, err := e.current(ctx, k.store, k.standing())
+	now, err := e.stays(ctx, k)
 	if err != nil {
 		return 0, err
-	}
-	if !there {
-		now = connectors.Object{}
 	}
 	count := func(theirs []*manifest.Row) (int64, error) {
 		ours, err := e.wanted(goes)
@@ -94,8 +91,8 @@ func addDigest(s *spool.Sorter, raw []byte) error {
 	return s.Add(sum[:], nil)
 }
 
-// digests hands over every record of an object.
-func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do func(seen) error) error {
+// records hands over every record of an object.
+func (e *Erase) records(ctx context.Context, k *task, o connectors.Object, do func(seen) error) error {
 	open := func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
 		return k.store.Open(ctx, o.Ref, connectors.Range{Off: off, Len: n})
 	}
@@ -114,6 +111,38 @@ func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object, do fu
 		}
 	}
 	return err
+}
+
+// digests are those of an object's records, sorted, as a multiset.
+type digests struct {
+	of     connectors.Ref
+	sorted *spool.Sorter
+}
+
+// digests reads an object for what it holds, once for as many versions as are held against it;
+// the task keeps them.
+func (e *Erase) digests(ctx context.Context, k *task, o connectors.Object) (*spool.Sorter, error) {
+	if k.standing != nil && k.standing.of == o.Ref {
+		return k.standing.sorted, nil
+	}
+	k.close()
+	s := spool.NewSorter()
+	if o.Key != "" {
+		if err := e.records(ctx, k, o, func(r seen) error { return addDigest(s, r.raw) }); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	k.standing = &digests{o.Ref, s}
+	return s, nil
+}
+
+// close lets go of what a task keeps.
+func (k *task) close() {
+	if k.standing != nil {
+		k.standing.sorted.Close()
+		k.standing = nil
+	}
 }
 
 // missing counts what is in a and not in b, as multisets.

@@ -198,7 +198,7 @@ func (e *Erase) unmake(ctx context.Context, k *task, made *connectors.Object) er
 func (e *Erase) alone(ctx context.Context, k *task, o, in connectors.Object, counts func(seen) bool) (int64, error) {
 	old := spool.NewSorter()
 	defer old.Close()
-	err := e.digests(ctx, k, o, func(r seen) error {
+	err := e.records(ctx, k, o, func(r seen) error {
 		if !counts(r) {
 			return nil
 		}
@@ -207,13 +207,9 @@ func (e *Erase) alone(ctx context.Context, k *task, o, in connectors.Object, cou
 	if err != nil {
 		return 0, err
 	}
-	now := spool.NewSorter()
-	defer now.Close()
-	if in.Key != "" {
-		err := e.digests(ctx, k, in, func(r seen) error { return addDigest(now, r.raw) })
-		if err != nil {
-			return 0, err
-		}
+	now, err := e.digests(ctx, k, in)
+	if err != nil {
+		return 0, err
 	}
 	return missing(old, now)
 }

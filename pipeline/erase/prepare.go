@@ -21,6 +21,7 @@ import (
 // current object gets a proven patch, versions that hold the records are condemned.
 func (e *Erase) prepare(ctx context.Context, t *manifest.Target, f *os.File) (*task, error) {
 	k := &task{t: t, store: e.Stores[t.Store]}
+	defer k.close()
 	if in, err := e.inTable(ctx, t); in || err != nil {
 		if err == nil {
 			err = errTable
