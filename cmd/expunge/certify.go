@@ -19,6 +19,10 @@ import (
 // keptByHold is why a request is BLOCKED of which a hold covers records.
 const keptByHold = "a legal hold keeps records of it: erase again when it is removed"
 
+// keptBeside ends the reason why a request is BLOCKED of which a hold keeps something for
+// the sake of what else stands there.
+const keptBeside = ": erase again when the hold is removed"
+
 // conclude writes the certificates of the requests whose tombstones were applied,
 // and says where each stands now.
 func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, out *erased) error {
@@ -108,14 +112,22 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	entry := e.requests[ref]
 	next := intake.Event{State: entry.Last.Applied(), Run: e.m.Run, Left: entry.Last.Left, Holds: hold.Highest(e.holdsNow)}
-	blocked, waits := false, ""
+	blocked, waits, held := false, "", ""
 	for _, x := range b.Exceptions {
 		if x.Code == hold.Code {
-			out.OnHold += x.Records
+			if out.OnHold += x.Records; held == "" {
+				held = x.Instruction + " names an identifier that stands in records of it" + keptBeside
+			}
 		}
+	}
+	if held != "" && e.isHeld(e.holdsNow, entry) {
+		held = keptByHold
 	}
 	out.open(b.Open)
 	for _, o := range b.Open {
+		if o.Code == journal.LegalHold && held == "" {
+			held = o.Reason + keptBeside
+		}
 		blocked = blocked || o.State == string(journal.Blocked)
 		if o.Act == string(journal.AbortUploads) { // no search finds them: this run has to see to them
 			waits = fmt.Sprintf("unfinished uploads are left (%s): `expunge erase %s` again", o.Reason, e.m.Run)
@@ -134,8 +146,8 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("verification found %s that nothing explains: the next run looks for what is left", pipeline.Count(residue, "trace", "traces"))
 	case len(stale) > 0:
 		next.State, next.Reason = pipeline.Received, fmt.Sprintf("what run %s has sealed of %s cannot be applied any more, as the config was changed since", e.m.Run, strings.Join(stale, ", "))
-	case slices.ContainsFunc(b.Exceptions, func(x certificate.Exception) bool { return x.Code == hold.Code }):
-		next.State, next.Reason = pipeline.Blocked, keptByHold
+	case held != "":
+		next.State, next.Reason = pipeline.Blocked, held
 	case blocked:
 		next.State, next.Reason = pipeline.Blocked, "old versions hold records that stand nowhere else: approve their loss with --versions-lost, and erase again"
 		next.Deferred = true // another erasure may settle it

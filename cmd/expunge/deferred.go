@@ -21,7 +21,7 @@ func standsStill(e *intake.Entry) bool {
 // waitsOutside reports whether an erasure that has begun waits for what is not in our
 // hands: a store, another erasure, or the end of a legal hold.
 func waitsOutside(e *intake.Entry) bool {
-	return e.State == pipeline.Blocked && (e.Last.Deferred || e.Last.Reason == keptByHold)
+	return e.State == pipeline.Blocked && (e.Last.Deferred || waitsForHold(e))
 }
 
 // goOn looks after erasures that were interrupted, or wait for a store, for what others erase, or for
@@ -49,7 +49,7 @@ func (a *app) goOn(ctx context.Context, workers int) (any bool, ended, err error
 			if err != nil {
 				return any, ended, err
 			}
-			if a.isHeld(holds, e) {
+			if a.stillHeld(holds, e) {
 				continue
 			}
 		}

@@ -71,6 +71,7 @@ type erasure struct {
 	workers  int
 	names    *naming.Names
 	resolve  manifest.Resolver
+	matcher  *config.Matcher
 	redacted func(t *manifest.Target, content string) (key, url, id string, err error) // see erase.Erase
 	report   *report.Report                                                            // of the run; read when the first certificate is written
 	log      *certificate.Log                                                          // that certificates are added to
@@ -86,9 +87,12 @@ type erasure struct {
 	refused map[journal.Place]refused // versions of keys that are touched which the run could not examine, without their act
 	unread  []journal.Entry           // REFUSED outcomes of the last pass
 
-	holdsNow []*hold.Hold            // when it began; they are asked for again before each change
-	named    map[int]map[string]bool // by hold, the ids of objects that it names; filled as certificates need it
-	known    int                     // the highest number of holds that the run, its approvals and its requests note
+	holdsNow    []*hold.Hold // when it began; they are asked for again before each change
+	heldRecords *heldRecords
+	keptRecords map[string]*hold.Hold // by tombstone: those whose record stays, since a held identifier stands in it
+
+	named map[int]map[string]bool // by hold, the ids of objects that it names; filled as certificates need it
+	known int                     // the highest number of holds that the run, its approvals and its requests note
 }
 
 func (a *app) erase(ctx context.Context, run string, accounts []string, workers int) error {
@@ -256,9 +260,9 @@ func (e *erasure) hold(h *hold.Hold, r *manifest.Row) {
 	r.Disposition, r.Exception, r.Instruction, r.KeptFields = string(pipeline.Excepted), &code, &instruction, []string{}
 }
 
-// held asks for holds again, right before an object is changed: one that was set
-// meanwhile counts.
-func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
+// held is erase.Held: it asks for holds again, right before an object is changed, so that
+// one that was set meanwhile counts.
+func (e *erasure) held(ctx context.Context, t *manifest.Target, at *connectors.Object, whole bool) error {
 	all, err := e.allHolds(ctx, hold.Highest(e.holdsNow))
 	if err != nil {
 		return err
@@ -273,7 +277,14 @@ func (e *erasure) held(ctx context.Context, t *manifest.Target) error {
 			}
 		}
 	}
-	return nil
+	if at == nil {
+		return nil
+	}
+	h, err := e.heldRecords.keeps(ctx, all, t, at, whole)
+	if err != nil || h == nil {
+		return err
+	}
+	return fmt.Errorf("hold %d names an identifier that stands in it: %w", h.N, connectors.ErrHeld)
 }
 
 // begin probes the stores that are written to, and notes that erasing begins.

@@ -62,6 +62,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string, appro
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
+	e.matcher, e.heldRecords = matcher, &heldRecords{e: e}
 	e.names = e.app.names(e.stores)
 	e.resolve = func(r *manifest.Row) (manifest.Target, error) {
 		store, key, err := e.names.Resolve(r.Object, r.ObjectSealed)
@@ -191,7 +192,10 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 	if e.holdsNow, err = e.allHolds(ctx, e.known); err != nil {
 		return err
 	}
-	return e.split(ctx)
+	if err := e.split(ctx); err != nil {
+		return err
+	}
+	return e.findHeld(ctx)
 }
 
 // split tells in which stores something is applied now, of which requests, and of which
@@ -286,7 +290,7 @@ func (e *erasure) notOurs(entry *intake.Entry) string {
 }
 
 // tombstones are those of the manifest; what a hold covers keeps its record, whoever else
-// asks for that, too.
+// asks for that, too, and so does a record in which a held identifier stands.
 func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error] {
 	return func(yield func(*manifest.Row, error) bool) {
 		var same []*manifest.Row // of one record: they come together
@@ -314,6 +318,9 @@ func (e *erasure) tombstones(ctx context.Context) iter.Seq2[*manifest.Row, error
 			same = append(same, r)
 			if held == nil {
 				held = e.heldBy(e.holdsNow, r)
+			}
+			if held == nil {
+				held = e.keptRecords[r.Tombstone]
 			}
 		}
 		flush()

@@ -192,7 +192,7 @@ func (a *app) holdAdd(ctx context.Context, o *holdOptions) error {
 	if err != nil {
 		return err
 	}
-	got, err := a.holds().Add(ctx, h, known)
+	got, err := a.holds().Add(ctx, h, known, ids...)
 	if err != nil {
 		return holdError(err)
 	}
@@ -263,6 +263,9 @@ func held(h *hold.Hold) string {
 			names[i] = string(k)
 		}
 		out += ", requests with the held " + strings.Join(names, " or ")
+		if h.Sealed && h.Request == "" {
+			out += ", and records in which it stands"
+		}
 	}
 	if h.Object != "" {
 		out += ", objects " + h.Object
@@ -272,7 +275,7 @@ func held(h *hold.Hold) string {
 
 func holdError(err error) error {
 	switch {
-	case errors.Is(err, hold.ErrForged), errors.Is(err, hold.ErrMissing):
+	case errors.Is(err, hold.ErrForged), errors.Is(err, hold.ErrMissing), errors.Is(err, hold.ErrNoIdentifiers):
 		return &coded{exitRefused, err}
 	case errors.Is(err, hold.ErrUnknown), errors.Is(err, hold.ErrRemoved), errors.Is(err, hold.ErrThere):
 		return &coded{exitUsage, err}

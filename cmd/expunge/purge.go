@@ -141,6 +141,11 @@ func (a *app) expired(ctx context.Context) ([]expired, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, h := range all {
+		if h.Removed != nil && h.Sealed {
+			out = append(out, expired{prefix: hold.IdentifiersFile(h.N), why: "the hold was removed on " + h.Removed.At.Format(time.DateOnly)})
+		}
+	}
 	now := a.now()
 	busy := map[string]bool{}       // runs whose manifest or review list somebody waits for
 	lasts := map[string]time.Time{} // by run: when the last of the requests that it had last has ended

@@ -144,6 +144,12 @@ func (r *rotating) reads(t *testing.T, a *app) error {
 	if err == nil && (len(holds) != 2 || holds[1].Removed == nil) {
 		say("holds", errors.New("one is missing"))
 	}
+	if err == nil {
+		ids, err := a.holds().Identifiers(ctx, holds[0])
+		if say("identifiers of a hold", err); err == nil && len(ids) != 1 {
+			say("identifiers of a hold", errors.New("they are missing"))
+		}
+	}
 	_, err = waive.Read(ctx, a.work, a.keys)
 	say("waivers", err)
 	latest, err := a.decisions().Latest(ctx)

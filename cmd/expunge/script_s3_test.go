@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +28,20 @@ func begin(ts *testscript.TestScript, neg bool, args []string) {
 		Bucket: &bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(ts.ReadFile(args[0])),
 	})
 	ts.Check(err)
+}
+
+// fetch BUCKET/KEY FILE: what a plain read of a key gives.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fetch BUCKET/KEY FILE")
+	}
+	bucket, key, _ := strings.Cut(args[0], "/")
+	got, err := clientOf(ts).GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	ts.Check(err)
+	defer got.Body.Close()
+	b, err := io.ReadAll(got.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
 }
 
 // unfinished BUCKET/KEY N: so many uploads of exactly that key are unfinished.

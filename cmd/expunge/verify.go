@@ -124,7 +124,7 @@ func (p *proof) left(request, objectID string) bool { return p.places[[2]string{
 // unfinished reports whether a request has yet to be erased, all of it or a part.
 func (e *erasure) unfinished(ref pipeline.RequestRef) bool {
 	entry := e.requests[ref]
-	return entry != nil && (entry.State == pipeline.AwaitingApproval || entry.State == pipeline.Erasing || entry.State == pipeline.Blocked && entry.Last.Reason == keptByHold)
+	return entry != nil && (entry.State == pipeline.AwaitingApproval || entry.State == pipeline.Erasing || waitsForHold(entry))
 }
 
 // verify reads back every key that tombstones were applied to. What is left of requests that

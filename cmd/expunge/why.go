@@ -43,9 +43,11 @@ func (a *app) why(e *intake.Entry, holds []*hold.Hold, approved bool) string {
 		return last.Reason
 	case pipeline.Blocked:
 		switch {
-		case last.Reason != keptByHold:
+		case !waitsForHold(e):
 			return last.Reason
-		case a.isHeld(holds, e):
+		case a.stillHeld(holds, e) && last.Reason != keptByHold:
+			return and(strings.TrimSuffix(last.Reason, keptBeside), fmt.Sprintf("erase run %s again when the hold is removed", last.Run))
+		case a.stillHeld(holds, e):
 			return fmt.Sprintf("a legal hold keeps records of it: erase run %s again when it is removed", last.Run)
 		}
 		if a.cfg.Policy.Approval == "automatic" {
@@ -58,6 +60,27 @@ func (a *app) why(e *intake.Entry, holds []*hold.Hold, approved bool) string {
 		}
 	}
 	return said
+}
+
+// waitsForHold reports whether a request is BLOCKED until a hold is removed.
+func waitsForHold(e *intake.Entry) bool {
+	_, beside := heldBeside(e.Last.Reason)
+	return e.State == pipeline.Blocked && (e.Last.Reason == keptByHold || beside)
+}
+
+// heldBeside is the hold that a request waits for which does not name it, but what else
+// stands there.
+func heldBeside(reason string) (n int, ok bool) {
+	_, err := fmt.Sscanf(reason, "hold %d names ", &n)
+	return n, err == nil && strings.HasSuffix(reason, keptBeside)
+}
+
+// stillHeld reports whether a hold stands that a request waits for.
+func (a *app) stillHeld(all []*hold.Hold, e *intake.Entry) bool {
+	if n, beside := heldBeside(e.Last.Reason); beside {
+		return slices.ContainsFunc(all, func(h *hold.Hold) bool { return h.N == n && h.Removed == nil })
+	}
+	return a.isHeld(all, e)
 }
 
 // leaves reports whether a run has left something of a code.

@@ -133,7 +133,7 @@ type Open struct {
 	Version  string `json:"version,omitempty"`
 	Act      string `json:"act,omitempty"` // where it is not the records but the key's unfinished uploads
 	State    string `json:"state"`
-	Code     string `json:"code,omitempty"` // REFUSED: NULL_VERSION, MFA_DELETE, DENIED of versions; else why it cannot be read or rewritten, such as TRUNCATED
+	Code     string `json:"code,omitempty"` // REFUSED: NULL_VERSION, MFA_DELETE, DENIED of versions; else why it cannot be read or rewritten, such as TRUNCATED; HELD: LEGAL_HOLD, if it is one of ours
 	Reason   string `json:"reason"`
 	Until    string `json:"until,omitempty"`   // LOCKED: when the retention ends
 	Trigger  string `json:"trigger,omitempty"` // what brings it to its end, where that is not in our hands

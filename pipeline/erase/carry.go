@@ -27,7 +27,12 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			}
 			continue
 		}
-		if err := e.held(ctx, k.t, o); err != nil {
+		var goes *connectors.Object // of an older version, once it was looked up
+		switch o.entry.Act {
+		case journal.Replace, journal.Delete, journal.Move:
+			goes = &k.base
+		}
+		if err := e.held(ctx, k.t, o, goes, o.entry.Act != journal.Replace); err != nil {
 			return err
 		}
 		if o.settled {
@@ -67,20 +72,26 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 	return e.confirm(ctx, k)
 }
 
+// Held says with an error that is connectors.ErrHeld which legal hold keeps a key from
+// being changed. at is the object that goes: as a whole or, of a replacement, but for what
+// is not t's tombstones to take; nil where only its record's requests are to be asked about.
+type Held func(ctx context.Context, t *manifest.Target, at *connectors.Object, whole bool) error
+
 // held asks for holds, as late as can be.
-func (e *Erase) held(ctx context.Context, t *manifest.Target, o *op) error {
+func (e *Erase) held(ctx context.Context, t *manifest.Target, o *op, at *connectors.Object, whole bool) error {
 	if e.Held == nil {
 		return nil
 	}
-	err := e.Held(ctx, t)
+	err := e.Held(ctx, t, at, whole)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, connectors.ErrHeld):
+		o.entry.Code = journal.LegalHold
 		o.settle(journal.Held, err.Error())
 		return nil
 	}
-	return err
+	return o.refusal(ctx, err)
 }
 
 // replace swaps the object for its patch and reads it back.
@@ -211,6 +222,9 @@ func (e *Erase) version(ctx context.Context, k *task, o *op) error {
 		o.entry.Code = journal.NullVersion
 		o.settle(journal.Refused, "a noncurrent version without an id of its own cannot be deleted safely: it may be another one by now")
 		return nil
+	}
+	if err := e.held(ctx, k.t, o, &v.Object, true); err != nil || o.settled {
+		return err
 	}
 	proven := o.rows == nil
 	if !proven {

@@ -51,11 +51,11 @@ type Erase struct {
 	Journal  *journal.Journal
 	Past     *journal.Past // of earlier tries
 
-	KeepOld bool                                                // policy: noncurrent versions stay, and are reported
-	Lost    func(account string) journal.Allowance              // survivors in old versions of an account's objects whose loss is approved; "": whose key does not say
-	Idle    time.Time                                           // unfinished uploads that nobody has written to since then are given up; younger ones are left
-	Held    func(ctx context.Context, t *manifest.Target) error // asked again before each change; an error says which hold
-	Theirs  Theirs                                              // what other erasures ask of old versions; nil: there are none
+	KeepOld bool                                   // policy: noncurrent versions stay, and are reported
+	Lost    func(account string) journal.Allowance // survivors in old versions of an account's objects whose loss is approved; "": whose key does not say
+	Idle    time.Time                              // unfinished uploads that nobody has written to since then are given up; younger ones are left
+	Held    Held                                   // asked again before each change; nil: nobody holds anything
+	Theirs  Theirs                                 // what other erasures ask of old versions; nil: there are none
 
 	// Of objects that go since their key names the consumer: what stays of them moves.
 	Region   string                                                                    // of national phone numbers

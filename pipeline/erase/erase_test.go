@@ -38,7 +38,7 @@ type world struct {
 	scanner scanners.Scanner
 	keepOld bool
 	lost    int64
-	held    func(ctx context.Context, t *manifest.Target) error
+	held    erase.Held
 	theirs  []*manifest.Row // of other erasures, on old versions
 	tries   int
 
@@ -606,7 +606,9 @@ func TestHolds(t *testing.T) {
 	for name, hold := range map[string]func(w *world){
 		"of the store": func(w *world) { w.lake.Hold("a.jsonl", true) },
 		"of ours": func(w *world) {
-			w.held = func(context.Context, *manifest.Target) error { return fmt.Errorf("hold 3: %w", connectors.ErrHeld) }
+			w.held = func(context.Context, *manifest.Target, *connectors.Object, bool) error {
+				return fmt.Errorf("hold 3: %w", connectors.ErrHeld)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -620,6 +622,58 @@ func TestHolds(t *testing.T) {
 			states(t, w.mustErase(), map[string]journal.State{"a.jsonl delete ": journal.Done})
 		})
 	}
+}
+
+// A hold is asked about each object that goes, as a whole or not, right before: what it
+// names in a version or whole object keeps that from going, and of others nothing.
+func TestHoldsAreAskedOfWhatGoes(t *testing.T) {
+	w := newWorld(t, true)
+	lines := []string{rec(0, "ann"), rec(1, "bob")}
+	old := w.put("a.jsonl", lines...)
+	w.version(old, lines, 0)
+	now := w.put("a.jsonl", append(slices.Clone(lines), rec(2, "cy"))...)
+	w.tomb(now, lines, 0)
+	b, c := w.put("b.jsonl", lines[1]), w.put("c.jsonl", lines[0])
+	w.whole(b)
+	w.whole(c)
+	holds := true
+	w.held = func(_ context.Context, _ *manifest.Target, at *connectors.Object, whole bool) error {
+		if holds && whole && at != nil && strings.Contains(read(t, w.lake, at.Ref), "bob") {
+			return fmt.Errorf("hold 3: %w", connectors.ErrHeld)
+		}
+		return nil
+	}
+	out := w.mustErase()
+	replaced := "a.jsonl delete_version " + now.Version
+	states(t, out, map[string]journal.State{
+		"a.jsonl replace " + now.Version: journal.Done, replaced: journal.Held, "a.jsonl delete_version " + old.Version: journal.Held,
+		"b.jsonl delete " + b.Version: journal.Held, "b.jsonl delete_version " + b.Version: journal.Blocked,
+		"c.jsonl delete " + c.Version: journal.Done, "c.jsonl delete_version " + c.Version: journal.Done,
+	})
+	if e := out[replaced]; e.Code != journal.LegalHold {
+		t.Errorf("it is held under code %q", e.Code)
+	}
+	check(t, state(t, w.lake), map[string]string{
+		"a.jsonl": text([]string{lines[1], rec(2, "cy")}), "a.jsonl " + now.Version: text([]string{lines[0], lines[1], rec(2, "cy")}), "a.jsonl " + old.Version: text(lines),
+		"b.jsonl": text(lines[1:]), "c.jsonl " + marker(t, w.lake, "c.jsonl"): "(marker)",
+	})
+	holds = false
+	for name, e := range w.mustErase() {
+		if !e.State.Final() {
+			t.Errorf("the hold is removed, and %s is %s", name, e.State)
+		}
+	}
+}
+
+// marker is the version of a key's delete marker.
+func marker(t *testing.T, s *mem.Store, key string) string {
+	t.Helper()
+	for v, err := range s.Versions(t.Context(), key) {
+		if err == nil && v.Key == key && v.Deleted {
+			return v.Version
+		}
+	}
+	return ""
 }
 
 // A hold on one record keeps that record and nothing else; when it is removed, the

@@ -4,10 +4,12 @@
 // deleted until a person removes it. Whole objects and versions wait for a hold on
 // any record in them.
 //
-//	holds/<n>.json            create-only
-//	holds/<n>/removed.json    create-only: who removed it, and why
+//	holds/<n>.json                create-only
+//	holds/<n>/identifiers.json    create-only: the identifiers that it names, sealed; purge removes it once the hold is over
+//	holds/<n>/removed.json        create-only: who removed it, and why
 //
-// Identifiers are kept as keyed digests, patterns that hold some sealed. Each file is authenticated under the work
+// A hold knows requests by keyed digests of its identifiers, and has the identifiers
+// themselves to search records for them; patterns that hold some are sealed. Each file is authenticated under the work
 // key. Holds are numbered without a gap, and what rests on them notes how many there
 // were: one that was taken away since is missed, and no other is set until it is back.
 package hold
@@ -51,6 +53,7 @@ type Hold struct {
 	ObjectSealed string          `json:"object_sealed,omitempty"` // ... where it names somebody: Object shows it redacted then
 	Kinds        []pipeline.Kind `json:"kinds,omitempty"`         // of the identifiers
 	Digests      []string        `json:"digests,omitempty"`       // keyed, of the identifiers in canonical form; none: any
+	Sealed       bool            `json:"sealed,omitempty"`        // its identifiers are kept: of holds of an earlier build, only requests are known
 	Reason       string          `json:"reason"`
 	By           string          `json:"by"`
 	At           time.Time       `json:"at"`
@@ -141,11 +144,11 @@ func (r Removal) authenticated() []byte {
 	return b
 }
 
-// Add stores a hold and returns it with its number: the next one, so that none is ever
+// Add stores a hold that names ids, if any, and returns it with its number: the next one, so that none is ever
 // that of another hold; or N, where the hold says so, if that one is missing (or else
 // ErrThere). While a hold is missing, none but that is taken: ErrMissing. known is as of
 // All.
-func (s *Holds) Add(ctx context.Context, h Hold, known int) (*Hold, error) {
+func (s *Holds) Add(ctx context.Context, h Hold, known int, ids ...pipeline.Identifier) (*Hold, error) {
 	_, missing, highest, err := s.look(ctx, known)
 	if err != nil {
 		return nil, err
@@ -159,7 +162,7 @@ func (s *Holds) Add(ctx context.Context, h Hold, known int) (*Hold, error) {
 	case !again:
 		h.N = highest + 1
 	}
-	h.Version = 1
+	h.Version, h.Sealed = 1, len(ids) > 0
 	for {
 		h.MAC = s.Keys.Authenticate("hold", h.authenticated())
 		err := s.create(ctx, name(h.N), &h)
@@ -169,6 +172,12 @@ func (s *Holds) Add(ctx context.Context, h Hold, known int) (*Hold, error) {
 		case errors.Is(err, connectors.ErrExists): // somebody was faster
 			h.N++
 			continue
+		}
+		if err == nil && h.Sealed {
+			err = s.create(ctx, IdentifiersFile(h.N), s.seal(&h, ids))
+			if errors.Is(err, connectors.ErrExists) { // of the one that is missing
+				err = s.same(ctx, &h, ids)
+			}
 		}
 		return &h, err
 	}

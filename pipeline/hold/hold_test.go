@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"expunge/connectors"
 	"expunge/connectors/mem"
 	"expunge/pipeline"
 	"expunge/pipeline/naming"
@@ -177,5 +179,64 @@ func TestAMissingHoldIsTold(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The identifiers of a hold are kept sealed, each in its place, and whoever takes one
+// away, moves it or changes it is told.
+func TestIdentifiersOfAHold(t *testing.T) {
+	keys, err := seal.Open(bytes.Repeat([]byte{1}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []pipeline.Identifier{{Kind: pipeline.Phone, Value: "+14045550199"}, {Kind: pipeline.Email, Value: "jane@example.com"}}
+	h := Hold{Account: "acme", Kinds: []pipeline.Kind{pipeline.Phone, pipeline.Email}, Digests: []string{"a", "b"}, Reason: "claim", By: "jo"}
+	for name, c := range map[string]struct {
+		change func(content string) string
+		ok     bool
+	}{
+		"untouched":    {func(s string) string { return s }, true},
+		"gone":         {nil, false},
+		"one less":     {func(s string) string { return s[:strings.LastIndex(s, ",\n    {")] + "\n  ]\n}\n" }, false},
+		"other hold's": {func(s string) string { return strings.Replace(s, `"n": 1`, `"n": 2`, 1) }, false},
+		"other kind":   {func(s string) string { return strings.Replace(s, `"email"`, `"phone"`, 1) }, false},
+		"changed":      {func(s string) string { return strings.Replace(s, `"value_sealed": "`, `"value_sealed": "AAAA`, 1) }, false},
+		"no JSON":      {func(string) string { return "" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			work := mem.New("work", mem.Options{})
+			s := &Holds{Work: work, Keys: keys}
+			set, err := s.Add(t.Context(), h, 0, ids...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := connectors.ReadAll(t.Context(), work, IdentifiersFile(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(b), "4045550199") || strings.Contains(string(b), "jane") {
+				t.Errorf("they are readable: %s", b)
+			}
+			for o, err := range work.List(t.Context(), IdentifiersFile(1)) {
+				if err == nil {
+					err = work.Delete(t.Context(), o.Ref)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.change != nil {
+				if _, err := work.Create(t.Context(), IdentifiersFile(1), strings.NewReader(c.change(string(b)))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := s.Identifiers(t.Context(), set)
+			if c.ok && (err != nil || !slices.EqualFunc(got, ids, func(a, b pipeline.Identifier) bool { return a.Kind == b.Kind && a.Value == b.Value })) {
+				t.Errorf("%d identifiers: %v", len(got), err)
+			}
+			if !c.ok && !errors.Is(err, ErrNoIdentifiers) {
+				t.Errorf("%d identifiers: %v", len(got), err)
+			}
+		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"expunge/pipeline/seal"
 )
 
-// Renew writes a hold or its removal to dst under the current work key, if it is
+// Renew writes a hold, its identifiers or its removal to dst under the current work key, if it is
 // under an older one. Its digests of identifiers stay: their keys are kept.
 func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Outcome, error) {
 	b, err := io.ReadAll(src)
@@ -18,18 +18,25 @@ func Renew(r *seal.Rotation, file string, src io.Reader, dst io.Writer) (seal.Ou
 		return seal.Outcome{}, fmt.Errorf("read %s: %w", file, err)
 	}
 	var h Hold
+	var ids sealed
 	var over Removal
 	var again bool
 	var v any = &h
-	if strings.HasSuffix(file, "/removed.json") {
+	switch {
+	case strings.HasSuffix(file, "/removed.json"):
 		v = &over
+	case strings.HasSuffix(file, "/identifiers.json"):
+		v = &ids
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return seal.Outcome{}, fmt.Errorf("%s: %w: %w", file, ErrForged, err)
 	}
-	if v == &over {
+	switch v {
+	case &over:
 		over.MAC, again, err = r.MAC("hold-removal", over.authenticated(), over.MAC)
-	} else {
+	case &ids:
+		again, err = ids.renew(r)
+	default:
 		h.MAC, again, err = r.MAC("hold", h.authenticated(), h.MAC)
 		r.KeepDigests("hold", h.Account)
 	}

@@ -80,6 +80,9 @@ const (
 	MayNot      = "DENIED"       // deleting versions is not allowed
 )
 
+// LegalHold is the code of what is HELD by a legal hold of ours, and not by the store.
+const LegalHold = "LEGAL_HOLD"
+
 // Final reports whether nothing is left to do.
 func (s State) Final() bool { return s == Done || s == Gone }
 
@@ -111,7 +114,7 @@ type Entry struct {
 	LostBy   int    `json:"lost_by,omitempty"`   // the approval that let them go
 	Upload   string `json:"upload,omitempty"`    // intent of a replace or move: an upload in parts that was begun for it
 	Uploads  int64  `json:"uploads,omitempty"`   // abort_uploads: how many are given up
-	Code     string `json:"code,omitempty"`      // of REFUSED: a version that somebody else can delete; or why the object cannot be read or rewritten, see scanners.Code
+	Code     string `json:"code,omitempty"`      // of REFUSED: a version that somebody else can delete; or why the object cannot be read or rewritten, see scanners.Code; LEGAL_HOLD
 	Until    string `json:"until,omitempty"`     // LOCKED: when the retention ends, RFC 3339
 	To       string `json:"to,omitempty"`        // move: the redacted key
 	ToObject string `json:"to_object,omitempty"` // ... and the object's URL
