@@ -336,7 +336,11 @@ func (c *Closure) household(h *pipeline.Hit) bool {
 	if h.Decided != nil || c.agents[h.Request] || len(h.Direct) == 0 {
 		return false
 	}
-	direct := slices.DeleteFunc(slices.Clone(h.Direct), func(d pipeline.Link) bool { return c.o.Business(h.Request.Account, d, h.Time) })
+	direct := slices.DeleteFunc(slices.Clone(h.Direct), func(d pipeline.Link) bool {
+		return c.o.Business(h.Request.Account, d, h.Time) || slices.ContainsFunc(h.Why, func(e pipeline.Evidence) bool {
+			return e.Via == "" && e.Kind == d.Kind && e.Tier.Automatic() // hers was found, in whatever writing
+		})
+	})
 	return identity.Household(c.named[h.Request], direct)
 }
 

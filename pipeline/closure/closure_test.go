@@ -333,3 +333,16 @@ func TestHousehold(t *testing.T) {
 		}
 	}
 }
+
+// TestHouseholdFound: what is found of the consumer is not somebody else's, however it is
+// written.
+func TestHouseholdFound(t *testing.T) {
+	c := New(options(8, 100))
+	c.Seed(&pipeline.Request{Account: consumer.Account, ID: consumer.ID}, pipeline.Identifier{}, identity.Canon{Kind: pipeline.Email, Value: "jane@example.com"})
+	h := hit(consumer, 0)
+	h.Direct = []pipeline.Link{{Kind: pipeline.Email, Value: "smtp:jane@example.com"}}
+	h.Why = []pipeline.Evidence{{Kind: pipeline.Email, Tier: pipeline.Normalised, Rule: "email.lower"}}
+	if c.Judge(h); !h.Automatic() {
+		t.Errorf("%v", h.Why)
+	}
+}

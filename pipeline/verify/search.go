@@ -48,13 +48,21 @@ func (s *Search) finder(d *pipeline.Dataset, account string) *identity.Finder {
 // household reports whether a record is perhaps another person's, who shares the phone or
 // the address of a request's consumer: then it was left to a person.
 func (s *Search) household(ref pipeline.RequestRef, f *identity.Finder, r *scanners.Record, judge *record.Judge) bool {
+	found := func(kind pipeline.Kind) bool { // in whatever writing
+		return slices.ContainsFunc(r.Matches, func(m scanners.Match) bool {
+			return m.Kind == string(kind) && pipeline.Tier(m.Tier).Automatic() &&
+				slices.ContainsFunc(s.asks[m.Needle], func(ask pipeline.Ask) bool { return ask.Request == ref && ask.Via == "" })
+		})
+	}
 	var direct []pipeline.Link
 	for _, leaf := range r.Leaves {
 		if judge.Of(f.Declared(leaf.Path)) == record.Other {
 			continue
 		}
 		for _, l := range f.Direct(nil, leaf.Path, leaf.Value) {
-			direct = append(direct, pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()})
+			if !found(l.Kind) {
+				direct = append(direct, pipeline.Link{Kind: l.Kind, Value: l.Value.Reveal()})
+			}
 		}
 	}
 	return identity.Household(s.named[ref], direct)
