@@ -138,7 +138,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	}
 	stale, residue := e.stale[ref], p.residue[b.Request]
 	if entry.State == pipeline.Completed && residue > 0 { // it was certified; what is there now has come since
-		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), pipeline.Count(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what came", ""})
+		out.Requests = append(out.Requests, concluded{b.Request, string(entry.State), pipeline.Count(residue, "trace has", "traces have") + " come since it was certified: the next run looks for what was delivered again", ""})
 		return nil
 	}
 	switch {

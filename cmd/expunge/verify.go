@@ -98,21 +98,19 @@ type proof struct {
 	Objects  int64              `json:"objects"` // versions that were read
 	Records  int64              `json:"records"`
 	Residue  []verify.Trace     `json:"residue"`
-	Expected map[string]int64   `json:"expected"` // traces that stay on purpose, by request
-	Open     map[string]int64   `json:"open"`     // traces in what could not be erased, or is not yet, by request
-	Staying  []verify.Trace     `json:"staying"`  // what certificates name as open or not examined
+	Expected map[string]int64   `json:"expected"`        // traces that stay on purpose, by request
+	Open     map[string]int64   `json:"open"`            // traces in what could not be erased, or is not yet, by request
+	Staying  []verify.Trace     `json:"staying"`         // what certificates name as open or not examined
+	Since    int64              `json:"since,omitempty"` // of Residue: traces of requests that were certified in full, and have come since
 	residue  map[string]int64   // by request
 	places   map[[2]string]bool // requests, and ids of the objects in which they have residue
 }
 
-// add counts a trace that nothing explains. One that is no one's in particular counts for
-// the requests that have tombstones in the object, and for no others.
-func (p *proof) add(t verify.Trace, concerned []string) {
+// add counts a trace that nothing explains for requests. One that is no one's in particular
+// is of those that have tombstones in the object, and of no others.
+func (p *proof) add(t verify.Trace, of []string) {
 	p.Residue = append(p.Residue, t)
-	if t.Request != "" {
-		concerned = []string{t.Request}
-	}
-	for _, r := range concerned {
+	for _, r := range of {
 		p.residue[r]++
 		p.places[[2]string{r, t.ObjectID}] = true
 	}
@@ -214,7 +212,14 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 			if len(r.Residue) > 0 {
 				concerned := e.concerned(t)
 				for _, trace := range r.Residue {
-					out.add(trace, concerned)
+					of := concerned
+					if trace.Request != "" {
+						of = []string{trace.Request}
+					}
+					out.add(trace, of)
+					if e.certified(of) {
+						out.Since++
+					}
 				}
 			}
 			out.Staying = append(out.Staying, r.Staying...)
@@ -228,6 +233,14 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 	}
 	e.flags.log().Info("verified", "versions", out.Objects, "records", out.Records, "residue", len(out.Residue))
 	return out, nil
+}
+
+// certified reports whether all of some requests were certified in full.
+func (e *erasure) certified(requests []string) bool {
+	return !slices.ContainsFunc(requests, func(name string) bool {
+		ref, err := pipeline.ParseRequestRef(name)
+		return err != nil || e.requests[ref] == nil || e.requests[ref].State != pipeline.Completed
+	})
 }
 
 // movedTo is the object that holds what stays of one whose key identifies, nil if it has
@@ -378,14 +391,25 @@ func (p *proof) print(machine bool) error {
 		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)
 	}
 	for _, t := range p.Residue {
-		fmt.Printf("  RESIDUE %s %s %s record %d %s %s\n", t.Code, t.Request, t.Object, t.Record, t.Field, t.Reason)
+		where := t.Object
+		if t.Record >= 0 {
+			where = fmt.Sprintf("%s record %d %s", t.Object, t.Record, t.Field)
+		}
+		fmt.Printf("  RESIDUE %s %s %s %s\n", t.Code, t.Request, where, t.Reason)
 	}
 	return nil
 }
 
 func (p *proof) code() error {
-	if len(p.Residue) == 0 {
+	var what []string
+	if left := int64(len(p.Residue)) - p.Since; left > 0 {
+		what = append(what, pipeline.Count(left, "trace is", "traces are")+" left that nothing explains; their requests stay open")
+	}
+	if p.Since > 0 {
+		what = append(what, pipeline.Count(p.Since, "trace has", "traces have")+" come since the requests were certified: the next `expunge run` looks for what was delivered again")
+	}
+	if len(what) == 0 {
 		return nil
 	}
-	return &coded{exitResidue, fmt.Errorf("%s left that nothing explains; their requests stay open", pipeline.Count(len(p.Residue), "trace is", "traces are"))}
+	return &coded{exitResidue, errors.New(strings.Join(what, "; "))}
 }

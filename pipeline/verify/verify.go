@@ -224,12 +224,12 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 		return content
 	})
 	finder := v.Search.finder(d, t.Account)
-	explained := map[uint32]bool{} // needles that stand somewhere on purpose, or in another account's records
+	explained := map[uint32]bool{} // needles that stand in records, which are told of, or somewhere on purpose
 	look := func(r *scanners.Record) error {
 		account, _ := record.Account(r, d, object, v.Accounts)
 		judge := record.NewJudge(r, d, finder.Declared, account, v.Policy)
 		for _, m := range r.Matches {
-			if v.Search.thirdParty(finder, m) || v.match(t, ver, finder, r, m, account, judge, expect, out) {
+			if v.Search.thirdParty(finder, m) || v.match(t, ver, finder, r, m, account, judge, expect, out) || r.Index >= 0 {
 				explained[m.Needle] = true
 			}
 		}
@@ -256,8 +256,8 @@ func (v *Verify) version(ctx context.Context, t *manifest.Target, captures map[s
 	return v.raw(ctx, t, ver, in, s, explained, out, unread)
 }
 
-// match judges one match and reports whether it explains why the needle stands in
-// the bytes.
+// match judges one match and reports whether its needle stands there on purpose, or in
+// another account's records.
 func (v *Verify) match(t *manifest.Target, ver *connectors.Version, finder *identity.Finder, r *scanners.Record, m scanners.Match, account string, judge *record.Judge, x *expectation, out *Result) bool {
 	explains, when := false, judge.When
 	for _, ask := range v.Search.asks[m.Needle] {

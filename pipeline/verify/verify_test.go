@@ -579,6 +579,7 @@ func TestBytesThatAreExplained(t *testing.T) {
 		{"a record explains it", func(w *world) {
 			w.v.Datasets[0].Fields = append(w.v.Datasets[0].Fields, pipeline.Field{Path: "x", Kind: pipeline.Phone, Party: pipeline.Agent})
 		}, ""},
+		{"a record tells of it", func(w *world) { w.put("o", `{"phone":"4045550123"}`+"\n"+hidden) }, "RECORD 0 phone"},
 		{"a record explains another", func(w *world) { w.put("o", `{"agent":"ann@example.com"}`+"\n"+hidden) }, "RAW -1"},
 	} {
 		w := raw(t)
