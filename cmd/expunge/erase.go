@@ -82,6 +82,7 @@ type erasure struct {
 	touched map[string]bool                  // stores in which something is applied now
 	applies map[pipeline.RequestRef]bool     // requests of which something is applied now
 	stale   map[pipeline.RequestRef][]string // requests that have to be searched for again, with the datasets of what cannot be applied any more
+	gone    []*intake.Entry                  // requests that wait to be erased, and whose bundle is gone
 	beyond  map[string][]string              // by store, what it keeps beside what is searched; filled as certificates need it
 
 	refused map[journal.Place]refused // versions of keys that are touched which the run could not examine, without their act
@@ -102,6 +103,9 @@ func (a *app) erase(ctx context.Context, run string, accounts []string, workers 
 	}
 	out := erased{Run: run, Applied: map[string]int64{}, HeldBack: []erase.HeldBack{}, LeftAlone: []leftAlone{}, Open: []certificate.Open{}, Requests: []concluded{}}
 	if err := e.load(ctx, &out); err != nil {
+		return err
+	}
+	if err := e.reopen(ctx); err != nil {
 		return err
 	}
 	for _, h := range e.permit.Held {

@@ -180,7 +180,14 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
-					out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), unsafe: true, Reason: "its bundle cannot be read back, and nothing is erased before it was handed over: " + err.Error()})
+					left := leftAlone{Request: ref.String(), unsafe: true, Reason: fmt.Sprintf("its bundle cannot be read back, and nothing is erased before it was handed over: %v; put back what was there, or remove %s and erase again: the next run then writes it anew", err, bundle.Dir(ref))}
+					if missing, err := e.unbundled(ctx, ref); err != nil {
+						return err
+					} else if missing {
+						left.Reason = "its bundle is gone, and nothing is erased before it was handed over: the next run writes it anew"
+						e.gone = append(e.gone, entry)
+					}
+					out.LeftAlone = append(out.LeftAlone, left)
 					continue
 				}
 			}
@@ -255,6 +262,25 @@ func (e *erasure) waits(h erase.HeldBack) bool {
 		}
 	}
 	return false
+}
+
+// unbundled reports whether nothing is left of a request's bundle.
+func (e *erasure) unbundled(ctx context.Context, ref pipeline.RequestRef) (bool, error) {
+	for _, err := range e.work.List(ctx, bundle.Dir(ref)) {
+		return false, err
+	}
+	return true, nil
+}
+
+// reopen leaves the requests to the next run whose bundle is gone.
+func (e *erasure) reopen(ctx context.Context) error {
+	for _, entry := range e.gone {
+		err := e.note(ctx, entry.Request.Ref(), entry, intake.Event{State: pipeline.Received, Run: e.m.Run, Left: entry.Last.Left, Reason: "its bundle is gone, and nothing was erased"})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // handedOver checks that what the manifest has of a request is in its bundles. What
