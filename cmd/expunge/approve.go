@@ -30,6 +30,7 @@ func approveCommand(f *flags) *cobra.Command {
 	var by, notBefore string
 	var accounts []string
 	var lost int64
+	var withdraw bool
 	c := &cobra.Command{
 		Use:   "approve RUN",
 		Short: "Approve a sealed manifest, or the parts of it that belong to accounts",
@@ -50,6 +51,9 @@ func approveCommand(f *flags) *cobra.Command {
 			if lost < 0 {
 				return usage("--versions-lost must be a number of records")
 			}
+			if withdraw && (notBefore != "" || versionsLost != nil) {
+				return usage("--withdraw takes back what was approved: it goes with --account alone")
+			}
 			ctx := c.Context()
 			a, err := open(ctx, f)
 			if err != nil {
@@ -66,8 +70,19 @@ func approveCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m); err != nil {
-				return err // a forged one: nobody should add to it
+			slices.Sort(accounts)
+			accounts = slices.Compact(accounts)
+			noted, err := a.approvable(ctx, m, accounts)
+			if err != nil {
+				return err
+			}
+			_, err = manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m, noted.known)
+			anew := errors.Is(err, manifest.ErrLost) && withdraw && len(accounts) == 0
+			if err != nil && !anew {
+				return err // a forged one, or one is missing: nobody should add to it
+			}
+			if withdraw && !anew && noted.begun != nil {
+				return tooLate(*noted.begun)
 			}
 			var h header
 			if err := a.readDocument(ctx, "run", headerKey(m.Run), &h); err != nil {
@@ -77,15 +92,27 @@ func approveCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			slices.Sort(accounts)
 			got, err := manifest.Approve(ctx, a.work, a.keys, signer, m, manifest.Approval{
-				By: by, At: a.now().UTC().Format(time.RFC3339), NotBefore: notBefore, VersionsLost: versionsLost, Holds: hold.Highest(holds),
-			}, slices.Compact(accounts))
+				N: noted.known + 1, By: by, At: a.now().UTC().Format(time.RFC3339), Withdrawn: withdraw, NotBefore: notBefore, VersionsLost: versionsLost, Holds: hold.Highest(holds),
+			}, accounts)
 			if errors.Is(err, manifest.ErrNoPart) {
 				return &coded{exitUsage, err}
 			}
 			if err != nil {
 				return err
+			}
+			for _, ref := range noted.waiting {
+				if err := a.requests().Approved(ctx, ref, m.Run, by, got.N); err != nil {
+					return err
+				}
+			}
+			if withdraw && !anew {
+				if noted, err = a.approvable(ctx, m, accounts); err != nil {
+					return err
+				}
+				if noted.begun != nil { // meanwhile
+					return tooLate(*noted.begun)
+				}
 			}
 			if f.json {
 				return printJSON(got)
@@ -94,7 +121,11 @@ func approveCommand(f *flags) *cobra.Command {
 			if got.Signature != "" {
 				how = ", signed"
 			}
-			fmt.Printf("approval %d of run %s by %s%s\n", got.N, m.Run, by, how)
+			what := "approval"
+			if withdraw {
+				what = "withdrawal, approval"
+			}
+			fmt.Printf("%s %d of run %s by %s%s\n", what, got.N, m.Run, by, how)
 			if notBefore != "" {
 				fmt.Printf("  not before %s\n", notBefore)
 			}
@@ -103,20 +134,24 @@ func approveCommand(f *flags) *cobra.Command {
 			}
 			settings := a.settings()
 			for _, r := range m.Radius {
-				if _, named := got.Accounts[r.Account]; named || got.Manifest != "" {
+				if _, named := got.Accounts[r.Account]; !withdraw && (named || got.Manifest != "") {
 					fmt.Printf("  %-20s %-24s %s\n", r.Account, r.Dataset, radius(&r))
 					if settings[r.Dataset] != m.Settings[r.Dataset] {
 						fmt.Printf("  %-20s %-24s its settings were changed since it was sealed: `erase` leaves it to the next run\n", r.Account, r.Dataset)
 					}
 				}
 			}
-			all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+			all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m, got.N)
 			if err != nil {
 				return err
 			}
 			for _, name := range slices.Sorted(maps.Keys(m.Accounts)) {
-				if _, ok := all.Account(name); !ok {
+				from, ok := all.Account(name)
+				if !ok {
 					fmt.Printf("  %-20s waits for approval\n", name)
+				}
+				if notBefore == "" && from.After(a.now()) {
+					fmt.Printf("  %-20s not before %s, as an earlier approval says: --not-before moves that\n", name, from.UTC().Format(time.RFC3339))
 				}
 			}
 			requests, err := a.heldRequests(ctx, m, holds)
@@ -140,9 +175,48 @@ func approveCommand(f *flags) *cobra.Command {
 	}
 	c.Flags().StringVar(&by, "by", "", "who approves")
 	c.Flags().StringVar(&notBefore, "not-before", "", "when erasing may begin")
+	c.Flags().BoolVar(&withdraw, "withdraw", false, "take back what was approved, until erasing has begun")
 	c.Flags().StringArrayVar(&accounts, "account", nil, "only the part of this account (repeatable)")
 	c.Flags().Int64Var(&lost, "versions-lost", 0, "how many records of other people may go with old versions: in all, of what is approved here; 0 takes back an earlier number")
 	return c
+}
+
+// noted is what requests note of a manifest and its approvals.
+type noted struct {
+	known   int                   // the highest number of an approval
+	waiting []pipeline.RequestRef // of each account in question one that can note the next
+	begun   *pipeline.RequestRef  // one of these accounts' of which something is erased already
+}
+
+// approvable reads what requests note; accounts are those in question, none: all.
+func (a *app) approvable(ctx context.Context, m *manifest.Manifest, accounts []string) (*noted, error) {
+	out := &noted{}
+	notes := map[string]bool{}
+	for e, err := range a.requests().Load(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		ref := e.Request.Ref()
+		if e.Last.Run != m.Run || m.Accounts[ref.Account] == nil {
+			continue
+		}
+		out.known = max(out.known, e.Last.Approvals)
+		if len(accounts) > 0 && !slices.Contains(accounts, ref.Account) {
+			continue
+		}
+		if e.State == pipeline.Erasing || e.Last.Erasing == m.Run {
+			out.begun = &ref
+		}
+		if !e.State.Ended() && !notes[ref.Account] {
+			notes[ref.Account] = true
+			out.waiting = append(out.waiting, ref)
+		}
+	}
+	return out, nil
+}
+
+func tooLate(ref pipeline.RequestRef) error {
+	return usage("request %s: erasing has begun, and an approval cannot be withdrawn any more; `expunge hold add --request %s` keeps what is left", ref, ref)
 }
 
 // mayBeLost says how many survivors an approval lets go with old versions, "" if it says

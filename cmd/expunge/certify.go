@@ -166,11 +166,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		return e.note(ctx, ref, entry, next)
 	}
 	b.Instruction, b.Manifest = entry.Request.Instruction, e.m.Accounts[b.Account].SHA256
-	for _, a := range e.approved.Approvals {
-		if _, named := a.Accounts[b.Account]; named || a.Manifest != "" {
-			b.Approvals = append(b.Approvals, a.N)
-		}
-	}
+	b.Approvals = e.approved.By(b.Account)
 	cutoff, err := e.cutoffs(ctx)
 	if err != nil {
 		return err

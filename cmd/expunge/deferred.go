@@ -97,8 +97,8 @@ func (a *app) mayGoOn(ctx context.Context, e *intake.Entry) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
-		if err != nil || len(approved.Approvals) == 0 {
+		approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m, e.Last.Approvals)
+		if err != nil || !approved.Any() {
 			return false, err
 		}
 	} else if !automatic && e.Last.Reason != "" {

@@ -206,7 +206,7 @@ func (a *app) eraseAtOnce(ctx context.Context, run string, workers int) error {
 	if err != nil || m.Rows == 0 {
 		return err
 	}
-	approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+	approved, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m, 0)
 	if err != nil {
 		return err
 	}

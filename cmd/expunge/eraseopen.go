@@ -39,7 +39,7 @@ func (e *erasure) open(ctx context.Context, run string, accounts []string, appro
 			return usage("manifest of run %s has nothing of account %q", run, name)
 		}
 	}
-	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, approvers, e.m); err != nil {
+	if e.approved, err = manifest.Approvals(ctx, e.work, e.keys, approvers, e.m, 0); err != nil {
 		return err
 	}
 	if err := e.fromRun(ctx); err != nil {
@@ -167,6 +167,11 @@ func (e *erasure) load(ctx context.Context, out *erased) error {
 				return err
 			}
 			e.known = max(e.known, entry.Last.Holds)
+			if entry.Last.Run == e.m.Run {
+				if err := e.approved.Missing(e.m.Run, entry.Last.Approvals); err != nil {
+					return err
+				}
+			}
 			if why := e.notOurs(entry); why != "" {
 				out.LeftAlone = append(out.LeftAlone, leftAlone{Request: ref.String(), Reason: why})
 				continue

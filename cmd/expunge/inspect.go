@@ -148,7 +148,7 @@ func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
 	if err != nil {
 		return err
 	}
-	all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m)
+	all, err := manifest.Approvals(ctx, a.work, a.keys, a.approvers(), m, 0)
 	if err != nil {
 		return err
 	}
@@ -175,6 +175,9 @@ func (a *app) inspectManifest(ctx context.Context, run string, why bool) error {
 			what := "the whole"
 			if x.Manifest == "" {
 				what = strings.Join(slices.Sorted(maps.Keys(x.Accounts)), ", ")
+			}
+			if x.Withdrawn {
+				more = " is withdrawn" + more
 			}
 			fmt.Printf("approval  %d by %s at %s: %s%s\n", x.N, x.By, x.At, what, more)
 		}

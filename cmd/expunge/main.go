@@ -78,7 +78,7 @@ func exitCode(ctx context.Context, err error) int {
 		return c.code
 	case errors.As(err, &problems), errors.Is(err, connectors.ErrNoStore): // the config names what is not there
 		return exitUsage
-	case errors.Is(err, manifest.ErrForged), errors.Is(err, seal.ErrForged):
+	case errors.Is(err, manifest.ErrForged), errors.Is(err, manifest.ErrLost), errors.Is(err, seal.ErrForged):
 		return exitRefused
 	}
 	return exitFailed

@@ -104,7 +104,7 @@ func (o *others) add(ctx context.Context, run string, mine map[[2]string]bool) e
 	if err != nil {
 		return err
 	}
-	approved, err := manifest.Approvals(ctx, o.e.work, o.e.keys, o.e.approvers(), m)
+	approved, err := manifest.Approvals(ctx, o.e.work, o.e.keys, o.e.approvers(), m, 0)
 	if err != nil {
 		return err
 	}

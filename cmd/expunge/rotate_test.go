@@ -162,7 +162,7 @@ func (r *rotating) reads(t *testing.T, a *app) error {
 	m, err := manifest.Read(ctx, a.work, a.keys, r.run)
 	say("manifest", err)
 	if err == nil {
-		_, err := manifest.Approvals(ctx, a.work, a.keys, nil, m)
+		_, err := manifest.Approvals(ctx, a.work, a.keys, nil, m, 0)
 		say("approvals", err)
 	}
 	_, err = (&journal.Journal{Work: a.work, Keys: a.keys, Run: r.run}).Past(ctx)

@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			approved, err := manifest.Approvals(t.Context(), work, keys, nil, m)
+			approved, err := manifest.Approvals(t.Context(), work, keys, nil, m, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

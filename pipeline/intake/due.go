@@ -78,3 +78,20 @@ func (s *Requests) Note(ctx context.Context, ref pipeline.RequestRef, by, note s
 		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Left: last.Left, Note: note}, nil
 	})
 }
+
+// Approved notes that approval n of a run's manifest was given, so that it is missed if it
+// is lost. It does nothing where another run has the request by now.
+func (s *Requests) Approved(ctx context.Context, ref pipeline.RequestRef, run, by string, n int) error {
+	err := s.append(ctx, ref, func(last Event) (Event, error) {
+		if last.Run != run {
+			return Event{}, errTaken
+		}
+		return Event{State: last.State, Run: last.Run, By: by, Reason: last.Reason, Left: last.Left, Note: fmt.Sprintf("approval %d", n), Approvals: n}, nil
+	})
+	if errors.Is(err, errTaken) || errors.Is(err, ErrWithdrawn) {
+		return nil
+	}
+	return err
+}
+
+var errTaken = errors.New("another run has the request")

@@ -83,6 +83,8 @@ type Event struct {
 
 	Holds int `json:"holds,omitempty"` // the highest number of legal holds that an erasure for it knew; later events carry it on
 
+	Approvals int `json:"approvals,omitempty"` // the highest number of an approval of Run's manifest that was noted; later events of Run carry it on
+
 	FollowUp bool `json:"follow_up,omitempty"` // the request was answered in full before; later events carry it on
 
 	Before *Standing `json:"before,omitempty"` // Run has found what was delivered again while the request waited: it stands there again once that is erased; later events of Run carry it on
@@ -230,6 +232,9 @@ func (s *Requests) after(ref pipeline.RequestRef, last Event, next func(last Eve
 	e.FollowUp = e.FollowUp || last.FollowUp
 	e.DataPoints = max(e.DataPoints, last.DataPoints)
 	e.Holds = max(e.Holds, last.Holds)
+	if e.Run == last.Run {
+		e.Approvals = max(e.Approvals, last.Approvals)
+	}
 	if e.Run == last.Run && e.Before == nil {
 		e.Before = last.Before
 	}

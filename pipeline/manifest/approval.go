@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,9 @@ import (
 	"expunge/pipeline/journal"
 	"expunge/pipeline/seal"
 )
+
+// ErrLost says that an approval was there before: it may have held something back.
+var ErrLost = errors.New("the approval was there before, and may have held something back: put its file back from a copy of the work store, or take all of them back (`expunge approve RUN --withdraw`) and approve anew")
 
 // ErrNoPart says that a manifest has nothing of an account.
 var ErrNoPart = errors.New("nothing of this account is in the manifest")
@@ -32,8 +36,9 @@ type Approval struct {
 	Run          string            `json:"run"`
 	By           string            `json:"by"`
 	At           string            `json:"at"`
-	Manifest     string            `json:"manifest,omitempty"` // the whole
-	Accounts     map[string]string `json:"accounts,omitempty"` // or the parts of these
+	Manifest     string            `json:"manifest,omitempty"`  // the whole
+	Accounts     map[string]string `json:"accounts,omitempty"`  // or the parts of these
+	Withdrawn    bool              `json:"withdrawn,omitempty"` // it takes back what was approved of these before
 	NotBefore    string            `json:"not_before,omitempty"`
 	VersionsLost *int64            `json:"versions_lost,omitempty"` // survivors in old versions that may go, of all that it approves together; nil: as approved before
 	Holds        int               `json:"holds,omitempty"`         // the highest number of legal holds that there was
@@ -56,7 +61,8 @@ func (a Approval) authenticated() []byte {
 }
 
 // Approve adds an approval of the parts of a manifest that belong to accounts, or
-// of the whole without any, and returns it. With a signer it is signed.
+// of the whole without any, and returns it. With a signer it is signed. Its number is the
+// next one, and no less than the N that it is given with.
 func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, signer ed25519.PrivateKey, m *Manifest, a Approval, accounts []string) (*Approval, error) {
 	a.Version, a.Run = 1, m.Run
 	if len(accounts) == 0 {
@@ -71,12 +77,14 @@ func Approve(ctx context.Context, work connectors.Store, keys *seal.Keys, signer
 		}
 		a.Accounts[name] = part.SHA256
 	}
-	n := 1
-	for _, err := range work.List(ctx, approvalsDir(m.Run)) {
+	n := max(1, a.N)
+	for o, err := range work.List(ctx, approvalsDir(m.Run)) {
 		if err != nil {
 			return nil, fmt.Errorf("list approvals: %w", err)
 		}
-		n++
+		if there, err := strconv.Atoi(strings.TrimSuffix(path.Base(o.Key), ".json")); err == nil {
+			n = max(n, there+1)
+		}
 	}
 	for ; ; n++ {
 		a.N = n
@@ -109,9 +117,11 @@ func approvalsDir(run string) string { return dir(run) + "approvals/" }
 
 // Approved is what the approvals of a manifest add up to.
 type Approved struct {
-	Approvals  []Approval           // that count, in order
+	Approvals  []Approval           // that count, in order, withdrawals among them
 	PassedOver []PassedOver         // that do not count, in order
 	accounts   map[string]bool      // that are approved, whole manifests spelt out
+	by         map[string][]int     // by account, the approvals that cover it, but what was withdrawn
+	withdrawn  map[string]*Approval // by account, the last withdrawal
 	notBefore  map[string]time.Time // by account; absent: at once
 	lost       map[string]*Approval // by account, the last that says how many survivors may go; "": objects of which the key does not say whose they are
 }
@@ -141,16 +151,59 @@ func (a *Approval) covers(account string) bool {
 	return named || a.Manifest != ""
 }
 
-// Why says which approvals of an account's part do not count, and why not; "" where there
-// are none.
+// Why says what of an account's part was withdrawn, and which approvals of it do not count,
+// and why not; "" where there is nothing of that.
 func (a *Approved) Why(account string) string {
 	var out []string
+	if w := a.withdrawn[account]; w != nil {
+		out = append(out, fmt.Sprintf("what was approved of it was withdrawn by %s at %s", w.By, w.At))
+	}
 	for i := range a.PassedOver {
 		if p := &a.PassedOver[i]; p.covers(account) {
 			out = append(out, fmt.Sprintf("approval %d by %s does not count: %s", p.N, p.By, p.Why))
 		}
 	}
 	return strings.Join(out, "; ")
+}
+
+// Any reports whether the part of some account is approved.
+func (a *Approved) Any() bool { return len(a.accounts) > 0 }
+
+// By are the numbers of the approvals under which the part of an account stands.
+func (a *Approved) By(account string) []int { return a.by[account] }
+
+// Highest is the highest number of an approval, whether it counts or not.
+func (a *Approved) Highest() int {
+	highest := 0
+	for i := range a.Approvals {
+		highest = max(highest, a.Approvals[i].N)
+	}
+	for i := range a.PassedOver {
+		highest = max(highest, a.PassedOver[i].N)
+	}
+	return highest
+}
+
+// Missing names the first approval that is missing, as ErrLost; known is the highest number
+// that is noted of one. What was there before all was withdrawn says nothing any more.
+func (a *Approved) Missing(run string, known int) error {
+	there := map[int]bool{}
+	from := 1
+	for i := range a.Approvals {
+		x := &a.Approvals[i]
+		if there[x.N] = true; x.Withdrawn && x.Manifest != "" {
+			from = x.N
+		}
+	}
+	for i := range a.PassedOver {
+		there[a.PassedOver[i].N] = true
+	}
+	for n := from; n <= max(known, a.Highest()); n++ {
+		if !there[n] {
+			return fmt.Errorf("%s%d.json: %w", approvalsDir(run), n, ErrLost)
+		}
+	}
+	return nil
 }
 
 // Account reports whether the part of an account is approved, and from when on.
@@ -164,9 +217,11 @@ func (a *Approved) Account(name string) (from time.Time, ok bool) {
 // approvers, that the one it names has signed it. One that fails is ErrForged:
 // somebody is at work in the store, and nothing is to be erased on its word. One that
 // names nobody of approvers, or that was not signed at all, is passed over: its approver
-// has left, or there were none yet when it was made.
-func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest) (*Approved, error) {
-	out := &Approved{accounts: map[string]bool{}, notBefore: map[string]time.Time{}, lost: map[string]*Approval{}}
+// has left, or there were none yet when it was made. A withdrawal counts all the same. One
+// that is missing is ErrLost, and the others come with it; known is the highest number
+// that is noted of one.
+func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, approvers map[string]ed25519.PublicKey, m *Manifest, known int) (*Approved, error) {
+	out := &Approved{accounts: map[string]bool{}, by: map[string][]int{}, withdrawn: map[string]*Approval{}, notBefore: map[string]time.Time{}, lost: map[string]*Approval{}}
 	for o, err := range work.List(ctx, approvalsDir(m.Run)) {
 		if err != nil {
 			return nil, fmt.Errorf("list approvals: %w", err)
@@ -183,7 +238,7 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 		switch {
 		case why != "":
 			return nil, fmt.Errorf("%s: %s: %w", o.Key, why, ErrForged)
-		case over != "":
+		case over != "" && !a.Withdrawn:
 			out.PassedOver = append(out.PassedOver, PassedOver{*a, over})
 		default:
 			out.Approvals = append(out.Approvals, *a)
@@ -197,8 +252,23 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 			names = slices.Collect(maps.Keys(m.Accounts))
 		}
 		from, _ := time.Parse(time.RFC3339, a.NotBefore)
+		if a.Withdrawn {
+			for _, name := range append(names, "") {
+				if name == "" && a.Manifest == "" {
+					continue // of an account alone
+				}
+				delete(out.accounts, name)
+				delete(out.by, name)
+				delete(out.notBefore, name)
+				delete(out.lost, name)
+				out.withdrawn[name] = &out.Approvals[i]
+			}
+			continue
+		}
 		for _, name := range names {
 			out.accounts[name] = true
+			out.by[name] = append(out.by[name], a.N)
+			delete(out.withdrawn, name)
 			if a.NotBefore != "" {
 				out.notBefore[name] = from
 			}
@@ -213,7 +283,7 @@ func Approvals(ctx context.Context, work connectors.Store, keys *seal.Keys, appr
 			out.lost[name] = &out.Approvals[i]
 		}
 	}
-	return out, nil
+	return out, out.Missing(m.Run, known)
 }
 
 func readApproval(ctx context.Context, work connectors.Store, key string) (*Approval, error) {

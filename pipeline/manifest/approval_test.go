@@ -6,12 +6,16 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"expunge/connectors"
 	"expunge/connectors/mem"
+	"expunge/pipeline/output"
 	"expunge/pipeline/seal"
 )
 
@@ -42,7 +46,7 @@ func TestApprovalsAddUp(t *testing.T) {
 	}
 	read := func() *Approved {
 		t.Helper()
-		got, err := Approvals(t.Context(), work, keys, nil, m)
+		got, err := Approvals(t.Context(), work, keys, nil, m, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +91,7 @@ func TestApprovedLossesAreOfTheirAccounts(t *testing.T) {
 	}
 	check := func(wants ...want) {
 		t.Helper()
-		got, err := Approvals(t.Context(), work, keys, nil, m)
+		got, err := Approvals(t.Context(), work, keys, nil, m, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +193,7 @@ func TestForgedApprovals(t *testing.T) {
 			if c.other {
 				m.Accounts["acme"].SHA256 = "cc"
 			}
-			got, err := Approvals(t.Context(), store, keys, approvers, m)
+			got, err := Approvals(t.Context(), store, keys, approvers, m, 0)
 			if c.fine {
 				if err != nil {
 					t.Fatal(err)
@@ -225,4 +229,89 @@ func get(t *testing.T, s connectors.Store, key string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestAMissingApprovalIsTold: whichever file is taken away, it is missed, the last one by
+// who knows how many there were; unless all that was approved before was withdrawn since.
+func TestAMissingApprovalIsTold(t *testing.T) {
+	const given = 4
+	for withdrawn := range given + 1 { // that number is a withdrawal; 0: none is
+		for gone := 1; gone <= given; gone++ {
+			for known := range given + 1 {
+				work, keys, m := mem.New("work", mem.Options{}), testKeys(t, 1), testManifest()
+				for n := 1; n <= given; n++ {
+					if _, err := Approve(t.Context(), work, keys, nil, m, Approval{By: "jo", At: "2026-11-25T12:00:00Z", Withdrawn: n == withdrawn}, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ref, err := output.Find(t.Context(), work, fmt.Sprintf("%s%d.json", approvalsDir(m.Run), gone))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := work.Delete(t.Context(), ref); err != nil {
+					t.Fatal(err)
+				}
+				_, err = Approvals(t.Context(), work, keys, nil, m, known)
+				told := gone < given || known == given
+				if withdrawn > gone {
+					told = false
+				}
+				if told != errors.Is(err, ErrLost) || told != strings.Contains(fmt.Sprint(err), fmt.Sprintf("%d.json: ", gone)) {
+					t.Errorf("approval %d of %d is gone, %d withdraws, known %d: %v", gone, given, withdrawn, known, err)
+				}
+			}
+		}
+	}
+}
+
+// A withdrawal takes back what was approved before of the accounts that it covers, whoever
+// is an approver by now; what is approved after it counts.
+func TestWithdrawal(t *testing.T) {
+	work, keys, m := mem.New("work", mem.Options{}), testKeys(t, 1), testManifest()
+	lost := int64(3)
+	approve := func(withdrawn bool, accounts ...string) {
+		t.Helper()
+		a := Approval{By: "jo", At: "2026-11-25T12:00:00Z", Withdrawn: withdrawn}
+		if !withdrawn {
+			a.NotBefore, a.VersionsLost = "2026-12-24T00:00:00Z", &lost
+		}
+		if _, err := Approve(t.Context(), work, keys, nil, m, a, accounts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(acme, globex bool, by ...int) *Approved {
+		t.Helper()
+		got, err := Approvals(t.Context(), work, keys, nil, m, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, a := got.Account("acme")
+		_, g := got.Account("globex")
+		if a != acme || g != globex || !slices.Equal(got.By("globex"), by) || (got.Lost("globex").Records > 0) != globex || got.Any() != (acme || globex) {
+			t.Errorf("acme %v, globex %v by %v, %d may be lost", a, g, got.By("globex"), got.Lost("globex").Records)
+		}
+		return got
+	}
+	approve(false)
+	check(true, true, 1)
+	approve(true, "acme")
+	check(false, true, 1)
+	approve(false, "acme")
+	check(true, true, 1)
+	approve(true)
+	if why := check(false, false).Why("acme"); !strings.Contains(why, "withdrawn by jo") {
+		t.Errorf("it does not say who took it back: %q", why)
+	}
+	approve(false, "globex")
+	check(false, true, 5)
+	approve(true, "globex")
+	check(false, false)
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Approvals(t.Context(), work, keys, map[string]ed25519.PublicKey{"al": public}, m, 0)
+	if err != nil || got.Any() || got.Why("globex") == "" {
+		t.Errorf("when who withdrew has left: %v, %v", got, err)
+	}
 }
