@@ -295,7 +295,11 @@ func (d *decoder) named(i int) bool {
 func (d *decoder) unicode(src []byte, i int) int {
 	r, n := utf8.DecodeRune(src[i:])
 	if r == utf8.RuneError && n <= 1 {
-		d.out = append(d.out, src[i])
+		c := d.fold(latin(src[i]))
+		if c == 0 {
+			c = src[i]
+		}
+		d.out = append(d.out, c)
 		return i + 1
 	}
 	if c := d.fold(r); c != 0 {
@@ -304,6 +308,18 @@ func (d *decoder) unicode(src []byte, i int) int {
 		d.out = append(d.out, src[i:i+n]...)
 	}
 	return i + n
+}
+
+// latin is the character that Windows-1252 has for c, and Latin-1 but for the dashes and
+// the bullet, as far as they may stand between the digits of a number.
+func latin(c byte) rune {
+	switch c {
+	case 0x95:
+		return 0x2022
+	case 0x96, 0x97:
+		return 0x2013
+	}
+	return rune(c)
 }
 
 // rune writes a character that stood encoded at src offset i.

@@ -234,3 +234,21 @@ func TestNamedAmpersand(t *testing.T) {
 		}
 	}
 }
+
+// TestLatin: in text that is not UTF-8, the bytes that Windows-1252 has for blanks, dashes
+// and dots may stand between the digits of a number.
+func TestLatin(t *testing.T) {
+	f := Compile(testKey, "US", wanted(t, pipeline.Phone, "+14045550123")).Finder(FinderOptions{Search: true})
+	for text, want := range map[string]string{
+		"404\xa0555\xa00123": "yes", "(404)\xa0555\x960123": "yes", "404\xad555\x970123": "yes", "404\xb7555\xb70123": "yes", "404 \x95 555 \x95 0123": "yes",
+		"caf\xe9 404\xa0555\xa00123": "review", "404\xa0555\xa00124": "no", "404\xe9555\xe90123": "no", "404\x80555\x800123": "no",
+		"404\xc2\xa0555\xc2\xa00123": "yes", "404\xc3\xa0555\xc3\xa00123": "no", // UTF-8: a no-break space, à
+	} {
+		if ms := f.Find(nil, "v", []byte(text)); outcome(ms) != want {
+			t.Errorf("%q: %v, want %s", text, ms, want)
+		}
+		if probed := len(f.Probe(nil, []byte(`{"v":"`+text+`"}`))) > 0; want != "no" && !probed {
+			t.Errorf("%q is no candidate", text)
+		}
+	}
+}
