@@ -32,6 +32,9 @@ func (e *erasure) conclude(ctx context.Context, past *journal.Past, p *proof, ou
 	}
 	maker := certificate.NewMaker(e.m.Run, past)
 	maker.Residue, maker.Waived = p.left, e.waiver
+	if maker.Ours, err = e.ours(ctx, past); err != nil {
+		return err
+	}
 	defer maker.Close()
 	kept := newMemory(e.rememberer(e.m.Run), past)
 	defer kept.close()

@@ -130,6 +130,8 @@ func (o *erased) code() error {
 		return &coded{exitRefused, errors.New("a bundle cannot be read back: its request's records were not erased")}
 	case o.OnHold > 0:
 		return &coded{exitIncomplete, fmt.Errorf("%s under a legal hold: `expunge hold list`", pipeline.Count(o.OnHold, "tombstone is", "tombstones are"))}
+	case open == 0 && slices.ContainsFunc(o.Open, func(x certificate.Open) bool { return x.State == string(journal.Gone) }):
+		return &coded{exitIncomplete, errors.New("records were gone before they were erased, by another hand: their requests stay open until the next run has looked for them")}
 	case open > 0 && open == o.Applied[string(journal.Locked)]+o.Applied[string(journal.Archived)]:
 		return &coded{exitIncomplete, fmt.Errorf("the store defers the erasure of %s: their requests are BLOCKED until it lets them go", pipeline.Count(open, "object version", "object versions"))}
 	case open > 0:

@@ -20,6 +20,7 @@ type Maker struct {
 	Run     string
 	Past    *journal.Past
 	Residue func(request, objectID string) bool                     // whether verification has found traces of a request in an object that nothing explains
+	Ours    func(vanished *journal.Entry) bool                      // whether another erasure of ours took the records that were gone from an object
 	Waived  func(refused journal.Place, code string) (Waiver, bool) // whether a person has waived that a version, without an act, cannot be read
 	sorter  *spool.Sorter
 }
@@ -33,7 +34,7 @@ type Waiver struct {
 // Waived is the code of exceptions that a waiver makes.
 const Waived = "WAIVED"
 
-// NewMaker returns an empty Maker, of which the caller sets Residue and Waived; Close it in
+// NewMaker returns an empty Maker, of which the caller sets Residue, Ours and Waived; Close it in
 // any case.
 func NewMaker(run string, past *journal.Past) *Maker {
 	return &Maker{Run: run, Past: past, sorter: spool.NewSorter()}
@@ -112,6 +113,12 @@ func (m *Maker) row(b *Body, r *manifest.Row) {
 	}
 	if u := m.uploads(b, r); open == nil && done != nil {
 		open = u
+	}
+	if open == nil && done != nil && done.Vanished() && !m.Ours(done) {
+		open = &journal.Entry{State: journal.Gone, Reason: done.Reason + ", by another hand: they may stand elsewhere by now"}
+		if done.Reason == journal.GoneFromKey {
+			open.Reason = done.Reason + ", by another hand: what was in it may stand elsewhere by now"
+		}
 	}
 	if open == nil && done != nil && (m.Residue(r.Request, r.ObjectID) || done.ToID != "" && m.Residue(r.Request, done.ToID)) {
 		open = &journal.Entry{State: Residue, Reason: "the object was erased from, and verification has found a trace in it that nothing explains"}

@@ -110,7 +110,7 @@ func (e *Erase) primary(ctx context.Context, k *task, sealed *manifest.Version, 
 		o.settle(journal.Conflict, elsewhere)
 		return o, nil
 	case !there:
-		o.settle(journal.Gone, "the object is gone from its key")
+		o.settle(journal.Gone, journal.GoneFromKey)
 		return o, nil
 	case k.base.ETag == sealed.ETag && (sealed.Version == "" || k.base.Version == sealed.Version):
 	case v.whole:

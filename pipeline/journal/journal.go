@@ -62,7 +62,7 @@ type State string
 // States. Done and Gone are final: nothing is left to do.
 const (
 	Done     State = "DONE"
-	Gone     State = "GONE"     // from every version, by another hand
+	Gone     State = "GONE"     // by another hand: a version, or the records from the current object; they may stand elsewhere
 	Conflict State = "CONFLICT" // changed, and the records could not be told from what is there now
 	Blocked  State = "BLOCKED"  // deleting the version would lose survivors that stand nowhere else
 	Held     State = "HELD"     // a lock of the store or a legal hold
@@ -123,6 +123,10 @@ type Entry struct {
 	NewVersion string `json:"new_version,omitempty"`
 	NewETag    string `json:"new_etag,omitempty"`
 }
+
+// GoneFromKey is the reason of an object that stands under its key no more, though this
+// erasure has not removed it.
+const GoneFromKey = "the object is gone from its key"
 
 // Overwritten is the reason of a version that went when it was replaced, since the store
 // keeps one of its id: it is no further version.

@@ -26,7 +26,9 @@ func (j *Journal) Past(ctx context.Context) (*Past, error) {
 		case e.Kind == Intent:
 			p.intents[at] = append(p.intents[at], e)
 		case e.State.Final():
-			p.final[at] = e
+			if old := p.final[at]; old == nil || old.State != Done { // what one process has done is gone for another
+				p.final[at] = e
+			}
 		default:
 			p.last[at] = e
 		}
@@ -64,7 +66,7 @@ func (p *Past) Outcomes(yield func(*Entry) bool) {
 func (p *Past) Of(object, version, etag string) (done, open *Entry) {
 	for _, at := range p.places(object, version, etag) {
 		if e := p.final[at]; e != nil {
-			if done == nil {
+			if done == nil || done.State == Gone && e.State == Done && e.ofCurrent() {
 				done = e
 			}
 		} else if e := p.last[at]; e != nil && open == nil && (e.State != Kept || done == nil) {
@@ -73,6 +75,16 @@ func (p *Past) Of(object, version, etag string) (done, open *Entry) {
 	}
 	return done, open
 }
+
+// ofCurrent reports whether an entry is about the current object.
+func (e *Entry) ofCurrent() bool { return e.Act == Replace || e.Act == Delete || e.Act == Move }
+
+// Vanished reports whether the records of an entry were gone from the current object before
+// the erasure came to it.
+func (e *Entry) Vanished() bool { return e.State == Gone && e.ofCurrent() }
+
+// Took reports whether an entry has taken records out of the current object, or all of it.
+func (e *Entry) Took() bool { return e.State == Done && e.ofCurrent() }
 
 // Keeps reports whether policy keeps a version after it was replaced, or the one that
 // was replaced in its stead.
