@@ -71,7 +71,7 @@ func (a *app) verifyStored(ctx context.Context, name string) error {
 
 // verifyLogged checks a certificate of the work store, and that the log still holds it.
 func (a *app) verifyLogged(ctx context.Context, raw []byte) error {
-	v, err := a.verifier()
+	v, how, err := a.verifier(raw)
 	if err != nil {
 		return err
 	}
@@ -85,19 +85,20 @@ func (a *app) verifyLogged(ctx context.Context, raw []byte) error {
 	if err := certificate.CheckEarlier(ctx, a.work, b); err != nil {
 		return &coded{exitRefused, err}
 	}
-	return a.flags.printCertificate(c, b)
+	return a.flags.printCertificate(c, b, how)
 }
 
 // verifyFile checks a certificate offline.
 func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) error {
 	var v *certificate.Verifier
+	var how string
 	var err error
 	if publicKey != "" {
 		v, err = certificate.VerifierFor(publicKey, raw)
 	} else {
 		var a *app
 		if a, err = open(ctx, f); err == nil {
-			v, err = a.verifier()
+			v, how, err = a.verifier(raw)
 		}
 	}
 	if err != nil {
@@ -107,22 +108,44 @@ func verifyFile(ctx context.Context, f *flags, raw []byte, publicKey string) err
 	if err != nil {
 		return &coded{exitRefused, err}
 	}
-	return f.printCertificate(c, b)
+	return f.printCertificate(c, b, how)
 }
 
-func (a *app) verifier() (*certificate.Verifier, error) {
+// verifier is that of the key of the config, the present one or an older, that a
+// certificate is signed with; how says in words what is another than now.
+func (a *app) verifier(raw []byte) (v *certificate.Verifier, how string, err error) {
 	_, public, err := a.signer()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return certificate.NewVerifier(a.cfg.Name, public)
+	v, which, err := certificate.VerifierAmong(raw, append([]ed25519.PublicKey{public}, a.cfg.Signing.OldKeys...))
+	if errors.Is(err, certificate.ErrInvalid) {
+		return nil, "", &coded{exitRefused, err}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	now, err := certificate.NewVerifier(a.cfg.Name, public)
+	if err != nil {
+		return nil, "", err
+	}
+	switch {
+	case which > 0:
+		how = fmt.Sprintf("as %s, with a signing key of before", v.Name())
+	case v.Name() != now.Name():
+		how = fmt.Sprintf("as %s: the config had another name", v.Name())
+	}
+	return v, how, nil
 }
 
-func (f *flags) printCertificate(c *certificate.Certificate, b *certificate.Body) error {
+func (f *flags) printCertificate(c *certificate.Certificate, b *certificate.Body, how string) error {
 	if f.json {
 		return printJSON(b)
 	}
 	fmt.Printf("certificate of %s, run %s, issued %s: signature and log proof are valid\n", b.Request, b.Run, b.Issued)
+	if how != "" {
+		fmt.Printf("  signed           %s\n", how)
+	}
 	for _, d := range slices.Sorted(maps.Keys(b.Dispositions)) {
 		fmt.Printf("  %-16s %d\n", d, b.Dispositions[d])
 	}

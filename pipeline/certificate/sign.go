@@ -90,6 +90,27 @@ func VerifierFor(line string, raw []byte) (*Verifier, error) {
 	return ParseVerifier(full)
 }
 
+// VerifierAmong is the verifier of the key, of those given, that a certificate says it is
+// signed with, under the name that it says; ErrInvalid where it is none of them. which is
+// the place of the key among them.
+func VerifierAmong(raw []byte, keys []ed25519.PublicKey) (v *Verifier, which int, err error) {
+	c, _, err := Parse(raw)
+	if err != nil {
+		return nil, 0, err
+	}
+	name, hash := c.signer()
+	for i, key := range keys {
+		line, err := note.NewEd25519VerifierKey(name, key)
+		if err != nil {
+			return nil, 0, fmt.Errorf("open public key: %w", err)
+		}
+		if v, err := note.NewVerifier(line); err == nil && v.KeyHash() == hash {
+			return &Verifier{v}, i, nil
+		}
+	}
+	return nil, 0, fmt.Errorf("%w: it says that it is signed as %q with key %08x, which is no signing key of the config: name the public key in signing.old_public_keys, or give --public-key", ErrInvalid, name, hash)
+}
+
 // signer is the name and the hash of the key that a certificate says it is signed with.
 func (c *Certificate) signer() (name string, hash uint32) {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(c.Signature, "— "), " ")

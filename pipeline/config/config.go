@@ -47,8 +47,12 @@ type Work struct {
 	OldKeyEnvs []string // while rotating
 }
 
-// Signing says where the Ed25519 seed for certificates is.
-type Signing struct{ KeyEnv string }
+// Signing says where the Ed25519 seed for certificates is, and what they were signed with
+// before.
+type Signing struct {
+	KeyEnv  string
+	OldKeys []ed25519.PublicKey
+}
 
 // Approver is a person whose approvals are signed.
 type Approver struct {

@@ -75,7 +75,17 @@ func (r *reader) signing(root object) Signing {
 	if n == nil {
 		return Signing{KeyEnv: "EXPUNGE_SIGNING_KEY"}
 	}
-	return Signing{KeyEnv: r.variable(r.object(n, "signing", "key_env"), "key_env", "EXPUNGE_SIGNING_KEY")}
+	o := r.object(n, "signing", "key_env", "old_public_keys")
+	out := Signing{KeyEnv: r.variable(o, "key_env", "EXPUNGE_SIGNING_KEY")}
+	for _, line := range o.texts("old_public_keys") {
+		key, err := seal.ParsePublic(line)
+		if err != nil {
+			r.fail(o.place("old_public_keys"), "signing's old_public_keys: %v", err)
+			continue
+		}
+		out.OldKeys = append(out.OldKeys, key)
+	}
+	return out
 }
 
 func (r *reader) variable(o object, k, def string) string {
