@@ -183,6 +183,11 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 	for _, d := range stale {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("dataset %s: its settings were changed since the manifest was sealed: what is open of it was not searched again, and is the next run's", d))
 	}
+	for _, t := range p.Beside {
+		if t.Request == b.Request {
+			b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %s", t.Object, t.Reason))
+		}
+	}
 	for _, l := range next.Left {
 		b.NotCovered = append(b.NotCovered, fmt.Sprintf("%s: %d", l.Code, l.Count))
 	}

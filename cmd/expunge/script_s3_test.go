@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -170,4 +171,17 @@ func counts(ts *testscript.TestScript, neg bool, args []string) {
 	if n := len(all.Versions) + len(all.DeleteMarkers); fmt.Sprint(n) != args[1] {
 		ts.Fatalf("%d versions and markers below %s, not %s", n, args[0], args[1])
 	}
+}
+
+// labelled FILE BUCKET/KEY VALUE: uploads a file with a value in its user metadata, in a tag
+// and in its Content-Disposition.
+func labelled(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: labelled FILE BUCKET/KEY VALUE")
+	}
+	bucket, key, _ := strings.Cut(args[1], "/")
+	_, err := clientOf(ts).PutObject(context.Background(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(ts.ReadFile(args[0])),
+		Metadata: map[string]string{"caller": args[2]}, Tagging: aws.String(url.Values{"phone": {args[2]}}.Encode()),
+		ContentDisposition: aws.String(fmt.Sprintf(`attachment; filename="%s.jsonl"`, args[2]))})
+	ts.Check(err)
 }

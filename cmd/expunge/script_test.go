@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return common(filepath.Join(dir, "common"), e.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "fetch": fetch, "begin": begin, "unfinished": unfinished, "retain": retain, "versioning": versioning, "dropversion": dropversion, "storehold": storehold, "retention": defaultRetention, "deny": deny, "counts": counts,
+			"exits": exits, "newrun": newrun, "nowhere": nowhere, "gz": gz, "cut": cut, "s3": startS3, "upload": upload, "fetch": fetch, "begin": begin, "unfinished": unfinished, "retain": retain, "versioning": versioning, "dropversion": dropversion, "storehold": storehold, "retention": defaultRetention, "deny": deny, "counts": counts, "labelled": labelled,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",

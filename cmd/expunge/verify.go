@@ -100,6 +100,7 @@ type proof struct {
 	Residue  []verify.Trace     `json:"residue"`
 	Expected map[string]int64   `json:"expected"`        // traces that stay on purpose, by request
 	Open     map[string]int64   `json:"open"`            // traces in what could not be erased, or is not yet, by request
+	Beside   []verify.Trace     `json:"beside"`          // forms of identifiers beside the bytes of objects, which certificates name as not covered
 	Staying  []verify.Trace     `json:"staying"`         // what certificates name as open or not examined
 	Since    int64              `json:"since,omitempty"` // of Residue: traces of requests that were certified in full, and have come since
 	residue  map[string]int64   // by request
@@ -177,7 +178,7 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 	if err != nil {
 		return nil, err
 	}
-	out := &proof{Residue: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}, places: map[[2]string]bool{}}
+	out := &proof{Residue: []verify.Trace{}, Beside: []verify.Trace{}, Staying: []verify.Trace{}, Expected: map[string]int64{}, Open: map[string]int64{}, residue: map[string]int64{}, places: map[[2]string]bool{}}
 	targets := func(yield func(*manifest.Target, error) bool) {
 		for t, err := range manifest.Targets(e.placed(ctx), e.resolve) {
 			if err == nil && !e.asked(t) {
@@ -222,11 +223,13 @@ func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pip
 					}
 				}
 			}
+			out.Beside = append(out.Beside, r.Beside...)
 			out.Staying = append(out.Staying, r.Staying...)
 			say("versions", out.Objects, "records", out.Records, "residue", len(out.Residue))
 			return nil
 		})
 	slices.SortFunc(out.Residue, verify.Trace.Compare)
+	slices.SortFunc(out.Beside, verify.Trace.Compare)
 	slices.SortFunc(out.Staying, verify.Trace.Compare)
 	if err != nil {
 		return nil, err
@@ -386,6 +389,9 @@ func (p *proof) print(machine bool) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Open)) {
 		fmt.Printf("  not erased        %-24s %s\n", name, pipeline.Count(p.Open[name], "trace", "traces"))
+	}
+	for _, t := range p.Beside {
+		fmt.Printf("  not covered       %-24s %s: %s\n", t.Request, t.Object, t.Reason)
 	}
 	for _, t := range p.Staying {
 		fmt.Printf("  stays     %s %s: %s\n", t.Code, t.Object, t.Reason)

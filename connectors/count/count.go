@@ -184,3 +184,13 @@ func (s *Store) Delete(ctx context.Context, r connectors.Ref) error {
 	}
 	return err
 }
+
+// Labels implements connectors.Labeller, if the inner store does. It counts as a read.
+func (s *Store) Labels(ctx context.Context, r connectors.Ref) ([]connectors.Label, error) {
+	l, can := s.inner.(connectors.Labeller)
+	if !can {
+		return nil, connectors.ErrUnsupported
+	}
+	s.calls.opens.Add(1)
+	return l.Labels(ctx, r)
+}

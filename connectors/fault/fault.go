@@ -346,3 +346,20 @@ func (s *Store) Delete(ctx context.Context, r connectors.Ref) error {
 	}
 	return s.end(op, f, s.inner.Delete(ctx, r))
 }
+
+// Labels implements connectors.Labeller, if the inner store does.
+func (s *Store) Labels(ctx context.Context, r connectors.Ref) ([]connectors.Label, error) {
+	l, can := s.inner.(connectors.Labeller)
+	if !can {
+		return nil, connectors.ErrUnsupported
+	}
+	op, f, err := s.begin("labels", r, "labels "+r.Key)
+	if err != nil {
+		return nil, err
+	}
+	out, err := l.Labels(ctx, r)
+	if err := s.end(op, f, err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

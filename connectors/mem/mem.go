@@ -45,6 +45,7 @@ type Store struct {
 var (
 	_ connectors.Versioner = (*Store)(nil)
 	_ connectors.Liker     = (*Store)(nil)
+	_ connectors.Labeller  = (*Store)(nil)
 )
 
 // history is all that is known of a key.

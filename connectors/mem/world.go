@@ -1,7 +1,9 @@
 package mem
 
 import (
+	"context"
 	"maps"
+	"slices"
 
 	"expunge/connectors"
 )
@@ -52,4 +54,14 @@ func (s *Store) change(key string, f func(*history)) {
 	if h := s.keys[key]; h != nil {
 		f(h)
 	}
+}
+
+// Labels implements connectors.Labeller: of every version of a key it shows what SetMeta has set.
+func (s *Store) Labels(_ context.Context, r connectors.Ref) ([]connectors.Label, error) {
+	var out []connectors.Label
+	meta := s.Meta(r.Key)
+	for _, name := range slices.Sorted(maps.Keys(meta)) {
+		out = append(out, connectors.Label{Kind: "user metadata", Text: name + ": " + meta[name]})
+	}
+	return out, nil
 }

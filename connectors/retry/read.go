@@ -125,3 +125,21 @@ func (b *body) Close() error {
 	b.in = nil
 	return err
 }
+
+// Labels implements connectors.Labeller, if the inner store does.
+func (s *Store) Labels(ctx context.Context, r connectors.Ref) ([]connectors.Label, error) {
+	l, can := s.inner.(connectors.Labeller)
+	if !can {
+		return nil, connectors.ErrUnsupported
+	}
+	t := tries{s: s}
+	for {
+		out, err := l.Labels(ctx, r)
+		if err == nil {
+			return out, nil
+		}
+		if err := t.again(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}

@@ -3,7 +3,9 @@ package s3
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,16 +55,16 @@ func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutp
 		}
 		d.expires = &t
 	}
-	tags, err := s.client.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
-	switch {
-	case err == nil && len(tags.TagSet) > 0:
+	tags, err := s.tags(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(tags) > 0 {
 		v := url.Values{}
-		for _, t := range tags.TagSet {
+		for _, t := range tags {
 			v.Add(aws.ToString(t.Key), aws.ToString(t.Value))
 		}
 		d.tags = aws.String(v.Encode())
-	case err != nil && !errors.Is(classify(err), connectors.ErrUnsupported) && !strings.Contains(err.Error(), "NoSuchTagSet"):
-		return nil, fmt.Errorf("read tags: %w", allow(err, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"))
 	}
 	acl, err := s.client.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
 	if err == nil {
@@ -74,6 +76,52 @@ func (s *Store) look(ctx context.Context, r connectors.Ref, h *s3.HeadObjectOutp
 		return nil, fmt.Errorf("read ACL: %w", allow(err, "s3:GetObjectAcl", "s3:GetObjectVersionAcl"))
 	}
 	return d, nil
+}
+
+// tags are those of an object; none where the server knows no tags.
+func (s *Store) tags(ctx context.Context, r connectors.Ref) ([]types.Tag, error) {
+	out, err := s.client.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: s.bucket(), Key: s.key(r.Key), VersionId: optional(r.Version)})
+	switch {
+	case err == nil:
+		return out.TagSet, nil
+	case errors.Is(classify(err), connectors.ErrUnsupported), strings.Contains(err.Error(), "NoSuchTagSet"):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("read tags: %w", allow(err, "s3:GetObjectTagging", "s3:GetObjectVersionTagging"))
+}
+
+// Labels implements connectors.Labeller.
+func (s *Store) Labels(ctx context.Context, r connectors.Ref) ([]connectors.Label, error) {
+	h, err := s.head(ctx, r)
+	if err != nil {
+		return nil, s.fail("read what stands beside", r.Key, err)
+	}
+	var out []connectors.Label
+	for _, name := range slices.Sorted(maps.Keys(h.Metadata)) {
+		out = append(out, connectors.Label{Kind: "user metadata", Text: name + ": " + h.Metadata[name]})
+	}
+	for _, x := range []struct {
+		name  string
+		value *string
+	}{
+		{"Content-Disposition", h.ContentDisposition}, {"Content-Type", h.ContentType}, {"Content-Language", h.ContentLanguage},
+		{"Cache-Control", h.CacheControl}, {"x-amz-website-redirect-location", h.WebsiteRedirectLocation},
+	} {
+		if text := aws.ToString(x.value); text != "" {
+			out = append(out, connectors.Label{Kind: "header " + x.name, Text: text})
+		}
+	}
+	if h.VersionId == nil {
+		r.Version = "" // a bucket that never kept versions, see unversioned
+	}
+	tags, err := s.tags(ctx, r)
+	if err != nil {
+		return nil, s.fail("read what stands beside", r.Key, err)
+	}
+	for _, t := range tags {
+		out = append(out, connectors.Label{Kind: "tag", Text: aws.ToString(t.Key) + ": " + aws.ToString(t.Value)})
+	}
+	return out, nil
 }
 
 // grants are the headers of an ACL; nil for the default one.

@@ -78,7 +78,10 @@ type Store struct {
 	turns map[string]*turn // keys that are being written
 }
 
-var _ connectors.Versioner = (*Store)(nil)
+var (
+	_ connectors.Versioner = (*Store)(nil)
+	_ connectors.Labeller  = (*Store)(nil)
+)
 
 // New returns a store. It sends no request to the bucket; Check does.
 func New(ctx context.Context, opt Options) (*Store, error) {

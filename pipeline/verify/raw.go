@@ -20,14 +20,7 @@ type Unpacker interface {
 // raw searches the bytes of a version. Only needles that may be asked of the object,
 // and that no record explains, are looked for.
 func (v *Verify) raw(ctx context.Context, t *manifest.Target, ver *connectors.Version, in scanners.Input, s scanners.Scanner, explained map[uint32]bool, out *Result, unread func(error) error) error {
-	touched := map[string]bool{}
-	for i := range t.Versions {
-		for _, r := range t.Versions[i].Rows {
-			if v.Applied(r) && r.Disposition != string(pipeline.Excepted) {
-				touched[r.Request] = true
-			}
-		}
-	}
+	touched := v.touched(t)
 	if _, done := v.Done(t.ID, ver.Version); !done {
 		return nil // it is listed as open
 	}
@@ -104,4 +97,17 @@ func (r *reading) end() { r.look(true) }
 
 func (r *reading) look(last bool) {
 	r.literals.find(bytes.ToLower(r.text), r.from, last, r.done, r.found)
+}
+
+// touched are the requests that have tombstones in an object by which something was to go.
+func (v *Verify) touched(t *manifest.Target) map[string]bool {
+	out := map[string]bool{}
+	for i := range t.Versions {
+		for _, r := range t.Versions[i].Rows {
+			if v.Applied(r) && r.Disposition != string(pipeline.Excepted) {
+				out[r.Request] = true
+			}
+		}
+	}
+	return out
 }

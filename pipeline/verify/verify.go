@@ -76,6 +76,7 @@ const (
 	Counted  = "COUNT"  // the object has another number of records than it should have
 	Unread   = "UNREADABLE"
 	Upload   = "UPLOAD" // the store keeps an unfinished upload of the key
+	Beside   = "BESIDE" // what the store keeps beside the bytes holds a form of an identifier
 )
 
 // Trace is a place where something of a consumer is left. It holds no value.
@@ -103,6 +104,7 @@ type Result struct {
 	Expected map[pipeline.RequestRef]int64 // traces that stay on purpose
 	Open     map[pipeline.RequestRef]int64 // traces in what could not be erased, or is not yet
 	Residue  []Trace
+	Beside   []Trace // what certificates name as not covered: forms of identifiers beside the bytes of an object
 	Staying  []Trace // what certificates name as open or not examined: unfinished uploads, and versions that cannot be read
 }
 
@@ -133,6 +135,9 @@ func (v *Verify) Key(ctx context.Context, t *manifest.Target, captures map[strin
 		}
 		out.Versions++
 		if err := v.version(ctx, t, captures, &ver, out); err != nil {
+			return nil, err
+		}
+		if err := v.labels(ctx, t, &ver, out); err != nil {
 			return nil, err
 		}
 	}

@@ -590,3 +590,24 @@ func TestBytesThatAreExplained(t *testing.T) {
 		}
 	}
 }
+
+// What stands beside an object's bytes is kept by a rewriting: it is named for the request
+// whose consumer it names, and is no residue.
+func TestBesideTheBytes(t *testing.T) {
+	for text, want := range map[string]int{"+14045550123": 1, "call (404) 555-0123.jsonl": 1, "+14045550199": 0, "94045550123": 0} {
+		w := newWorld(t, false)
+		w.put("a", clean)
+		w.lake.SetMeta("a", map[string]string{"caller": text, "from": text})
+		got := w.look("a")
+		if residue(got) != "" || len(got.Beside) != want {
+			t.Errorf("%q: %+v", text, got)
+		}
+		if want > 0 && (got.Beside[0].Request != who.String() || got.Beside[0].Field != "user metadata" || strings.Contains(got.Beside[0].Reason, "555")) {
+			t.Errorf("%q: %+v", text, got.Beside[0])
+		}
+		w.v.Waits = func(pipeline.RequestRef) bool { return true } // its erasure has yet to be done
+		if got := w.look("a"); len(got.Beside) != 0 {
+			t.Errorf("%q waits: %+v", text, got)
+		}
+	}
+}
