@@ -52,6 +52,8 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 			head, err = nil, nil
 		case isMarker(err), err == nil && r.ETag != "" && bare(aws.ToString(head.ETag)) != r.ETag:
 			err = connectors.ErrChanged
+		case gone(err):
+			head, err = nil, s.listed(ctx, r, err)
 		case status(err) == http.StatusBadRequest: // an id that no version can have
 			err = fmt.Errorf("%w: %w", connectors.ErrNotFound, err)
 		}
@@ -78,6 +80,25 @@ func (s *Store) delete(ctx context.Context, r connectors.Ref) error {
 		return allow(err, "s3:DeleteObject")
 	}
 	return allow(err, "s3:DeleteObjectVersion")
+}
+
+// listed asks the listing for a version that a look does not find: some servers hide older
+// versions, which can be deleted all the same, where versioning is suspended. It returns
+// otherwise where the listing does not show the version either.
+func (s *Store) listed(ctx context.Context, r connectors.Ref, otherwise error) error {
+	for v, err := range s.Versions(ctx, r.Key) {
+		switch {
+		case err != nil:
+			return err
+		case v.Key != r.Key:
+			return otherwise
+		case v.Version == r.Version && r.ETag != "" && v.ETag != r.ETag:
+			return connectors.ErrChanged
+		case v.Version == r.Version:
+			return nil
+		}
+	}
+	return otherwise
 }
 
 // currentNull looks at the version "null", and refuses if that is not the current
