@@ -77,6 +77,9 @@ func (a *app) checkAll(ctx context.Context) error {
 	if out.Stores, err = a.checkStores(ctx); err != nil {
 		return err
 	}
+	if err := a.checkWork(ctx, &out); err != nil {
+		return err
+	}
 	stores, err := a.stores(ctx)
 	if err != nil {
 		return err
@@ -91,6 +94,26 @@ func (a *app) checkAll(ctx context.Context) error {
 		return printJSON(out)
 	}
 	a.printChecked(&out)
+	return nil
+}
+
+// checkWork says where the work store would not let go what is kept for a time only.
+func (a *app) checkWork(ctx context.Context, out *checked) error {
+	store, err := vendor(ctx, a.cfg.Work.Store)
+	if err != nil {
+		return unreached(a.cfg.Work.Store, err)
+	}
+	b, ok := store.(bucket)
+	if !ok {
+		return nil
+	}
+	set, err := b.Check(ctx)
+	if err != nil {
+		return unreached(a.cfg.Work.Store, err)
+	}
+	if r := set.Retention; r != nil {
+		out.find("work", "what is written to its bucket is locked by default (%s, %s): runs fail, as they cannot remove what they need for a time only, and purge removes nothing; take a bucket without a default retention", r.Mode, retentionTime(r))
+	}
 	return nil
 }
 

@@ -113,11 +113,7 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	note(s.Versioning != s3.Off && s.Versioning != s3.Unknown, "objects of before versioning was turned on, or written while it is suspended, have no version id: once they are not current any more, such versions are left to the bucket's owner, and their requests are BLOCKED until they are gone")
 	note(s.ObjectLock == s3.On, "locked versions cannot be deleted before their time: their erasure is deferred until then, and their requests are BLOCKED; allow s3:GetObjectRetention and s3:GetObjectLegalHold, so that certificates can say until when")
 	if r := s.Retention; r != nil {
-		long := pipeline.Count(r.Days, "day", "days")
-		if r.Years > 0 {
-			long = pipeline.Count(r.Years, "year", "years")
-		}
-		note(true, fmt.Sprintf("what is written is locked by default (%s, %s), also what expunge rewrites: a version that an erasure replaces goes when its own lock has ended", r.Mode, long))
+		note(true, fmt.Sprintf("what is written is locked by default (%s, %s), also what expunge rewrites: a version that an erasure replaces goes when its own lock has ended", r.Mode, retentionTime(r)))
 	}
 	note(s.MFADelete == s3.On || s.Retention != nil, "erase tries the store's conditions on a small object below "+scratch+", which then cannot be removed: one stays, and is used again")
 	note(s.Replication == s3.On, "it is replicated: erasing here does not reach the copies; make the replica a store of the config, too")
@@ -135,4 +131,12 @@ func bucketNotes(s *s3.Settings, c config.Store) []string {
 	}
 	note(len(unknown) > 0, strings.Join(unknown, ", ")+" could not be read: allow s3:GetBucket* and s3:GetReplicationConfiguration, s3:GetLifecycleConfiguration, or ask the bucket's owner")
 	return notes
+}
+
+// retentionTime is how long a default retention locks.
+func retentionTime(r *s3.Retention) string {
+	if r.Years > 0 {
+		return pipeline.Count(r.Years, "year", "years")
+	}
+	return pipeline.Count(r.Days, "day", "days")
 }

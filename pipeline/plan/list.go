@@ -97,6 +97,11 @@ func (p *Plan) judge(o *pipeline.Object) error {
 		o.Dataset = -1
 		o.Outcome, o.Code, o.Reason = pipeline.Skipped, Ignored, claim.Ignore
 		return nil
+	case claim.Dataset < 0 && o.Size == 0 && strings.HasSuffix(o.Key, "/") && naming.Mask(o.Key) == o.Key:
+		// Consoles make such objects, so that a folder is seen: none holds anything. One
+		// that may be named after somebody is asked about all the same.
+		o.Outcome, o.Code, o.Reason = pipeline.Skipped, Folder, "an empty object that stands for a folder"
+		return nil
 	case claim.Dataset < 0:
 		o.Outcome, o.Code = pipeline.Refused, Undeclared
 		o.Reason = "no dataset claims it; declare one, or ignore it with a reason"

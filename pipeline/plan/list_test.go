@@ -49,6 +49,23 @@ func TestUndeclaredKeysShowNobody(t *testing.T) {
 	}
 }
 
+// An empty object whose key ends in a slash stands for a folder, and is asked about only
+// where the folder may be named after somebody, or there is something in it.
+func TestFolderMarkers(t *testing.T) {
+	p := planned(t, slices.Values([]string{"full/"}))
+	for _, key := range []string{"calls/", "empty/", "empty/deeper/", "+14045550123/", "jane@example.com/", "empty/none"} {
+		put(t, p.Sources[0].Store, key, nil)
+	}
+	s, err := p.Estimate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{"lake/full": 1, "lake/{phone}": 1, "lake/{email}": 1, "lake/empty": 1}
+	if !maps.Equal(s.Undeclared, want) || s.Pruned[Folder] != 2 || s.ByDataset["calls"] != 1 {
+		t.Errorf("undeclared are %v, want %v; folders: %d; of calls: %d", s.Undeclared, want, s.Pruned[Folder], s.ByDataset["calls"])
+	}
+}
+
 func TestUndeclaredKeysAreCountedToABound(t *testing.T) {
 	const n = 10_050
 	p := planned(t, func(yield func(string) bool) {

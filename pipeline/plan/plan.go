@@ -27,6 +27,7 @@ import (
 const (
 	Undeclared = "UNDECLARED"         // no dataset claims it: the run is INCOMPLETE
 	Ignored    = "IGNORED"            // the config says why
+	Folder     = "FOLDER"             // an empty object that stands for a folder
 	NoRequest  = "NO_REQUEST"         // its account has no open request
 	Window     = "WINDOW"             // dated outside what every request of its account asks for
 	Noncurrent = "NONCURRENT_IGNORED" // an older version that no deletion asks for
