@@ -99,22 +99,37 @@ func (j *job) bundle(r *pipeline.Request, hits *results.Merged) bundle.Input {
 	return in
 }
 
-// bundleRows are the hits that are handed over, with the names of their objects.
+// bundleRows are the hits that are handed over, with the names of their objects. Of older
+// versions, which are searched where the consumer also asks for erasure, that is what
+// stands in no later one with the same bytes. Memory is some 100 bytes for each hit in the
+// versions of one key.
 func (j *job) bundleRows(hits iter.Seq2[*results.Found, error]) iter.Seq2[bundle.Row, error] {
 	return func(yield func(bundle.Row, error) bool) {
 		var at *pipeline.Object
 		var shown pipeline.ObjectRef
+		later := map[string]bool{} // what was handed over of the key
 		for f, err := range hits {
 			if err != nil {
 				yield(bundle.Row{}, err)
 				return
 			}
-			if !f.Automatic() || f.At.Noncurrent {
+			if !f.Automatic() {
 				continue
 			}
 			if f.At != at {
+				if at == nil || at.Store != f.At.Store || at.Key != f.At.Key {
+					clear(later)
+				}
 				at, shown = f.At, j.names.Ref(f.At)
 			}
+			what := f.Digest
+			if what == "" {
+				what = fmt.Sprintf("%s %d", f.At.ETag, f.Record)
+			}
+			if f.At.Noncurrent && later[what] {
+				continue
+			}
+			later[what] = true
 			if !yield(bundle.Row{Found: f, Object: shown}, nil) {
 				return
 			}

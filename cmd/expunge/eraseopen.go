@@ -288,23 +288,9 @@ func (e *erasure) reopen(ctx context.Context) error {
 	return nil
 }
 
-// handedOver checks that what the manifest has of a request is in its bundles. What
-// stands in older versions alone is in none, so where the run found nothing else it
-// wrote no bundle of its own beside those of earlier runs.
+// handedOver checks that what the manifest has of a request is in its bundle.
 func (e *erasure) handedOver(ctx context.Context, ref pipeline.RequestRef) error {
-	other := bundle.Check(ctx, e.work, e.keys, ref, e.m.Run)
-	if !errors.Is(other, bundle.ErrOther) {
-		return other
-	}
-	for row, err := range e.m.Tombstones(ctx, e.work) {
-		if err != nil {
-			return err
-		}
-		if row.Account == ref.Account && row.Request == ref.ID && row.Action != string(pipeline.DeleteVersion) {
-			return other
-		}
-	}
-	return nil
+	return bundle.Check(ctx, e.work, e.keys, ref, e.m.Run)
 }
 
 // notOurs says why a request's tombstones are not applied, "" if they are.
