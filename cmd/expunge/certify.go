@@ -131,7 +131,7 @@ func (e *erasure) certify(ctx context.Context, b *certificate.Body, p *proof, ke
 		if o.Code == journal.LegalHold && held == "" {
 			held = o.Reason + keptBeside
 		}
-		blocked = blocked || o.State == string(journal.Blocked)
+		blocked = blocked || o.State == string(journal.Blocked) && o.Code != journal.Follows
 		if o.Act == string(journal.AbortUploads) { // no search finds them: this run has to see to them
 			waits = fmt.Sprintf("unfinished uploads are left (%s): `expunge erase %s` again", o.Reason, e.m.Run)
 		}

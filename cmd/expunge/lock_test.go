@@ -429,3 +429,45 @@ func TestNightTellsWhatWasInterrupted(t *testing.T) {
 	}
 	p.wants(pipeline.Completed)
 }
+
+// An object whose key names the consumer waits for the lock of one of its versions, and is
+// certified so: its delete markers are no versions whose loss somebody could approve.
+func TestLockedVersionOfANamedKey(t *testing.T) {
+	p := play(t, true)
+	night := nights(t, p)
+	b, err := os.ReadFile(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const named = `  - name: greetings
+    at: "lake/greetings/account={account}/{phone}.mp3"
+    format: media
+    category: sensory
+    sources: ["calls to tracked numbers"]
+    purposes: ["quality of service"]
+    disclosed: []
+    object: {phone: {kind: phone}}
+    on_delete: {action: erase_object}
+`
+	if err := os.WriteFile(p.config, []byte(strings.Replace(string(b), "policy:", named+"policy:", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const key = "greetings/account=acme/+14045550123.mp3"
+	p.lake.Overwrite(key, []byte("#!AMR hello"))
+	p.lake.Lock(key, &connectors.LockError{Mode: "COMPLIANCE", Until: p.now.Add(24 * time.Hour)})
+	p.lake.Overwrite(key, []byte("#!AMR hello again"))
+	if code := night(); code != exitIncomplete {
+		t.Fatalf("the first night: exit %d", code)
+	}
+	p.wants(pipeline.Blocked, "COMPLIANCE retention until 2026-11-26T12:00:00Z")
+	p.certificate("R-1/partial-1.json", `"complete":false`, `"state":"LOCKED"`, `"code":"FOLLOWS"`, `"BACKUP_DEFERRED":1`)
+	p.lake.Lock(key, nil)
+	p.now = p.now.Add(25 * time.Hour)
+	if code := night(); code != exitDone {
+		t.Errorf("when the lock is gone: exit %d", code)
+	}
+	p.wants(pipeline.Completed)
+	for v, err := range p.lake.Versions(t.Context(), key) {
+		t.Errorf("%s is left, %v", v.Version, err)
+	}
+}

@@ -52,6 +52,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			clear = clear && o.entry.State.Final()
 		case journal.DeleteVersion:
 			if !clear {
+				o.entry.Code = journal.Follows
 				o.settle(journal.Blocked, "the current object has to be erased first")
 				continue
 			}
@@ -60,6 +61,7 @@ func (e *Erase) carry(ctx context.Context, k *task) error {
 			err = e.markers(ctx, k, o)
 		case journal.AbortUploads:
 			if !clear {
+				o.entry.Code = journal.Follows
 				o.settle(journal.Blocked, "the current object has to be erased first")
 				continue
 			}
@@ -421,6 +423,7 @@ func (e *Erase) markers(ctx context.Context, k *task, o *op) error {
 			o.settle(journal.Kept, "policy keeps noncurrent versions, and their key: it is not covered")
 			return nil
 		default:
+			o.entry.Code = journal.Follows
 			o.settle(journal.Blocked, "versions of the key are left")
 			return nil
 		}

@@ -80,6 +80,9 @@ const (
 	MayNot      = "DENIED"       // deleting versions is not allowed
 )
 
+// Follows is the code of what is BLOCKED by what else of its key is open, and by nothing more.
+const Follows = "FOLLOWS"
+
 // LegalHold is the code of what is HELD by a legal hold of ours, and not by the store.
 const LegalHold = "LEGAL_HOLD"
 
