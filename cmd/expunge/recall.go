@@ -38,7 +38,8 @@ type recall struct {
 
 	met    map[pipeline.RequestRef]*met // what the manifest and the review list have of requests of which something was erased before
 	events []reopening
-	lost   int // erasures whose link ids nobody knows any more
+	lost   int                   // erasures whose link ids nobody knows any more
+	gone   []pipeline.RequestRef // deletions that were answered, and of which the ledger has nothing
 }
 
 // reopening is how an answered request stands since something of it was found again.
@@ -79,6 +80,7 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 	switch err := a.readDocument(ctx, "run", key, &stored); {
 	case err == nil:
 		r.files, r.seen = stored.Files, stored.Events
+		r.miss()
 		return r, nil
 	case !errors.Is(err, connectors.ErrNotFound):
 		return nil, err
@@ -101,6 +103,7 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 			r.files = append(r.files, name)
 		}
 	}
+	r.miss()
 	if len(r.files) == 0 {
 		return r, nil
 	}
@@ -109,6 +112,23 @@ func (a *app) recall(ctx context.Context, h *header, claimed []claimed, ended ma
 		r.seen[ref.String()] = e.Last.N
 	}
 	return r, a.writeDocument(ctx, "run", key, recalled{Version: 1, Files: r.files, Events: r.seen})
+}
+
+// miss finds the deletions that were answered, and so were remembered, and of which no
+// file of the ledger is there any more.
+func (r *recall) miss() {
+	has := map[pipeline.RequestRef]bool{}
+	for _, name := range r.files {
+		if ref, err := ledger.RequestOf(name); err == nil {
+			has[ref] = true
+		}
+	}
+	for ref, e := range r.ended {
+		if e.Last.Answered() && !has[ref] {
+			r.gone = append(r.gone, ref)
+		}
+	}
+	slices.SortFunc(r.gone, pipeline.RequestRef.Compare)
 }
 
 // gather reads what the ledger remembers. What is remembered of a request that is not
@@ -177,6 +197,9 @@ func (j *job) recallInto(ctx context.Context, c *closure.Closure) error {
 func (j *job) follow(r *report.Report, held map[string]int64) {
 	for _, name := range j.recall.past.Unread {
 		r.Limits = append(r.Limits, name+" is not as it was written, or of another version: what it remembers was not looked for")
+	}
+	for _, ref := range j.recall.gone {
+		r.Limits = append(r.Limits, fmt.Sprintf("ledger/%s/ is missing: what was erased for it and is delivered again was not looked for; put it back from a copy of the work store", ref))
 	}
 	if n := j.recall.lost; n > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("of %s what was erased is known again by the request's own identifiers alone: it was written down by another version of the program, or under another catalog key, "+
