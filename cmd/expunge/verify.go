@@ -66,9 +66,6 @@ func verifyCommand(f *flags) *cobra.Command {
 			if err := e.load(ctx, &out); err != nil {
 				return err
 			}
-			for _, l := range out.LeftAlone {
-				a.flags.log().Warn("not verified", "request", l.Request, "reason", l.Reason)
-			}
 			for _, h := range e.permit.Held {
 				if h.Code == erase.Settings {
 					a.flags.log().Warn("not verified", "account", h.Account, "dataset", h.Dataset, "reason", h.Reason)
@@ -82,6 +79,7 @@ func verifyCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			proof.NotVerified = out.LeftAlone
 			if err := proof.print(f.json); err != nil {
 				return err
 			}
@@ -95,16 +93,17 @@ func verifyCommand(f *flags) *cobra.Command {
 
 // proof is what verification came to.
 type proof struct {
-	Objects  int64              `json:"objects"` // versions that were read
-	Records  int64              `json:"records"`
-	Residue  []verify.Trace     `json:"residue"`
-	Expected map[string]int64   `json:"expected"`        // traces that stay on purpose, by request
-	Open     map[string]int64   `json:"open"`            // traces in what could not be erased, or is not yet, by request
-	Beside   []verify.Trace     `json:"beside"`          // forms of identifiers beside the bytes of objects, which certificates name as not covered
-	Staying  []verify.Trace     `json:"staying"`         // what certificates name as open or not examined
-	Since    int64              `json:"since,omitempty"` // of Residue: traces of requests that were certified in full, and have come since
-	residue  map[string]int64   // by request
-	places   map[[2]string]bool // requests, and ids of the objects in which they have residue
+	Objects     int64              `json:"objects"` // versions that were read
+	Records     int64              `json:"records"`
+	Residue     []verify.Trace     `json:"residue"`
+	Expected    map[string]int64   `json:"expected"`               // traces that stay on purpose, by request
+	Open        map[string]int64   `json:"open"`                   // traces in what could not be erased, or is not yet, by request
+	Beside      []verify.Trace     `json:"beside"`                 // forms of identifiers beside the bytes of objects, which certificates name as not covered
+	Staying     []verify.Trace     `json:"staying"`                // what certificates name as open or not examined
+	NotVerified []leftAlone        `json:"not_verified,omitempty"` // requests whose records were not looked for
+	Since       int64              `json:"since,omitempty"`        // of Residue: traces of requests that were certified in full, and have come since
+	residue     map[string]int64   // by request
+	places      map[[2]string]bool // requests, and ids of the objects in which they have residue
 }
 
 // add counts a trace that nothing explains for requests. One that is no one's in particular
@@ -390,6 +389,9 @@ func (p *proof) print(machine bool) error {
 	for _, name := range slices.Sorted(maps.Keys(p.Open)) {
 		fmt.Printf("  not erased        %-24s %s\n", name, pipeline.Count(p.Open[name], "trace", "traces"))
 	}
+	for _, l := range p.NotVerified {
+		fmt.Printf("  not verified      %-24s %s\n", l.Request, l.Reason)
+	}
 	for _, t := range p.Beside {
 		fmt.Printf("  not covered       %-24s %s: %s\n", t.Request, t.Object, t.Reason)
 	}
@@ -414,7 +416,11 @@ func (p *proof) code() error {
 	if p.Since > 0 {
 		what = append(what, pipeline.Count(p.Since, "trace has", "traces have")+" come since the requests were certified: the next `expunge run` looks for what was delivered again")
 	}
-	if len(what) == 0 {
+	switch {
+	case len(what) > 0:
+	case p.Objects == 0 && len(p.NotVerified) > 0:
+		return &coded{exitIncomplete, errors.New("nothing was verified: all requests of the run were left alone")}
+	default:
 		return nil
 	}
 	return &coded{exitResidue, errors.New(strings.Join(what, "; "))}
