@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"expunge/connectors"
 	"expunge/pipeline"
 	"expunge/pipeline/certificate"
 	"expunge/pipeline/closure"
@@ -130,6 +131,9 @@ func (e *erasure) unfinished(ref pipeline.RequestRef) bool {
 func (e *erasure) verify(ctx context.Context, past *journal.Past, waits func(pipeline.RequestRef) bool) (*proof, error) {
 	identities := &closure.Store{Work: e.work, Keys: e.keys, Run: e.m.Run}
 	needles, asks, err := identities.Read(ctx, func(r pipeline.RequestRef) bool { return e.requests[r] != nil })
+	if errors.Is(err, connectors.ErrNotFound) {
+		return nil, &coded{exitIncomplete, fmt.Errorf("the identities of run %s are not there any more (`purge` removes them when policy.verify_period has passed): what it erased cannot be searched for again; its certificates stay", e.m.Run)}
+	}
 	if err != nil {
 		return nil, err
 	}
