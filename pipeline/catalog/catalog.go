@@ -115,7 +115,8 @@ func (c *Catalog) Latest(ctx context.Context) (int, error) {
 	return latest, nil
 }
 
-// Entries yields the entries of index n in order; none for index 0.
+// Entries yields the entries of index n in order; none for index 0, nor of what was lost
+// of an index: it saves work, and no more.
 func (c *Catalog) Entries(ctx context.Context, n int) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		if n == 0 {
@@ -136,6 +137,9 @@ func (c *Catalog) Entries(ctx context.Context, n int) iter.Seq2[*Entry, error] {
 
 func (c *Catalog) shard(ctx context.Context, key string, yield func(*Entry, error) bool) bool {
 	body, err := c.Work.Open(ctx, connectors.Ref{Key: key}, connectors.All)
+	if errors.Is(err, connectors.ErrNotFound) {
+		return true // what it knew of is scanned anew
+	}
 	if err != nil {
 		return yield(nil, fmt.Errorf("open catalog: %w", err))
 	}
