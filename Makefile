@@ -17,7 +17,7 @@ build:
 
 # All tests that need no other installation. Seeds of fuzz targets run as tests.
 test:
-	$(GO) test $(PACKAGES)
+	$(GO) test -timeout 40m $(PACKAGES)
 
 # The whole job on a generated lake of TRUTH bytes with 500 requests over 20 accounts,
 # in a directory and on an S3 server: bundles, manifest and review list are exactly
