@@ -83,23 +83,7 @@ func TestRestoredBackup(t *testing.T) {
 	before := lakeRecords(t, filepath.Join(dir, "lake"))
 	do("run")
 	second := newest(t, work, runs)
-	only := filepath.Join(dir, "only", "runs", second)
-	if err := os.MkdirAll(filepath.Dir(only), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(only, os.DirFS(filepath.Join(work, "runs", second))); err != nil {
-		t.Fatal(err)
-	}
-	got := tablesBelow(t, filepath.Join(dir, "only"), "file://"+filepath.Join(dir, "lake")+"/")
-	var want []found
-	why := map[found]string{}
-	for x := range l.Truth() {
-		if slices.Contains(x.Rights, "delete") && x.Tier != "mention" && x.Tier != "review" {
-			f := found{x.Account + "/" + x.Request, x.Object, x.Record}
-			want = append(want, f)
-			why[f] = x.Why
-		}
-	}
+	got, want, why := plannedAgain(t, l, dir, second)
 	for _, f := range got.review {
 		t.Errorf("%v is left to a person: %s", f, why[f])
 	}
@@ -121,6 +105,28 @@ func TestRestoredBackup(t *testing.T) {
 	if out := do("run"); !strings.Contains(out, "of 0 something was delivered again") {
 		t.Errorf("there is something left to do:\n%s", out)
 	}
+}
+
+// plannedAgain is what a run has planned, without other runs, and what the truth says was erased
+// before it, with why.
+func plannedAgain(t *testing.T, l *lake.Lake, dir, run string) (got *tables, want []found, why map[found]string) {
+	t.Helper()
+	only := filepath.Join(dir, "only", "runs", run)
+	if err := os.MkdirAll(filepath.Dir(only), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(only, os.DirFS(filepath.Join(dir, "work", "runs", run))); err != nil {
+		t.Fatal(err)
+	}
+	why = map[found]string{}
+	for x := range l.Truth() {
+		if slices.Contains(x.Rights, "delete") && x.Tier != "mention" && x.Tier != "review" {
+			f := found{x.Account + "/" + x.Request, x.Object, x.Record}
+			want = append(want, f)
+			why[f] = x.Why
+		}
+	}
+	return tablesBelow(t, filepath.Join(dir, "only"), "file://"+filepath.Join(dir, "lake")+"/"), want, why
 }
 
 // TestFollowUpStopped lets a run that nobody asked anything of die at its operations, while
@@ -183,23 +189,7 @@ func TestRestoredInReview(t *testing.T) {
 	before := lakeRecords(t, filepath.Join(dir, "lake"))
 	do("run")
 	second := newest(t, work, runs)
-	only := filepath.Join(dir, "only", "runs", second)
-	if err := os.MkdirAll(filepath.Dir(only), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(only, os.DirFS(filepath.Join(work, "runs", second))); err != nil {
-		t.Fatal(err)
-	}
-	got := tablesBelow(t, filepath.Join(dir, "only"), "file://"+filepath.Join(dir, "lake")+"/")
-	var want []found
-	why := map[found]string{}
-	for x := range l.Truth() {
-		if slices.Contains(x.Rights, "delete") && x.Tier != "mention" && x.Tier != "review" {
-			f := found{x.Account + "/" + x.Request, x.Object, x.Record}
-			want = append(want, f)
-			why[f] = x.Why
-		}
-	}
+	got, want, why := plannedAgain(t, l, dir, second)
 	compare(t, "manifest", got.tombstones, want, why)
 	do("approve", second, "--by", "jo")
 	do("erase", second)
